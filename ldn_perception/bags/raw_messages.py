@@ -1,0 +1,173 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of a bag as the bytes they were sent as, with a stamp that can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+import struct
+from typing import NamedTuple
+
+import apsw
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+
+from ldn_perception.bags.message_types import NS_PER_S, has_header
+from ldn_perception.errors import BagError
+
+_BYTE_ORDER = {b'\x00\x00': '>', b'\x00\x01': '<'}
+# What reading a damaged bag has been seen to raise; the library checks little before it decodes.
+_DAMAGE = (
+    ReaderError, SerdeError, OSError, EOFError, struct.error, apsw.Error, ValueError, TypeError,
+    LookupError, ArithmeticError, AssertionError, MemoryError,
+)
+_STAMP_OFFSET = 4
+_STAMP_END = 12
+
+
+class RawMessage(NamedTuple):
+    """One message of a bag.
+
+    Attributes:
+        topic: Topic it was recorded from.
+        msgtype: E.g. 'sensor_msgs/msg/Image'.
+        receive_ns: When the recorder got it [ns].
+        cdr: Its bytes, encapsulation header included.
+    """
+
+    topic: str
+    msgtype: str
+    receive_ns: int
+    cdr: bytes
+
+    def with_stamp(self, stamp_ns: int) -> RawMessage:
+        """Return the message with another time in its header.
+
+        Raises:
+            BagError: Its type does not begin with a std_msgs/Header, or the time does not fit.
+        """
+        if not has_header(self.msgtype):
+            raise BagError(
+                f'message type of {self.topic}', must_be='one that begins with std_msgs/Header',
+                got=self.msgtype, do='play this topic without changing stamps',
+            )
+        return self._replace(cdr=patch_stamp(self.cdr, stamp_ns))
+
+
+class RawBag:
+    """A bag to play from: a directory with metadata.yaml, or an .mcap or .db3 file.
+
+    Args:
+        path: The bag.
+
+    Attributes:
+        topics: Topic name -> message type.
+        message_counts: Topic name -> number of messages.
+        duration_ns: Time from the first message received to the last [ns].
+
+    Raises:
+        BagError: There is no bag, or it is damaged or was never finished.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with bag_errors(self.path), Reader(self.path) as reader:
+            self.topics = {item.topic: item.msgtype for item in reader.connections}
+            self.message_counts = dict.fromkeys(self.topics, 0)
+            for item in reader.connections:
+                self.message_counts[item.topic] += item.msgcount
+            self.duration_ns = max(0, reader.duration - 1)
+
+    def messages(self, topics: Sequence[str] | None = None) -> Iterator[RawMessage]:
+        """Read the messages in the order they were received, one in memory at a time.
+
+        Args:
+            topics: Only these; None for all.
+
+        Raises:
+            BagError: The bag has no such topic or is damaged.
+        """
+        wanted = set(self.topics if topics is None else topics)
+        if missing := sorted(wanted - self.topics.keys()):
+            raise BagError(
+                f'topics of {self.path}', must_be=f'among {", ".join(sorted(self.topics))}',
+                got=', '.join(missing), do='ask for topics that were recorded',
+            )
+        return self._read(wanted)
+
+    def _read(self, wanted: set[str]) -> Iterator[RawMessage]:
+        with bag_errors(self.path), Reader(self.path) as reader:
+            connections = [item for item in reader.connections if item.topic in wanted]
+            if not connections:
+                return
+            for connection, receive_ns, cdr in reader.messages(connections):
+                yield RawMessage(connection.topic, connection.msgtype, receive_ns, cdr)
+
+
+@contextmanager
+def bag_errors(path: Path) -> Iterator[None]:
+    """Turn whatever the bag library says against a bag into one kind of error.
+
+    Raises:
+        BagError: The bag cannot be read.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise BagError(
+            f'bag {path}', must_be='a finished ROS 2 bag (a directory, .mcap or .db3)',
+            got=str(error).rstrip('.') or type(error).__name__,
+            do='check the path, or record it again; `mcap recover` saves an interrupted one',
+        ) from error
+
+
+def read_stamp(cdr: bytes) -> int:
+    """Read the time of a serialised message that begins with a std_msgs/Header.
+
+    Args:
+        cdr: Message bytes, encapsulation header included, of either byte order.
+
+    Returns:
+        Stamp [ns].
+
+    Raises:
+        BagError: The bytes are no plain CDR or too short to hold a stamp.
+    """
+    seconds, nanoseconds = struct.unpack_from(_stamp_format(cdr), cdr, _STAMP_OFFSET)
+    return int(seconds) * NS_PER_S + int(nanoseconds)
+
+
+def patch_stamp(cdr: bytes, stamp_ns: int) -> bytes:
+    """Replace the time of a serialised message that begins with a std_msgs/Header.
+
+    The bytes do not tell their type; `RawMessage.with_stamp` checks it.
+
+    Args:
+        cdr: Message bytes, encapsulation header included, of either byte order.
+        stamp_ns: New time, >= 0 and before 2038 [ns].
+
+    Raises:
+        BagError: The bytes are no plain CDR or too short, or the time does not fit a ROS stamp.
+    """
+    stamp_format = _stamp_format(cdr)
+    seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
+    if not 0 <= seconds < 2**31:
+        raise BagError(
+            'stamp', must_be=f'0 to {2**31 - 1} whole seconds', got=f'{stamp_ns} ns',
+            do='give a time in nanoseconds since 1970',
+        )
+    stamp = struct.pack(stamp_format, seconds, nanoseconds)
+    return b''.join((cdr[:_STAMP_OFFSET], stamp, cdr[_STAMP_END:]))
+
+
+def _stamp_format(cdr: bytes) -> str:
+    order = _BYTE_ORDER.get(bytes(cdr[:2]))
+    if order is None or len(cdr) < _STAMP_END:
+        raise BagError(
+            'serialised message', must_be='plain CDR with a header',
+            got=f'{len(cdr)} bytes beginning {bytes(cdr[:2]).hex() or "nowhere"}',
+            do='record it with a ROS 2 middleware that sends CDR',
+        )
+    return f'{order}iI'

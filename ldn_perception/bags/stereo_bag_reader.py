@@ -1,0 +1,160 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recorded drive as stereo samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ldn_perception.bags.message_types import NS_PER_S, deserialize
+from ldn_perception.bags.raw_messages import RawBag, RawMessage, bag_errors, read_stamp
+from ldn_perception.bags.stamp_pairing import pair_stamps
+from ldn_perception.bags.stereo_sample import StereoSample
+from ldn_perception.bags.topics import (
+    DISPARITY_IMAGE,
+    IMAGE,
+    StereoTopics,
+    check_stereo_topics,
+    find_stereo_topics,
+)
+from ldn_perception.errors import BagError, FrameError, MessageError
+from ldn_perception.messages import disparity_from_message, frame_from_messages, pixels_of
+
+MAX_WAITING_PAIRS = 64
+"""Incomplete pairs kept in memory while reading; a live recording has a handful."""
+
+
+class StereoBagReader:
+    """Pairs of a bag in the order of their stamps, with ground truth where the bag has it.
+
+    Opening reads the bag once for its stamps; every iteration reads it once more and holds only
+    the pairs that wait for a message.
+
+    Args:
+        path: Bag directory, .mcap or .db3 file.
+        topics: Topics of the rig; found by name when not given.
+        slop_s: Largest difference between the stamps of a pair [s]; 0 = equal stamps only.
+
+    Attributes:
+        topics: Topics in use.
+        stamps_ns: Stamps of the pairs, those of the left images, increasing [ns].
+        unpaired_images: Left images without a complete pair.
+
+    Raises:
+        BagError: The bag cannot be read, has no stereo topics, or no two stamps match.
+    """
+
+    def __init__(
+        self, path: str | Path, topics: StereoTopics | None = None, *, slop_s: float = 0.0
+    ) -> None:
+        self._bag = RawBag(path)
+        kinds = self._bag.topics
+        self.topics = find_stereo_topics(kinds) if topics is None else topics.absolute()
+        check_stereo_topics(self.topics, kinds)
+        stamps = self._read_stamps()
+        left_ns, *others_ns = (stamps[topic] for topic in self.topics.inputs)
+        pairs = pair_stamps(left_ns, others_ns, round(slop_s * NS_PER_S))
+        if not pairs:
+            counts = ', '.join(f'{len(stamps[topic])} {topic}' for topic in self.topics.inputs)
+            raise BagError(
+                f'stamps of {self._bag.path}', must_be=f'equal within {slop_s} s for each pair',
+                got=f'no match among {counts}', do='allow a larger slop, or record all four',
+            )
+        self.stamps_ns = [pair[0] for pair in pairs]
+        self.unpaired_images = len(left_ns) - len(pairs)
+        self._wanted = {
+            (topic, stamp): index
+            for index, pair in enumerate(pairs)
+            for topic, stamp in zip(self.topics.inputs, pair, strict=True)
+        }
+        self._add_ground_truth(stamps)
+
+    def _read_stamps(self) -> dict[str, list[int]]:
+        """Stamps of every topic that matters, increasing and without repetition [ns]."""
+        stamps: dict[str, set[int]] = {topic: set() for topic in self._topics_in_bag()}
+        for message in self._bag.messages(list(stamps)):
+            stamps[message.topic].add(read_stamp(message.cdr))
+        return {topic: sorted(values) for topic, values in stamps.items()}
+
+    def _topics_in_bag(self) -> list[str]:
+        kinds, topics = self._bag.topics, self.topics
+        truth = ((topics.labels, IMAGE), (topics.foreign, IMAGE),
+                 (topics.disparity, DISPARITY_IMAGE))
+        present = [topic for topic, kind in truth if kinds.get(topic) == kind]
+        return [*topics.inputs, *present]
+
+    def _add_ground_truth(self, stamps: dict[str, list[int]]) -> None:
+        index_of = {stamp: index for index, stamp in enumerate(self.stamps_ns)}
+        for topic in self._topics_in_bag()[len(self.topics.inputs):]:
+            for stamp in stamps[topic]:
+                if stamp in index_of:
+                    self._wanted[topic, stamp] = index_of[stamp]
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first pair to the last [s]."""
+        return (self.stamps_ns[-1] - self.stamps_ns[0]) / NS_PER_S
+
+    @property
+    def rate_hz(self) -> float:
+        """Mean rate of the pairs [Hz]; 0 for a single pair."""
+        return (len(self) - 1) / self.duration_s if len(self) > 1 else 0.0
+
+    def __iter__(self) -> Iterator[StereoSample]:
+        """Read the pairs.
+
+        Raises:
+            BagError: A message is wrong, or the parts of a pair lie too far apart in the bag.
+        """
+        missing = [0] * len(self)
+        for index in self._wanted.values():
+            missing[index] += 1
+        waiting: dict[int, dict[str, RawMessage]] = {}
+        upcoming = 0
+        for message in self._bag.messages(self._topics_in_bag()):
+            index = self._wanted.get((message.topic, read_stamp(message.cdr)), -1)
+            if index < upcoming:
+                continue
+            waiting.setdefault(index, {}).setdefault(message.topic, message)
+            while upcoming in waiting and len(waiting[upcoming]) == missing[upcoming]:
+                yield self._sample(waiting.pop(upcoming))
+                upcoming += 1
+            if len(waiting) > MAX_WAITING_PAIRS:
+                raise BagError(
+                    f'messages of a pair in {self._bag.path}',
+                    must_be=f'within {MAX_WAITING_PAIRS} pairs of each other',
+                    got=f'a pair at {self.stamps_ns[upcoming]} ns still incomplete',
+                    do='sort the bag by stamp, e.g. with `ros2 bag convert`',
+                )
+
+    def _sample(self, parts: dict[str, RawMessage]) -> StereoSample:
+        topics = self.topics
+        messages: dict[str, Any] = {}
+        with bag_errors(self._bag.path):
+            for topic, part in parts.items():
+                messages[topic] = deserialize(part.cdr, part.msgtype)
+        try:
+            frame = frame_from_messages(*(messages[topic] for topic in topics.inputs))
+            labels = messages.get(topics.labels)
+            foreign = messages.get(topics.foreign)
+            disparity = messages.get(topics.disparity)
+            return StereoSample(
+                frame,
+                None if labels is None else pixels_of(labels, 1, np.uint8)[..., 0],
+                None if foreign is None else pixels_of(foreign, 1, np.uint8)[..., 0] > 0,
+                None if disparity is None
+                else disparity_from_message(disparity, frame.geometry).to_host(),
+            )
+        except (MessageError, FrameError) as error:
+            stamp = read_stamp(parts[topics.left_image].cdr)
+            raise BagError(
+                f'pair at {stamp} ns in {self._bag.path}', must_be='a valid stereo pair',
+                got=str(error), do='repair the recording', reason=error.reason,
+            ) from error

@@ -1,0 +1,137 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration to the parts it names: the only place that chooses classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ldn_perception.config import (
+    InferenceConfig,
+    PerceptionConfig,
+    SegmentationConfig,
+    StereoConfig,
+)
+from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
+from ldn_perception.inference.device import choose_device
+from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import load_weights
+from ldn_perception.pipeline import StereoSegmentationPipeline
+from ldn_perception.segmentation.decoder import Decoder, LabelPolicy, OodRule
+from ldn_perception.segmentation.fused_decoder import FusedDecoder
+from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.matcher import Matcher
+from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
+from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+
+PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Perception:
+    """A built corridor and what is to be known about it.
+
+    Attributes:
+        pipeline: The corridor.
+        taxonomy: Classes of its labels.
+        device: Where the network runs.
+        is_trained: False for random weights.
+    """
+
+    pipeline: StereoSegmentationPipeline
+    taxonomy: Taxonomy
+    device: torch.device
+    is_trained: bool
+
+
+def build_perception(config: PerceptionConfig) -> Perception:
+    """Build the corridor a configuration describes.
+
+    Raises:
+        ModelError: The weights are missing or not for this model and taxonomy.
+        InferenceError: The device is not there.
+    """
+    taxonomy = TAXONOMIES[config.model.taxonomy]
+    device = build_device(config.inference)
+    model = build_model(config.model.name, len(taxonomy))
+    if config.model.weights:
+        load_weights(
+            Path(config.model.weights), model, config.model.name, taxonomy.class_names)
+    return Perception(
+        pipeline=StereoSegmentationPipeline(
+            build_matcher(config.stereo),
+            TorchEngine(model, device, PRECISIONS[config.inference.precision]),
+            build_decoder(taxonomy, device, config.inference),
+            build_rule(config.segmentation),
+        ),
+        taxonomy=taxonomy,
+        device=device,
+        is_trained=bool(config.model.weights),
+    )
+
+
+def build_device(config: InferenceConfig) -> torch.device:
+    """Choose the device and set the number of CPU threads.
+
+    Raises:
+        InferenceError: The device is not there.
+    """
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    device = choose_device(config.device)
+    if device.type == 'cpu' and config.device == 'auto':
+        logging.getLogger(__name__).warning(
+            'NO GPU: torch %s sees none, the network runs on the CPU and will be slow; set '
+            'inference.device to cpu to accept that', torch.__version__)
+    return device
+
+
+def build_matcher(config: StereoConfig) -> Matcher:
+    """Build the matcher."""
+    if config.matcher == 'external':
+        return ExternalDisparity()
+    return SemiGlobalBlockMatcher(
+        min_disparity=config.min_disparity,
+        max_disparity=config.max_disparity,
+        block_size=config.block_size,
+        mode=config.mode,
+        uniqueness_percent=config.uniqueness_percent,
+        left_right_tolerance=config.left_right_tolerance,
+        speckle_size=config.speckle_size,
+        speckle_range=config.speckle_range,
+    )
+
+
+def build_decoder(taxonomy: Taxonomy, device: torch.device, config: InferenceConfig) -> Decoder:
+    """Build the decoder that is fast where the logits are."""
+    if device.type == 'cpu':
+        return FusedDecoder(taxonomy, config.num_threads or os.cpu_count() or 1)
+    return TorchDecoder(taxonomy)
+
+
+def build_rule(config: SegmentationConfig) -> OodRule:
+    """Build the out-of-distribution rule."""
+    return OodRule(config.ood_threshold, LabelPolicy(config.label_policy))
+
+
+def warm_up(perception: Perception, config: StereoConfig) -> None:
+    """Send a grey pair through the corridor, so that compilation does not cost the first pair.
+
+    Args:
+        perception: What to warm up.
+        config: Its matcher's options; the pair is made wide enough for the search.
+    """
+    width, height = max(640, config.max_disparity + 64), 320
+    image = np.full((height, width, 3), 127, np.uint8)
+    geometry = CameraGeometry(width, height, width, width, width / 2, height / 2, width / 2, 0.5)
+    disparity = DisparityMap(torch.full((height, width), 10.0), 0, 64)
+    frame = StereoFrame(0, '', image, image, geometry, disparity)
+    perception.pipeline.process(frame, Quantity.ALL)

@@ -1,0 +1,249 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn demo`: a drive through the real node over DDS, scored and drawn."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sized
+import json
+from pathlib import Path
+import shutil
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+import yaml
+
+from ldn_perception.bags.image_folder import ImageFolder
+from ldn_perception.bags.raw_messages import RawBag
+from ldn_perception.bags.stereo_bag_reader import StereoBagReader
+from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
+from ldn_perception.bags.topics import COMPRESSED_IMAGE, find_stereo_topics
+from ldn_perception.cli.demo_pictures import draw, write_picture
+from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_json
+from ldn_perception.cli.node_process import NodeProcess, isolated_environment
+from ldn_perception.cli.recorded_results import read_results
+from ldn_perception.config import PerceptionConfig
+from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.errors import BagError, ConfigError
+from ldn_perception.taxonomy import TAXONOMIES
+
+RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
+_START_S = 120.0
+_SETTLE_S = 3.0  # the last result is in when nothing has come for so long
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        '--images', type=Path, help='folder of rectified pairs with calibration to replay')
+    source.add_argument('--bag', type=Path, help='bag to replay')
+    parser.add_argument(
+        '--output', type=Path, default=Path('build/demo'), help='folder for everything it makes')
+    parser.add_argument('--frames', type=int, default=60, help='pairs of the synthetic drive')
+    parser.add_argument('--seed', type=int, default=0, help='of the synthetic drive')
+    parser.add_argument('--rate', type=float, default=1.0, help='speed of the replay')
+    parser.add_argument('--pictures', type=int, default=6, help='how many pictures to draw')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
+        help='any parameter of the node; repeat for more')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, record, score, draw; 0 if results came out and every process ended well."""
+    console = Console()
+    config = PerceptionConfig.from_values(parse_overrides(options.overrides, options))
+    output: Path = options.output
+    shutil.rmtree(output / 'results', ignore_errors=True)
+    shutil.rmtree(output / 'pictures', ignore_errors=True)
+    (output / 'pictures').mkdir(parents=True)
+
+    drive = _prepare_drive(options, output, console)
+    codes, played = _replay(drive, config, options.rate, output, console)
+    score = score_recording(
+        output / 'results', StereoBagReader(drive), played, TAXONOMIES[config.model.taxonomy])
+    _draw_pictures(output, drive, played, config, options.pictures)
+
+    (output / 'report.json').write_text(json.dumps(to_json(score), indent=2) + '\n')
+    console.print(_table(score, config))
+    console.print(f'pictures: {output / "pictures"}   results: {output / "results"}   '
+                  f'logs: {output}', soft_wrap=True)
+    failed = {name: code for name, code in codes.items() if code}
+    for name, code in failed.items():
+        console.print(f'[red]{name} ended with exit code {code}: {output / name}.log')
+    return 1 if failed or not score.recorded else 0
+
+
+def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Parameter values of the command line over the demo's own.
+
+    Raises:
+        ConfigError: An override is not NAME=VALUE.
+    """
+    values: dict[str, Any] = {'model.name': 'ldn_small'}
+    if options.images is None and options.bag is None:
+        values['stereo.max_disparity'] = 64
+    for override in overrides:
+        name, equals, text = override.partition('=')
+        if not equals:
+            raise ConfigError(
+                '--set', must_be='NAME=VALUE', got=repr(override),
+                do='write for example --set model.name=ldn121')
+        values[name] = yaml.safe_load(text) if text else ''
+    return values
+
+
+def _prepare_drive(options: argparse.Namespace, output: Path, console: Console) -> Path:
+    if options.bag is not None:
+        return Path(options.bag)
+    drive = output / 'drive'
+    shutil.rmtree(drive, ignore_errors=True)
+    samples: Any
+    if options.images is not None:
+        samples, text = ImageFolder(options.images), f'reading {options.images}'
+    else:
+        samples = SyntheticDrive(options.seed, options.frames)
+        text = 'rendering a synthetic drive'
+    write_drive(samples, drive, text, console)
+    return drive
+
+
+def write_drive(samples: Any, path: Path, text: str, console: Console) -> None:
+    """Write samples to a bag under a progress bar.
+
+    Args:
+        samples: Sized iterable of samples with frame, labels, foreign and disparity.
+        path: Bag to create.
+        text: What is being done.
+        console: Where the bar is drawn.
+    """
+    with StereoBagWriter(path) as writer, _progress(console) as progress:
+        for sample in progress.track(_sized(samples), description=text):
+            writer.write(sample.frame, sample.labels, sample.foreign, sample.disparity)
+
+
+def _sized(samples: Any) -> Any:
+    assert isinstance(samples, Sized)
+    return samples
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn('{task.description:32}'), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=console)
+
+
+def _replay(
+    drive: Path, config: PerceptionConfig, rate: float, output: Path, console: Console,
+) -> tuple[dict[str, int], dict[int, int]]:
+    """Run node, recorder and player; exit codes by name and recorded -> played stamps [ns]."""
+    environment = isolated_environment()
+    parameters = output / 'parameters.yaml'
+    parameters.write_text(yaml.safe_dump(
+        {'/**': {'ros__parameters': _for_drive(config, drive).to_values()}}))
+    stamps = output / 'played.json'
+    stamps.unlink(missing_ok=True)
+    nodes = {
+        name: NodeProcess(name, arguments, output / f'{name}.log', environment)
+        for name, arguments in {
+            'stereo_seg_node': ['--ros-args', '--params-file', str(parameters)],
+            'bag_recorder': [str(output / 'results'), *RECORDED],
+            'bag_player': [str(drive), '--rate', str(rate), '--wait-s', str(_START_S),
+                           '--report', str(stamps)],
+        }.items()
+    }
+    try:
+        _follow_player(nodes, console)
+        _wait_until_settled(nodes['bag_recorder'])
+    finally:
+        # The recorder first: it must not wait for a node that is gone.
+        codes = {name: nodes[name].stop() for name in reversed(nodes)}
+    if not stamps.is_file():
+        raise BagError(
+            'replay', must_be='played to its end',
+            got='; '.join(f'{name} exit code {code}' for name, code in codes.items() if code)
+            or 'no report of the player',
+            do=f'read {output}/stereo_seg_node.log and bag_player.log')
+    return codes, {int(old): new for old, new in json.loads(stamps.read_text()).items()}
+
+
+def _for_drive(config: PerceptionConfig, drive: Path) -> PerceptionConfig:
+    kinds = RawBag(drive).topics
+    compressed = kinds[find_stereo_topics(kinds).left_image] == COMPRESSED_IMAGE
+    return PerceptionConfig.from_values({
+        **config.to_values(), 'input.transport': 'compressed' if compressed else 'raw'})
+
+
+def _follow_player(nodes: dict[str, NodeProcess], console: Console) -> None:
+    player, node = nodes['bag_player'].process, nodes['stereo_seg_node'].process
+    assert player.stdout is not None
+    with _progress(console) as progress:
+        task = progress.add_task('starting the node', total=None)
+        while player.poll() is None and node.poll() is None:
+            line = player.stdout.readline()
+            if line:
+                count = json.loads(line)
+                progress.update(
+                    task, description='replaying over DDS', completed=count['sent'],
+                    total=count['of'])
+
+
+def _wait_until_settled(recorder: NodeProcess) -> None:
+    assert recorder.process.stdout is not None
+    counts, since = None, time.monotonic()
+    while time.monotonic() - since < _SETTLE_S and recorder.process.poll() is None:
+        line = recorder.process.stdout.readline()
+        if not line:
+            return
+        now = {name: count for name, count in json.loads(line).items() if name != '/diagnostics'}
+        if now != counts:
+            counts, since = now, time.monotonic()
+
+
+def _draw_pictures(
+    output: Path, drive: Path, played: dict[int, int], config: PerceptionConfig, number: int,
+) -> None:
+    taxonomy = TAXONOMIES[config.model.taxonomy]
+    total = sum(1 for _ in read_results(output / 'results'))
+    chosen = {round(i * (total - 1) / max(1, number - 1)) for i in range(min(number, total))}
+    pairs = join(read_results(output / 'results'), StereoBagReader(drive), played)
+    for index, (result, sample) in enumerate(pairs):
+        if index in chosen:
+            write_picture(
+                output / 'pictures' / f'{index:06d}.png',
+                draw(result, sample, taxonomy, config.stereo.max_disparity))
+
+
+def _table(score: DemoScore, config: PerceptionConfig) -> Table:
+    weights = config.model.weights or '[bold red]UNTRAINED, labels mean nothing[/]'
+    table = Table(
+        title=f'{config.model.name} ({weights})', title_justify='left', show_header=False)
+    table.add_row('pairs sent', str(score.sent))
+    table.add_row('pairs lost before the node', str(score.lost))
+    table.add_row('pairs processed', str(score.processed))
+    for reason, count in score.dropped.items():
+        table.add_row(f'pairs dropped: {reason}', str(count))
+    if score.unfinished:
+        table.add_row('pairs unfinished', str(score.unfinished))
+    table.add_row('results recorded', str(score.recorded))
+    if score.latency is not None:
+        latency = score.latency.latency
+        table.add_row(
+            'stamp to publish, p50 / p95 / p99',
+            f'{latency.p50_ms:.1f} / {latency.p95_ms:.1f} / {latency.p99_ms:.1f} ms')
+        table.add_row('results per second', f'{score.latency.rate_hz:.1f}')
+    for stage, milliseconds in score.stage_ms.items():
+        table.add_row(f'stage: {stage} (median)', f'{milliseconds:.1f} ms')
+    table.add_row('mIoU', _percent(score.mean_iou))
+    table.add_row('OOD average precision', _percent(score.ood_average_precision))
+    table.add_row('disparity D1, all ground truth', _percent(score.d1))
+    table.add_row('node says', score.state or 'nothing')
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return 'no ground truth' if share is None else f'{share * 100:.1f} %'

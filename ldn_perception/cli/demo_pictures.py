@@ -1,0 +1,63 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a replay: what went in and what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ldn_perception.bags.stereo_sample import StereoSample
+from ldn_perception.cli.recorded_results import RecordedResult
+from ldn_perception.pictures import Picture, color_disparity, color_labels
+from ldn_perception.taxonomy import Taxonomy
+
+_BAR_PX = 22
+
+
+def draw(
+    result: RecordedResult, sample: StereoSample, taxonomy: Taxonomy, max_disparity: float,
+) -> Picture:
+    """Left image, disparity, labels and overlay of one pair, two by two.
+
+    Args:
+        result: What the node published; a missing part stays black.
+        sample: The pair.
+        taxonomy: Gives the colours.
+        max_disparity: Disparity of the warmest colour [px].
+
+    Returns:
+        (2 (H + 22), 2 W, 3) uint8 RGB.
+    """
+    black = np.zeros_like(sample.frame.left)
+    images = result.images
+    disparity = images.get('disparity')
+    labels = images.get('labels')
+    tiles = [
+        ('left image', sample.frame.left),
+        ('disparity', black if disparity is None else color_disparity(disparity, max_disparity)),
+        ('labels', black if labels is None else color_labels(labels, taxonomy)),
+        ('overlay, out of distribution is magenta', images.get('overlay', black)),
+    ]
+    captioned = [_captioned(image, text) for text, image in tiles]
+    return np.vstack([np.hstack(captioned[:2]), np.hstack(captioned[2:])])
+
+
+def _captioned(image: NDArray[np.uint8], text: str) -> Picture:
+    bar = np.full((_BAR_PX, image.shape[1], 3), 32, np.uint8)
+    cv2.putText(
+        bar, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([bar, image])
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a PNG.
+
+    Args:
+        path: File to write.
+        picture: (H, W, 3) uint8 RGB.
+    """
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

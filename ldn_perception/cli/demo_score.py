@@ -1,0 +1,162 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded results against the drive they were computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ldn_perception.bags.stereo_sample import StereoSample
+from ldn_perception.cli.recorded_results import (
+    RecordedResult,
+    read_last_diagnostics,
+    read_results,
+)
+from ldn_perception.evaluation.confusion import ConfusionMatrix
+from ldn_perception.evaluation.latency import LatencySummary
+from ldn_perception.evaluation.ood import OodScores
+from ldn_perception.evaluation.stereo import StereoScores
+from ldn_perception.frames import UNLABELLED
+from ldn_perception.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class DemoScore:
+    """What a replay has shown.
+
+    Attributes:
+        sent: Pairs played.
+        received: Pairs the node has put together.
+        processed: Pairs it has published results of.
+        dropped: Pairs it has not, by reason.
+        recorded: Pairs whose labels are in the recording.
+        latency: Stamp to publish; None without a result.
+        stage_ms: Median milliseconds of each stage of the node.
+        mean_iou: Over the classes in the ground truth; None without one.
+        ood_average_precision: Of the foreign probability; None without foreign objects.
+        d1: Share of wrong disparities over all ground truth; None without one.
+        state: The node's own last word.
+    """
+
+    sent: int
+    received: int
+    processed: int
+    dropped: dict[str, int]
+    recorded: int
+    latency: LatencySummary | None
+    stage_ms: dict[str, float]
+    mean_iou: float | None
+    ood_average_precision: float | None
+    d1: float | None
+    state: str
+
+    @property
+    def lost(self) -> int:
+        """Pairs that did not reach the node complete."""
+        return self.sent - self.received
+
+    @property
+    def unfinished(self) -> int:
+        """Pairs the node had neither processed nor dropped when it last spoke."""
+        return self.received - self.processed - sum(self.dropped.values())
+
+
+def join(
+    results: Iterable[RecordedResult], samples: Iterable[StereoSample],
+    played: Mapping[int, int],
+) -> Iterator[tuple[RecordedResult, StereoSample]]:
+    """Pair results with the samples they were computed from, both in the order of time.
+
+    Args:
+        results: Recorded results.
+        samples: The drive.
+        played: Stamp in the drive -> stamp when it was played [ns].
+    """
+    remaining = iter(samples)
+    recorded_ns = {new: old for old, new in played.items()}
+    for result in results:
+        wanted = recorded_ns[result.stamp_ns]
+        sample = next(sample for sample in remaining if sample.frame.stamp_ns == wanted)
+        yield result, sample
+
+
+def score_recording(
+    recording: Path, samples: Iterable[StereoSample], played: Mapping[int, int],
+    taxonomy: Taxonomy,
+) -> DemoScore:
+    """Score a recording of the node's results.
+
+    Args:
+        recording: Bag of the recorder.
+        samples: The drive that was played.
+        played: Stamp in the drive -> stamp when it was played [ns].
+        taxonomy: Classes of the labels.
+    """
+    state, values = read_last_diagnostics(recording)
+    confusion, ood, stereo = ConfusionMatrix(taxonomy.num_driving), OodScores(), StereoScores()
+    stamps, published = [], []
+    foreign_pixels = 0
+    for result, sample in join(read_results(recording), samples, played):
+        stamps.append(result.stamp_ns)
+        published.append(result.published_ns)
+        images = result.images
+        if sample.labels is not None and 'labels' in images:
+            known = np.where(images['labels'] < taxonomy.num_driving, images['labels'], UNLABELLED)
+            confusion.accumulate(known, sample.labels)
+        if sample.foreign is not None and 'foreign_probability' in images:
+            valid = sample.foreign | (
+                True if sample.labels is None else sample.labels != UNLABELLED)
+            ood.accumulate(images['foreign_probability'], sample.foreign, valid)
+            foreign_pixels += int(sample.foreign.sum())
+        if sample.disparity is not None and 'disparity' in images:
+            stereo.accumulate(images['disparity'], sample.disparity)
+    return DemoScore(
+        sent=len(played),
+        received=_count(values, 'pairs_received'),
+        processed=_count(values, 'pairs_processed'),
+        dropped={
+            key.removeprefix('dropped.'): int(value) for key, value in values.items()
+            if key.startswith('dropped.')
+        },
+        recorded=len(stamps),
+        latency=LatencySummary.from_times(stamps, published) if stamps else None,
+        stage_ms={
+            key.removeprefix('stage.').removesuffix('_ms'): float(value)
+            for key, value in values.items() if key.startswith('stage.')
+        },
+        mean_iou=confusion.mean_iou if confusion.class_pixels.any() else None,
+        ood_average_precision=ood.metrics().average_precision if foreign_pixels else None,
+        d1=stereo.d1_all if stereo.valid_pixels else None,
+        state=state,
+    )
+
+
+def _count(values: Mapping[str, str], key: str) -> int:
+    return int(values.get(key, 0))
+
+
+def to_json(score: DemoScore) -> dict[str, Any]:
+    """Everything a score says, in units that its keys name."""
+    latency = score.latency
+    return {
+        'pairs': {
+            'sent': score.sent, 'received': score.received, 'processed': score.processed,
+            'lost_before_the_node': score.lost, 'unfinished': score.unfinished,
+            'recorded': score.recorded, 'dropped': score.dropped,
+        },
+        'latency_ms': None if latency is None else {
+            'p50': latency.latency.p50_ms, 'p95': latency.latency.p95_ms,
+            'p99': latency.latency.p99_ms, 'max': latency.latency.max_ms,
+        },
+        'rate_hz': None if latency is None else latency.rate_hz,
+        'stage_ms': score.stage_ms,
+        'mean_iou': score.mean_iou,
+        'ood_average_precision': score.ood_average_precision,
+        'd1': score.d1,
+        'state': score.state,
+    }

@@ -1,0 +1,39 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `ldn` command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import sys
+
+from ldn_perception.cli import demo, parameters, synthesize
+from ldn_perception.errors import LdnPerceptionError
+
+VERBS = {
+    'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
+    'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
+    'parameters': (parameters, 'print the table of parameters'),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a verb; an error of ours is one sentence and exit code 1."""
+    parser = argparse.ArgumentParser('ldn', description='Stereo segmentation for ROS 2.')
+    verbs = parser.add_subparsers(dest='verb', required=True)
+    for name, (verb, text) in VERBS.items():
+        verb.add_arguments(verbs.add_parser(name, help=text, description=verb.__doc__))
+    options = parser.parse_args(arguments)
+    try:
+        code = VERBS[options.verb][0].run(options)
+    except LdnPerceptionError as error:
+        print(f'ldn: {error}', file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,87 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results of the node, as they stand in a recorded bag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldn_perception.bags.message_types import deserialize
+from ldn_perception.bags.raw_messages import RawBag, read_stamp
+from ldn_perception.messages import pixels_of
+
+_IMAGE_TYPES = {
+    'labels': np.uint8, 'ood_mask': np.uint8, 'foreign_probability': np.float32,
+    'overlay': np.uint8,
+}
+
+
+@dataclass(slots=True)
+class RecordedResult:
+    """Everything that was published for one pair.
+
+    Attributes:
+        stamp_ns: Stamp of the pair as it was played [ns].
+        published_ns: When the first of it was published [ns].
+        images: labels, ood_mask, foreign_probability, overlay, disparity as arrays.
+    """
+
+    stamp_ns: int
+    published_ns: int
+    images: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def read_results(path: Path) -> Iterator[RecordedResult]:
+    """Results in the order they were published.
+
+    Args:
+        path: Bag of the recorder.
+
+    Raises:
+        BagError: The bag cannot be read.
+    """
+    result: RecordedResult | None = None
+    for message in RawBag(path).messages():
+        if message.topic == '/diagnostics':
+            continue
+        stamp = read_stamp(message.cdr)
+        if result is None or stamp != result.stamp_ns:
+            if result is not None:
+                yield result
+            result = RecordedResult(stamp, message.receive_ns)
+        name = message.topic.rpartition('/')[2]
+        result.images[name] = _pixels(name, deserialize(message.cdr, message.msgtype))
+    if result is not None:
+        yield result
+
+
+def _pixels(name: str, message: Any) -> NDArray[Any]:
+    if name == 'disparity':
+        return pixels_of(message.image, 1, np.float32)[..., 0]
+    channels = 3 if message.encoding == 'rgb8' else 1
+    pixels = pixels_of(message, channels, _IMAGE_TYPES[name])
+    return pixels if channels == 3 else pixels[..., 0]
+
+
+def read_last_diagnostics(path: Path) -> tuple[str, dict[str, str]]:
+    """Message and values of the node's last word about itself.
+
+    Args:
+        path: Bag of the recorder.
+
+    Returns:
+        The status message and its values; empty when it never spoke.
+    """
+    last = None
+    for message in RawBag(path).messages(['/diagnostics']):
+        last = message
+    if last is None:
+        return '', {}
+    status = deserialize(last.cdr, last.msgtype).status[0]
+    return status.message, {entry.key: entry.value for entry in status.values}

@@ -1,0 +1,314 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one list of options.
+
+Each field of these dataclasses is a ROS parameter (`stereo.max_disparity`), a row of the
+README's table and a command line override; nothing else declares options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from ldn_perception.errors import ConfigError
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is to be known of one option.
+
+    Attributes:
+        name: Full name, section and field: 'stereo.max_disparity'.
+        type: bool, int, float or str.
+        default: Value when nobody says otherwise.
+        doc: One sentence for people.
+        unit: Unit of the value; empty where it has none.
+        minimum: Smallest value, for numbers.
+        maximum: Largest value, for numbers.
+        choices: The possible values, for strings.
+        live: Whether a running node takes a new value.
+    """
+
+    name: str
+    type: type
+    default: Value
+    doc: str
+    unit: str = ''
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    def check(self, value: Any) -> Value:
+        """Return the value if this option can have it.
+
+        Raises:
+            ConfigError: It has the wrong type, is out of range or not a choice.
+        """
+        if self.type is float and type(value) is int:
+            value = float(value)
+        if type(value) is not self.type:
+            raise ConfigError(
+                self.name, must_be=f'a {self.type.__name__}',
+                got=f'{value!r}', do='correct its type in the parameters',
+            )
+        if self.choices and value not in self.choices:
+            raise ConfigError(
+                self.name, must_be=f'one of {", ".join(self.choices)}', got=repr(value),
+                do='choose one of them',
+            )
+        if self.minimum is not None and not self.minimum <= value <= self._upper:
+            raise ConfigError(
+                self.name, must_be=f'in [{self.minimum:g}, {self._upper:g}]', got=value,
+                do='choose a value in the range',
+            )
+        return value  # type: ignore[no-any-return]
+
+    @property
+    def _upper(self) -> float:
+        return float('inf') if self.maximum is None else self.maximum
+
+
+def _option(default: Value, doc: str, **known: Any) -> Any:
+    return field(default=default, metadata={'doc': doc, **known})
+
+
+@dataclass(frozen=True, slots=True)
+class InputConfig:
+    """How pairs come in."""
+
+    transport: str = _option('raw', 'Image transport of the cameras.', choices=(
+        'raw', 'compressed'))
+    reliability: str = _option(
+        'best_effort', 'QoS of the input subscriptions; best_effort also hears reliable cameras.',
+        choices=('best_effort', 'reliable'))
+    queue_depth: int = _option(
+        2, 'Messages the middleware keeps of each input.', minimum=1, maximum=100)
+    synchronization: str = _option(
+        'exact', 'Messages of a pair have equal stamps, or stamps at most slop_s apart.',
+        choices=('exact', 'approximate'))
+    slop_s: float = _option(
+        0.02, 'Largest difference between the stamps of a pair, if approximate.', unit='s',
+        minimum=0.0001, maximum=1.0)
+    synchronization_depth: int = _option(
+        10, 'Unpaired messages kept of each input.', minimum=2, maximum=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class StereoConfig:
+    """How disparity is found."""
+
+    matcher: str = _option(
+        'sgbm', "OpenCV's semi-global block matching, or a DisparityImage topic.",
+        choices=('sgbm', 'external'))
+    mode: str = _option(
+        '3way', 'Paths of the semi-global matching: 3, 5 or 8.', choices=('3way', '5', '8'))
+    min_disparity: int = _option(
+        0, 'Smallest disparity searched.', unit='px', minimum=-512, maximum=512)
+    max_disparity: int = _option(
+        128, 'Disparities are searched below this; a multiple of 16 above min_disparity.',
+        unit='px', minimum=16, maximum=1024)
+    block_size: int = _option(
+        5, 'Side of the matched block; odd.', unit='px', minimum=1, maximum=21)
+    uniqueness_percent: int = _option(
+        10, 'Margin by which the best match must beat the second best.', unit='%', minimum=0,
+        maximum=100)
+    left_right_tolerance: int = _option(
+        1, 'Largest difference of the left-right check; -1 leaves it out.', unit='px',
+        minimum=-1, maximum=64)
+    speckle_size: int = _option(
+        100, 'Smaller regions of like disparity are unknown; 0 keeps them.', unit='px',
+        minimum=0, maximum=100000)
+    speckle_range: int = _option(
+        2, 'Disparity step inside a region.', unit='px', minimum=1, maximum=64)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which network runs."""
+
+    name: str = _option('ldn121', 'Network.', choices=(
+        'ldn121', 'ldn_small', 'scale_invariant', 'scale_invariant_small'))
+    taxonomy: str = _option(
+        'rob2018', 'Class list the network predicts.', choices=('cityscapes', 'rob2018'))
+    weights: str = _option(
+        '', 'Weights file (.safetensors); empty runs UNTRAINED random weights.')
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceConfig:
+    """Where the network runs."""
+
+    device: str = _option(
+        'auto', 'auto takes the GPU and warns loudly where there is none.',
+        choices=('auto', 'cuda', 'cpu'))
+    precision: str = _option(
+        'float32', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
+    num_threads: int = _option(
+        0, 'CPU threads of the network; 0 takes every core.', minimum=0, maximum=256)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationConfig:
+    """How logits become labels."""
+
+    ood_threshold: float = _option(
+        0.5, 'A pixel is out of distribution above this foreign probability.', minimum=0.0,
+        maximum=1.0, live=True)
+    label_policy: str = _option(
+        'void', 'Label where a foreign class wins: 255, or the best driving class.',
+        choices=('void', 'driving'), live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """How results go out."""
+
+    reliability: str = _option(
+        'reliable', 'QoS of the outputs; reliable is heard by every subscriber.',
+        choices=('reliable', 'best_effort'))
+    queue_depth: int = _option(
+        1, 'Results the middleware keeps of each output.', minimum=1, maximum=100)
+    overlay_opacity: float = _option(
+        0.5, 'Opacity of the colours over the camera image.', minimum=0.0, maximum=1.0,
+        live=True)
+    points_stride: int = _option(
+        2, 'Every n-th row and column becomes a point of the cloud.', unit='px', minimum=1,
+        maximum=32, live=True)
+    points_max_range_m: float = _option(
+        60.0, 'Farther points are left out of the cloud.', unit='m', minimum=1.0,
+        maximum=1000.0, live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringConfig:
+    """How the node tells how it is."""
+
+    diagnostics_period_s: float = _option(
+        1.0, 'Time between two messages on /diagnostics.', unit='s', minimum=0.1, maximum=60.0)
+    silence_s: float = _option(
+        5.0, 'Time without output after which the node says why.', unit='s', minimum=0.5,
+        maximum=600.0, live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PerceptionConfig:
+    """All options.
+
+    Raises:
+        ConfigError: A value its option cannot have, or values that contradict each other.
+    """
+
+    autostart: bool = _option(True, 'Configure and activate when the process starts.')
+    input: InputConfig = field(default_factory=InputConfig)
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+
+    def __post_init__(self) -> None:
+        stereo = self.stereo
+        searched = stereo.max_disparity - stereo.min_disparity
+        if searched <= 0 or searched % 16:
+            raise ConfigError(
+                'stereo.max_disparity',
+                must_be=f'stereo.min_disparity ({stereo.min_disparity}) plus a multiple of 16',
+                got=stereo.max_disparity, do='round it to the next such value',
+            )
+        if stereo.block_size % 2 == 0:
+            raise ConfigError(
+                'stereo.block_size', must_be='odd', got=stereo.block_size, do='add or take one')
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> PerceptionConfig:
+        """Build from full option names; what is not named has its default.
+
+        Raises:
+            ConfigError: An unknown name, or a value its option cannot have.
+        """
+        known = {option.name: option for option in options()}
+        sections: dict[str, dict[str, Value]] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(
+                    'option', must_be=f'one of {", ".join(known)}', got=repr(name),
+                    do='correct the name',
+                )
+            section, _, key = name.rpartition('.')
+            sections.setdefault(section, {})[key] = known[name].check(value)
+        top = sections.pop('', {})
+        types = get_type_hints(cls)
+        return cls(**top, **{name: types[name](**given) for name, given in sections.items()})
+
+    @classmethod
+    def from_yaml(cls, path: Path, overrides: Mapping[str, Any] | None = None) -> PerceptionConfig:
+        """Build from a ROS parameter file.
+
+        Args:
+            path: YAML with one node's ros__parameters.
+            overrides: Values that win over the file's.
+
+        Raises:
+            ConfigError: The file is missing or not a parameter file, or a value is wrong.
+        """
+        return cls.from_values({**read_parameter_file(path), **(overrides or {})})
+
+    def to_values(self) -> dict[str, Value]:
+        """Value of every option by its full name, in the order of the list."""
+        values = {}
+        for option in options():
+            section, _, key = option.name.rpartition('.')
+            values[option.name] = getattr(getattr(self, section) if section else self, key)
+        return values
+
+
+def options() -> tuple[Option, ...]:
+    """Every option, in the order of the sections."""
+    return tuple(_walk(PerceptionConfig, ''))
+
+
+def _walk(section: type, prefix: str) -> Iterator[Option]:
+    types = get_type_hints(section)
+    for entry in fields(section):
+        if entry.default is MISSING:
+            yield from _walk(types[entry.name], f'{prefix}{entry.name}.')
+        else:
+            yield Option(
+                prefix + entry.name, types[entry.name], entry.default, **entry.metadata)
+
+
+def read_parameter_file(path: Path) -> dict[str, Any]:
+    """Read the values of a ROS parameter file by full option name.
+
+    Raises:
+        ConfigError: The file is missing or has no ros__parameters.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            'parameter file', must_be='an existing YAML file', got=str(path), do='check the path')
+    try:
+        tree = yaml.safe_load(path.read_text())
+        parameters = next(iter(tree.values()))['ros__parameters']
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, StopIteration):
+        raise ConfigError(
+            f'parameter file {path}', must_be='node name: ros__parameters: values',
+            got='something else', do='start from config/stereo_seg.yaml',
+        ) from None
+    return dict(_flatten(parameters, ''))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f'{prefix}{key}.')
+        else:
+            yield prefix + key, value

@@ -1,0 +1,50 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Eager torch: the reference engine."""
+
+from __future__ import annotations
+
+import torch
+
+from ldn_perception.models.normalisation import normalise
+from ldn_perception.models.segmentation_model import SegmentationModel
+
+
+class TorchEngine:
+    """Runs a model as it is.
+
+    Args:
+        model: The network; it is moved to the device and put into evaluation mode.
+        device: Where it runs.
+        precision: torch.float32, or torch.bfloat16 for autocast.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, device: torch.device,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self._device = device
+        self._precision = precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits come out."""
+        return self._device
+
+    @property
+    def uses_disparity(self) -> bool:
+        """Whether the network needs pixels_per_metre."""
+        return self._model.uses_disparity
+
+    def run(
+        self, image: torch.Tensor, pixels_per_metre: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits of one image; see Engine."""
+        autocast = torch.autocast(
+            self._device.type, self._precision, enabled=self._precision != torch.float32)
+        with torch.inference_mode(), autocast:
+            scales = None
+            if pixels_per_metre is not None:
+                scales = pixels_per_metre[None].to(self._device)
+            return self._model(normalise(image.to(self._device)), scales).logits.float()

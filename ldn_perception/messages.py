@@ -1,0 +1,389 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Message-shaped objects to frames and back, by field name.
+
+Works on the messages of rclpy and of rosbags alike and imports neither. Outgoing messages are
+dicts of field name to value (numbers, strings, numpy arrays, nested dicts and lists of dicts)
+without the header; who knows the message classes fills them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from ldn_perception.errors import MessageError
+from ldn_perception.frames import CameraGeometry, DisparityMap, Segmentation, StereoFrame
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    channels: int
+    bytes_per_channel: int
+    to_rgb: int | None = None  # OpenCV colour conversion of the 8 bit image
+    rows: float = 1.0  # stored rows per image row
+
+
+ENCODINGS = {
+    'rgb8': _Encoding(3, 1),
+    'bgr8': _Encoding(3, 1, cv2.COLOR_BGR2RGB),
+    '8UC3': _Encoding(3, 1, cv2.COLOR_BGR2RGB),
+    'rgba8': _Encoding(4, 1, cv2.COLOR_RGBA2RGB),
+    'bgra8': _Encoding(4, 1, cv2.COLOR_BGRA2RGB),
+    'mono8': _Encoding(1, 1, cv2.COLOR_GRAY2RGB),
+    '8UC1': _Encoding(1, 1, cv2.COLOR_GRAY2RGB),
+    'rgb16': _Encoding(3, 2),
+    'bgr16': _Encoding(3, 2, cv2.COLOR_BGR2RGB),
+    'mono16': _Encoding(1, 2, cv2.COLOR_GRAY2RGB),
+    '16UC1': _Encoding(1, 2, cv2.COLOR_GRAY2RGB),
+    # OpenCV names a mosaic by its second row, ROS by its first.
+    'bayer_rggb8': _Encoding(1, 1, cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr8': _Encoding(1, 1, cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg8': _Encoding(1, 1, cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg8': _Encoding(1, 1, cv2.COLOR_BayerGB2RGB),
+    'bayer_rggb16': _Encoding(1, 2, cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr16': _Encoding(1, 2, cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg16': _Encoding(1, 2, cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg16': _Encoding(1, 2, cv2.COLOR_BayerGB2RGB),
+    'yuv422': _Encoding(2, 1, cv2.COLOR_YUV2RGB_UYVY),
+    'uyvy': _Encoding(2, 1, cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422_yuy2': _Encoding(2, 1, cv2.COLOR_YUV2RGB_YUY2),
+    'yuyv': _Encoding(2, 1, cv2.COLOR_YUV2RGB_YUY2),
+    'nv12': _Encoding(1, 1, cv2.COLOR_YUV2RGB_NV12, rows=1.5),
+    'nv21': _Encoding(1, 1, cv2.COLOR_YUV2RGB_NV21, rows=1.5),
+}
+"""Image encodings that become RGB, by their name in sensor_msgs/Image."""
+
+
+def stamp_ns(header: Any) -> int:
+    """Time of a std_msgs/Header [ns]."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def pixels_of(message: Any, channels: int, dtype: Any, rows: int | None = None) -> NDArray[Any]:
+    """Look at the pixels of a sensor_msgs/Image in place.
+
+    Args:
+        message: Image-shaped object; step, data length and endianness are honoured.
+        channels: Values of a pixel.
+        dtype: Type of a value.
+        rows: Stored rows; the height of the image unless the encoding stacks planes.
+
+    Returns:
+        (rows, W, channels) array over the message's own memory, in native byte order.
+
+    Raises:
+        MessageError: The step is too small for the width, or the data too short or too long.
+    """
+    rows = int(message.height) if rows is None else rows
+    width, step, dtype = int(message.width), int(message.step), np.dtype(dtype)
+    row_bytes = width * channels * dtype.itemsize
+    if step < row_bytes:
+        raise MessageError(
+            f'step of a {width}x{message.height} {message.encoding} image',
+            must_be=f'>= {row_bytes} bytes', got=step, do='fix the image publisher',
+            reason='bad_image',
+        )
+    if rows == 0 or width == 0 or len(message.data) != step * rows:
+        raise MessageError(
+            f'data of a {width}x{message.height} {message.encoding} image',
+            must_be=f'{step * rows} bytes (step x rows) and not empty',
+            got=f'{len(message.data)} bytes', do='fix the image publisher', reason='bad_image',
+        )
+    stored = dtype.newbyteorder('>' if message.is_bigendian else '<')
+    strides = (step, channels * dtype.itemsize, dtype.itemsize)
+    pixels = np.ndarray((rows, width, channels), stored, message.data, strides=strides)
+    return pixels if stored.isnative else pixels.astype(dtype)
+
+
+def image_from_message(message: Any) -> NDArray[np.uint8]:
+    """Read an image message as RGB.
+
+    Args:
+        message: sensor_msgs/Image or sensor_msgs/CompressedImage. 16 bit channels keep their
+            upper 8 bits.
+
+    Returns:
+        (H, W, 3) uint8 RGB; a view of the message's memory where it already is RGB.
+
+    Raises:
+        MessageError: The encoding is unknown, or step, data or the compressed stream are wrong.
+    """
+    if hasattr(message, 'format'):
+        return _decompressed(message)
+    encoding = ENCODINGS.get(message.encoding)
+    if encoding is None:
+        raise MessageError(
+            'image encoding', must_be=f'one of {", ".join(ENCODINGS)}',
+            got=repr(message.encoding), do='convert it before this node, e.g. with image_proc',
+            reason='unknown_encoding',
+        )
+    rows = int(message.height * encoding.rows)
+    if encoding.bytes_per_channel == 2:
+        pixels = pixels_of(message, encoding.channels, np.uint16, rows)
+        image = (pixels >> 8).astype(np.uint8)
+    else:
+        image = pixels_of(message, encoding.channels, np.uint8, rows)
+    if encoding.to_rgb is None:
+        return image
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), encoding.to_rgb), np.uint8)
+
+
+def _decompressed(message: Any) -> NDArray[np.uint8]:
+    stream = np.frombuffer(message.data, np.uint8)
+    image = cv2.imdecode(stream, cv2.IMREAD_COLOR) if stream.size else None
+    if image is None:
+        raise MessageError(
+            'compressed image', must_be='a JPEG or PNG stream',
+            got=f'{stream.size} bytes of format {message.format!r}',
+            do='check the compressed transport of the camera', reason='bad_image',
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def geometry_from_messages(left: Any, right: Any) -> CameraGeometry:
+    """Read the geometry of a rectified rig from its two sensor_msgs/CameraInfo.
+
+    The projection matrices P are the truth after rectification; region of interest and binning
+    are applied to them.
+
+    Args:
+        left: CameraInfo of the left camera.
+        right: CameraInfo of the right camera; P[3] = -fx * baseline.
+
+    Raises:
+        MessageError: A camera is uncalibrated, the baseline is zero or of the wrong sign, or a
+            value is not finite.
+    """
+    for side, info in (('left', left), ('right', right)):
+        if info.k[0] == 0:
+            raise MessageError(
+                f'K[0] of the {side} camera_info', must_be='the focal length', got=0,
+                do='calibrate the camera; 0 means uncalibrated', reason='uncalibrated',
+            )
+        if not np.isfinite(info.k).all() or not np.isfinite(info.p).all():
+            raise MessageError(
+                f'K and P of the {side} camera_info', must_be='finite', got='NaN or infinity',
+                do='calibrate the camera again', reason='bad_camera_info',
+            )
+        if info.p[0] <= 0 or info.p[5] <= 0:
+            raise MessageError(
+                f'P[0] and P[5] of the {side} camera_info', must_be='> 0',
+                got=f'{info.p[0]} and {info.p[5]}', do='publish the rectified projection matrix',
+                reason='bad_camera_info',
+            )
+    baseline = -float(right.p[3]) / float(right.p[0])
+    if baseline <= 0:
+        raise MessageError(
+            'P[3] of the right camera_info', must_be='< 0 (-fx * baseline)',
+            got=f'{float(right.p[3]):g}',
+            do='swap the left and right topics' if baseline < 0
+            else 'calibrate the cameras as a stereo pair', reason='bad_baseline',
+        )
+    binning_x, binning_y = max(1, left.binning_x), max(1, left.binning_y)
+    return CameraGeometry(
+        width=int(left.roi.width or left.width) // binning_x,
+        height=int(left.roi.height or left.height) // binning_y,
+        fx=float(left.p[0]) / binning_x,
+        fy=float(left.p[5]) / binning_y,
+        cx=(float(left.p[2]) - left.roi.x_offset) / binning_x,
+        cy=(float(left.p[6]) - left.roi.y_offset) / binning_y,
+        cx_right=(float(right.p[2]) - right.roi.x_offset) / binning_x,
+        baseline=baseline,
+    )
+
+
+def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityMap:
+    """Read a stereo_msgs/DisparityImage.
+
+    Its disparities are adjusted for the offset between the principal points; ours are not.
+
+    Args:
+        message: DisparityImage with a 32FC1 image; values outside [min, max] are unknown.
+        geometry: The rig it was computed from.
+
+    Raises:
+        MessageError: The image is not 32FC1, its size is wrong or the range is empty.
+    """
+    if message.image.encoding != '32FC1':
+        raise MessageError(
+            'encoding of the external disparity', must_be='32FC1',
+            got=repr(message.image.encoding), do='fix its publisher', reason='unknown_encoding',
+        )
+    low, high = float(message.min_disparity), float(message.max_disparity)
+    if not low < high:
+        raise MessageError(
+            'disparity range of the external disparity', must_be='min < max',
+            got=f'[{low}, {high}]', do='fix its publisher', reason='bad_disparity',
+        )
+    values = np.array(pixels_of(message.image, 1, np.float32)[..., 0])
+    with np.errstate(invalid='ignore'):
+        values[~((values >= low) & (values <= high))] = np.nan
+    offset = geometry.disparity_offset
+    values += np.float32(offset)
+    step = float(message.delta_d) or 1 / 16
+    return DisparityMap(torch.from_numpy(values), low + offset, high + offset, step)
+
+
+def frame_from_messages(
+    left_image: Any,
+    right_image: Any | None,
+    left_info: Any,
+    right_info: Any,
+    external_disparity: Any | None = None,
+) -> StereoFrame:
+    """Make a frame of one synchronised set of messages.
+
+    Args:
+        left_image: Rectified Image or CompressedImage; gives stamp and frame_id.
+        right_image: The same of the right camera, or None beside an external disparity.
+        left_info: CameraInfo of the left camera.
+        right_info: CameraInfo of the right camera.
+        external_disparity: DisparityImage of the pair, if disparity comes from elsewhere.
+
+    Raises:
+        MessageError: A message is wrong.
+        FrameError: The messages do not fit together.
+    """
+    geometry = geometry_from_messages(left_info, right_info)
+    return StereoFrame(
+        stamp_ns=stamp_ns(left_image.header),
+        frame_id=str(left_image.header.frame_id),
+        left=image_from_message(left_image),
+        right=None if right_image is None else image_from_message(right_image),
+        geometry=geometry,
+        external_disparity=None if external_disparity is None
+        else disparity_from_message(external_disparity, geometry),
+    )
+
+
+def image_fields(pixels: NDArray[Any], encoding: str) -> Fields:
+    """Fields of a sensor_msgs/Image.
+
+    Args:
+        pixels: (H, W) or (H, W, C) array of the encoding's type.
+        encoding: E.g. 'mono8', 'rgb8', '32FC1'.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    return {
+        'height': pixels.shape[0],
+        'width': pixels.shape[1],
+        'encoding': encoding,
+        'is_bigendian': int(not np.little_endian),
+        'step': pixels.nbytes // pixels.shape[0],
+        'data': pixels.view(np.uint8).reshape(-1),
+    }
+
+
+def camera_info_fields(geometry: CameraGeometry, side: str) -> Fields:
+    """Fields of the sensor_msgs/CameraInfo of one rectified camera.
+
+    Args:
+        geometry: The rig.
+        side: 'left' or 'right'.
+    """
+    cx = geometry.cx if side == 'left' else geometry.cx_right
+    shift = 0.0 if side == 'left' else -geometry.fx * geometry.baseline
+    fx, fy, cy = geometry.fx, geometry.fy, geometry.cy
+    return {
+        'height': geometry.height,
+        'width': geometry.width,
+        'distortion_model': 'plumb_bob',
+        'd': np.zeros(5),
+        'k': np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1], np.float64),
+        'r': np.eye(3).reshape(-1),
+        'p': np.array([fx, 0, cx, shift, 0, fy, cy, 0, 0, 0, 1, 0], np.float64),
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': _region_fields(0, 0, 0, 0),
+    }
+
+
+def _region_fields(x: int, y: int, width: int, height: int) -> Fields:
+    return {
+        'x_offset': x, 'y_offset': y, 'width': width, 'height': height, 'do_rectify': False,
+    }
+
+
+def disparity_fields(disparity: DisparityMap, geometry: CameraGeometry) -> Fields:
+    """Fields of a stereo_msgs/DisparityImage; the nested image lacks its header too.
+
+    Args:
+        disparity: Ours; unknown values stay NaN.
+        geometry: The rig; d = x_l - x_r - (cx_l - cx_r), Z = f t / d.
+    """
+    offset = geometry.disparity_offset
+    values = disparity.to_host() - np.float32(offset)
+    return {
+        'image': image_fields(values, '32FC1'),
+        'f': geometry.fx,
+        't': geometry.baseline,
+        'valid_window': _region_fields(0, 0, geometry.width, geometry.height),
+        'min_disparity': disparity.min_disparity - offset,
+        'max_disparity': disparity.max_disparity - offset,
+        'delta_d': disparity.step,
+    }
+
+
+POINT_TYPE = np.dtype({
+    'names': ['x', 'y', 'z', 'rgb', 'foreign_probability', 'label'],
+    'formats': ['<f4', '<f4', '<f4', '<u4', '<f4', '<u1'],
+    'offsets': [0, 4, 8, 12, 16, 20],
+    'itemsize': 24,
+})
+"""Layout of a point; rgb is packed as RViz expects it, label and foreign_probability are ours."""
+
+_POINT_FIELD_TYPES = {'<f4': 7, '<u4': 7, '|u1': 2}  # sensor_msgs/PointField: FLOAT32, UINT8
+
+
+def point_cloud_fields(
+    frame: StereoFrame, depth: NDArray[np.float32], segmentation: Segmentation, stride: int,
+    max_range_m: float,
+) -> Fields:
+    """Fields of an organised sensor_msgs/PointCloud2 in the left optical frame.
+
+    Args:
+        frame: The pair; gives colours and geometry.
+        depth: (H, W) float32 [m], NaN where unknown.
+        segmentation: Labels and foreign probability of the pair.
+        stride: Every stride-th row and column becomes a point.
+        max_range_m: Points farther along the optical axis become NaN [m].
+    """
+    geometry = frame.geometry
+    rows = np.arange(0, geometry.height, stride, dtype=np.float32)[:, None]
+    columns = np.arange(0, geometry.width, stride, dtype=np.float32)[None, :]
+    z = depth[::stride, ::stride]
+    z = np.where(z <= max_range_m, z, np.float32(math.nan))
+    rgb = frame.left[::stride, ::stride].astype(np.uint32)
+    points = np.zeros(z.shape, POINT_TYPE)
+    points['x'] = (columns - geometry.cx) * z / geometry.fx
+    points['y'] = (rows - geometry.cy) * z / geometry.fy
+    points['z'] = z
+    points['rgb'] = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
+    points['label'] = segmentation.labels[::stride, ::stride]
+    if segmentation.foreign_probability is not None:
+        points['foreign_probability'] = segmentation.foreign_probability[::stride, ::stride]
+    return {
+        'height': points.shape[0],
+        'width': points.shape[1],
+        'fields': [
+            {
+                'name': name, 'offset': offset, 'datatype': _POINT_FIELD_TYPES[dtype.str],
+                'count': 1,
+            }
+            for name, (dtype, offset) in POINT_TYPE.fields.items()  # type: ignore[union-attr]
+        ],
+        'is_bigendian': False,
+        'point_step': POINT_TYPE.itemsize,
+        'row_step': POINT_TYPE.itemsize * points.shape[1],
+        'data': points.view(np.uint8).reshape(-1),
+        'is_dense': False,
+    }

@@ -1,0 +1,157 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The scale selection multiplexer: every cell sees the world at fixed metric sizes.
+
+Source: thesis section 3.2.3, equations 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def route(
+    pixels_per_metre: Tensor,
+    *,
+    reference_widths_m: Sequence[float],
+    receptive_field_px: float,
+    pyramid_factor: float,
+    num_levels: int,
+) -> Tensor:
+    """Level of the image pyramid on which a receptive field spans each reference width.
+
+    s = W_R * pixels_per_metre / w_rf (3.1) is how far the image should be shrunk at a cell, and
+    the level is the one whose factor alpha^l is nearest to s, the smaller of two equally near
+    ones (3.2). The factors ascend, so that is the number of midpoints between neighbouring
+    factors that s exceeds. A point that is far, unknown (NaN), or at or behind the camera
+    (zero, negative) exceeds none: it is seen at level 0, the original image.
+
+    Args:
+        pixels_per_metre: (N, h, w) float32, apparent size of one metre [px/m].
+        reference_widths_m: The M reference widths W_R [m].
+        receptive_field_px: Width w_rf of the receptive field of the largest features [px].
+        pyramid_factor: Ratio alpha > 1 between the sizes of neighbouring levels.
+        num_levels: Number of pyramid levels.
+
+    Returns:
+        (N, M, h, w) int64 in [0, num_levels).
+    """
+    factors = [pyramid_factor**level for level in range(num_levels)]
+    scales = torch.stack(
+        [pixels_per_metre * (width / receptive_field_px) for width in reference_widths_m], dim=1
+    )
+    levels = torch.zeros_like(scales, dtype=torch.int64)
+    for finer, coarser in pairwise(factors):
+        levels += scales > (finer + coarser) / 2
+    return levels
+
+
+def sample_cells(pixels_per_metre: Tensor, cell_px: int) -> Tensor:
+    """Apparent size of one metre for every cell of the feature grid.
+
+    It is that of the pixel at the centre of the cell (of the middle four the lower right one);
+    where that is unknown, the mean over the known pixels of the cell.
+
+    Args:
+        pixels_per_metre: (N, H, W) float32 [px/m], NaN where unknown; H and W are multiples of
+            cell_px.
+        cell_px: Width and height of a cell [px].
+
+    Returns:
+        (N, H / cell_px, W / cell_px) float32 [px/m], NaN where nothing in the cell is known.
+    """
+    batch, height, width = pixels_per_metre.shape
+    cells = pixels_per_metre.reshape(
+        batch, height // cell_px, cell_px, width // cell_px, cell_px
+    )
+    centre = cells[:, :, cell_px // 2, :, cell_px // 2]
+    return torch.where(centre.isnan(), cells.nanmean(dim=(2, 4)), centre)
+
+
+class ScaleMultiplexer(nn.Module):
+    """Picks, for every cell and reference width, the features of the routed pyramid level.
+
+    The thesis enlarges all levels to the resolution of the first and then selects; here each cell
+    fetches the one vector it will get, from the level's cell that contains its centre. That is
+    the same as enlarging to the nearest neighbour, without the memory for it.
+
+    Args:
+        reference_widths_m: See `route`.
+        receptive_field_px: See `route`.
+        pyramid_factor: See `route`.
+        num_levels: See `route`.
+        cell_px: Image pixels per feature cell [px].
+    """
+
+    def __init__(
+        self,
+        *,
+        reference_widths_m: Sequence[float] = (1.0, 4.0, 7.0),
+        receptive_field_px: float = 185.0,
+        pyramid_factor: float = 1.3,
+        num_levels: int = 8,
+        cell_px: int = 8,
+    ) -> None:
+        super().__init__()
+        self.reference_widths_m = tuple(reference_widths_m)
+        self.receptive_field_px = receptive_field_px
+        self.pyramid_factor = pyramid_factor
+        self.num_levels = num_levels
+        self.cell_px = cell_px
+
+    def forward(self, levels: Sequence[Tensor], pixels_per_metre: Tensor) -> Tensor:
+        """Scale-invariant features at the resolution of the first level.
+
+        Args:
+            levels: (N, C, h_l, w_l) float for every level, finest first.
+            pixels_per_metre: (N, h_0 * cell_px, w_0 * cell_px) float32 [px/m], NaN where unknown.
+
+        Returns:
+            (N, M * C, h_0, w_0), channels last in memory; the reference widths one after another.
+        """
+        routing = route(
+            sample_cells(pixels_per_metre, self.cell_px),
+            reference_widths_m=self.reference_widths_m,
+            receptive_field_px=self.receptive_field_px,
+            pyramid_factor=self.pyramid_factor,
+            num_levels=self.num_levels,
+        )
+        return gather_levels(levels, routing)
+
+
+def gather_levels(levels: Sequence[Tensor], routing: Tensor) -> Tensor:
+    """Features of the routed level under the centre of every cell.
+
+    Args:
+        levels: (N, C, h_l, w_l) for every level.
+        routing: (N, M, h, w) int64, a level for each of M channel groups and every cell.
+
+    Returns:
+        (N, M * C, h, w), channels last in memory.
+    """
+    batch, _, height, width = routing.shape
+    vectors = torch.cat([level.permute(0, 2, 3, 1).flatten(1, 2) for level in levels], dim=1)
+    cells = _cell_under_centre(levels, height, width)
+    index = torch.take_along_dim(cells[None], routing, dim=1)  # (N, M, h, w)
+    index = index + vectors.shape[1] * torch.arange(batch, device=index.device).view(-1, 1, 1, 1)
+    picked = vectors.flatten(0, 1)[index.permute(0, 2, 3, 1)]  # (N, h, w, M, C)
+    return picked.flatten(3).permute(0, 3, 1, 2)
+
+
+def _cell_under_centre(levels: Sequence[Tensor], height: int, width: int) -> Tensor:
+    """(L, height, width) int64: place among all levels' cells of the one under each centre."""
+    device = levels[0].device
+    rows = 2 * torch.arange(height, device=device) + 1
+    columns = 2 * torch.arange(width, device=device) + 1
+    tables, start = [], 0
+    for level in levels:
+        level_height, level_width = level.shape[-2:]
+        row = rows * level_height // (2 * height)
+        column = columns * level_width // (2 * width)
+        tables.append(start + row[:, None] * level_width + column)
+        start += level_height * level_width
+    return torch.stack(tables)

@@ -1,0 +1,53 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every segmentation network looks like from outside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class SegmentationOutput(NamedTuple):
+    """What a segmentation network returns, always.
+
+    Attributes:
+        logits: (N, num_classes, h, w) float, at 1 / stride of the image, not upsampled.
+        auxiliary: Logits of coarser heads, (N, num_classes, h', w') each; empty without them.
+    """
+
+    logits: Tensor
+    auxiliary: tuple[Tensor, ...]
+
+
+class SegmentationModel(nn.Module, ABC):
+    """A network that gives every cell of an image one logit per class.
+
+    Attributes:
+        num_classes: Number of logit channels.
+        stride: Image pixels per logit cell, along either axis [px].
+        uses_disparity: Whether `forward` needs pixels_per_metre.
+    """
+
+    num_classes: int
+    stride: int
+    uses_disparity: bool
+
+    @abstractmethod
+    def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
+        """Logits of a batch of images.
+
+        Args:
+            image: (N, 3, H, W) float RGB, normalised with the ImageNet mean and deviation.
+            pixels_per_metre: (N, H, W) float32, apparent size of one metre at each pixel's depth,
+                fx / Z = (d - offset) / baseline [px/m]; NaN where the depth is unknown. Ignored
+                by a model that does not use disparity.
+
+        Returns:
+            Logits of shape (N, num_classes, ceil(H / stride), ceil(W / stride)).
+
+        Raises:
+            ModelError: The model uses disparity and there is none, or the image is too small.
+        """

@@ -1,0 +1,88 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""VGG-D as the single-scale feature extractor of the scale-invariant network.
+
+Source: thesis section 3.2.2; Simonyan and Zisserman, Very Deep Convolutional Networks for
+Large-Scale Image Recognition, ICLR 2015 (configuration D).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+_CONVOLUTIONS = (2, 2, 3, 3, 3)
+_SKIP_GROUP = 3
+
+
+class VggGroup(nn.Sequential):
+    """Convolutions 3x3 of one resolution, each followed by ReLU.
+
+    Args:
+        number: Number of the group, 1 to 5; the convolutions carry its published names.
+        in_channels: Maps that come in.
+        out_channels: Maps of every convolution.
+        normalised: Whether batch norm without learnable parameters stands before each ReLU.
+    """
+
+    def __init__(
+        self, number: int, in_channels: int, out_channels: int, *, normalised: bool
+    ) -> None:
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for index in range(1, _CONVOLUTIONS[number - 1] + 1):
+            name = f'{number}_{index}'
+            layers[f'conv{name}'] = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+            if normalised:
+                layers[f'norm{name}'] = nn.BatchNorm2d(out_channels, affine=False)
+            layers[f'relu{name}'] = nn.ReLU(inplace=True)
+            in_channels = out_channels
+        super().__init__(layers)
+
+
+class VggFeatures(nn.Module):
+    """relu5_3, upsampled twice to its nearest neighbours, beside pool3.
+
+    Args:
+        group_channels: Maps of the five groups; the default is VGG-D.
+        normalised_groups: Numbers of the groups with batch norm; the thesis has it in group 5,
+            the others begin with ImageNet weights. A network trained from nothing needs all.
+
+    Attributes:
+        out_channels: Maps that go out, those of group 5 and of group 3.
+        stride: Image pixels per cell [px].
+        size_multiple: What the height and width of the image must be multiples of [px].
+    """
+
+    stride = 8
+    size_multiple = 16
+
+    def __init__(
+        self,
+        group_channels: Sequence[int] = (64, 128, 256, 512, 512),
+        normalised_groups: Collection[int] = (5,),
+    ) -> None:
+        super().__init__()
+        widths = (3, *group_channels)
+        self.groups = nn.ModuleList(
+            VggGroup(
+                number, widths[number - 1], widths[number], normalised=number in normalised_groups
+            )
+            for number in range(1, len(_CONVOLUTIONS) + 1)
+        )
+        self.out_channels = widths[5] + widths[_SKIP_GROUP]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, out_channels, H/8, W/8); H and W are multiples of 16."""
+        features = image
+        for group in self.groups[:_SKIP_GROUP]:
+            features = F.max_pool2d(group(features), 2)
+        pool3 = features
+        for group in self.groups[_SKIP_GROUP:-1]:
+            features = F.max_pool2d(group(features), 2)
+        relu5_3 = self.groups[-1](features)
+        upsampled = F.interpolate(relu5_3, scale_factor=2.0, mode='nearest')
+        return torch.cat((upsampled, pool3), dim=1)

@@ -1,0 +1,69 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says about itself on /diagnostics."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from ldn_perception.nodes.statistics import Snapshot
+
+
+class Diagnostics:
+    """Publishes the state of the node.
+
+    Args:
+        node: Owner of the publisher.
+        facts: What does not change: model, device and the like.
+        is_trained: Whether the network has weights.
+    """
+
+    def __init__(self, node: Node, facts: dict[str, str], is_trained: bool) -> None:
+        self._node = node
+        self._facts = facts
+        self._is_trained = is_trained
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def close(self) -> None:
+        """Take the publisher away."""
+        self._node.destroy_publisher(self._publisher)
+
+    def publish(self, snapshot: Snapshot, complaint: str | None) -> None:
+        """Publish the counts and, if something is wrong, what it is."""
+        status = DiagnosticStatus(
+            name=f'{self._node.get_fully_qualified_name().lstrip("/")}: corridor',
+            hardware_id=self._facts['device'],
+            level=DiagnosticStatus.OK,
+            message='running' if snapshot.processed else 'waiting for the first pair',
+        )
+        if not self._is_trained:
+            status.level = DiagnosticStatus.WARN
+            status.message = 'UNTRAINED: random weights, labels mean nothing'
+        if complaint:
+            status.level = DiagnosticStatus.ERROR
+            status.message = complaint
+        status.values = [
+            KeyValue(key=key, value=value)
+            for key, value in {**self._facts, **_counts(snapshot)}.items()
+        ]
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def _counts(snapshot: Snapshot) -> dict[str, str]:
+    values = {
+        'pairs_received': str(snapshot.received),
+        'pairs_processed': str(snapshot.processed),
+        'pairs_dropped': str(sum(snapshot.dropped.values())),
+        'rate_hz': f'{snapshot.rate_hz:.2f}',
+        'age_of_last_result_s': f'{snapshot.age_of_last_result_s:.2f}',
+    }
+    for reason, count in sorted(snapshot.dropped.items()):
+        values[f'dropped.{reason}'] = str(count)
+    for percentile, latency in zip(('p50', 'p95', 'p99'), snapshot.latency_s, strict=False):
+        values[f'latency_{percentile}_ms'] = f'{latency * 1e3:.2f}'
+    for stage, seconds in snapshot.stage_s.items():
+        values[f'stage.{stage}_ms'] = f'{seconds * 1e3:.3f}'
+    return values

@@ -1,0 +1,164 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The topics of the results; what nobody listens to is not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Header
+from stereo_msgs.msg import DisparityImage
+
+from ldn_perception.config import OutputConfig
+from ldn_perception.frames import DisparityMap, PerceptionResult, Quantity
+from ldn_perception.messages import Fields, disparity_fields, image_fields, point_cloud_fields
+from ldn_perception.nodes.message_filling import fill
+from ldn_perception.pictures import color_labels, overlay
+from ldn_perception.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What the looks of an output depend on beside the result."""
+
+    taxonomy: Taxonomy
+    config: OutputConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """A topic and how a result becomes its message."""
+
+    topic: str
+    message_type: type
+    needs: Quantity
+    fields: Callable[[PerceptionResult, _Style], Fields]
+
+
+def _labels(result: PerceptionResult, style: _Style) -> Fields:
+    return image_fields(result.segmentation.labels, 'mono8')
+
+
+def _ood_mask(result: PerceptionResult, style: _Style) -> Fields:
+    mask = result.segmentation.ood_mask
+    assert mask is not None
+    return image_fields(mask.view(np.uint8) * np.uint8(255), 'mono8')
+
+
+def _foreign_probability(result: PerceptionResult, style: _Style) -> Fields:
+    assert result.segmentation.foreign_probability is not None
+    return image_fields(result.segmentation.foreign_probability, '32FC1')
+
+
+def _confidence(result: PerceptionResult, style: _Style) -> Fields:
+    assert result.segmentation.confidence is not None
+    return image_fields(result.segmentation.confidence, '32FC1')
+
+
+def _labels_color(result: PerceptionResult, style: _Style) -> Fields:
+    return image_fields(color_labels(result.segmentation.labels, style.taxonomy), 'rgb8')
+
+
+def _overlay(result: PerceptionResult, style: _Style) -> Fields:
+    return image_fields(overlay(
+        result.frame.left, result.segmentation, style.taxonomy, style.config.overlay_opacity,
+    ), 'rgb8')
+
+
+def _disparity(result: PerceptionResult, style: _Style) -> Fields:
+    return disparity_fields(_disparity_of(result), result.frame.geometry)
+
+
+def _depth(result: PerceptionResult, style: _Style) -> Fields:
+    return image_fields(
+        result.frame.geometry.depth(_disparity_of(result).to_host()), '32FC1')
+
+
+def _points(result: PerceptionResult, style: _Style) -> Fields:
+    return point_cloud_fields(
+        result.frame, result.frame.geometry.depth(_disparity_of(result).to_host()),
+        result.segmentation, style.config.points_stride, style.config.points_max_range_m)
+
+
+def _disparity_of(result: PerceptionResult) -> DisparityMap:
+    assert result.disparity is not None
+    return result.disparity
+
+
+OUTPUTS = (
+    _Output('~/labels', Image, Quantity.NOTHING, _labels),
+    _Output('~/ood_mask', Image, Quantity.OOD_MASK, _ood_mask),
+    _Output('~/foreign_probability', Image, Quantity.FOREIGN_PROBABILITY, _foreign_probability),
+    _Output('~/confidence', Image, Quantity.CONFIDENCE, _confidence),
+    _Output('~/labels_color', Image, Quantity.NOTHING, _labels_color),
+    _Output('~/overlay', Image, Quantity.OOD_MASK, _overlay),
+    _Output('disparity', DisparityImage, Quantity.DISPARITY, _disparity),
+    _Output('depth', Image, Quantity.DISPARITY, _depth),
+    _Output(
+        '~/points', PointCloud2, Quantity.DISPARITY | Quantity.FOREIGN_PROBABILITY, _points),
+)
+"""Every result topic."""
+
+
+class Outputs:
+    """Publishes results.
+
+    Args:
+        node: Owner of the publishers.
+        config: QoS and looks; replace the attribute to change the looks of a running node.
+        taxonomy: Classes of the labels.
+    """
+
+    def __init__(self, node: LifecycleNode, config: OutputConfig, taxonomy: Taxonomy) -> None:
+        self._node = node
+        self._taxonomy = taxonomy
+        self.config = config
+        qos = QoSProfile(
+            depth=config.queue_depth,
+            reliability=ReliabilityPolicy[config.reliability.upper()])
+        self._publishers = {
+            output: node.create_lifecycle_publisher(
+                output.message_type, output.topic, qos,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            for output in OUTPUTS
+        }
+
+    def close(self) -> None:
+        """Take the topics away."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def wanted(self) -> tuple[_Output, ...]:
+        """Outputs somebody listens to."""
+        return tuple(
+            output for output, publisher in self._publishers.items()
+            if publisher.get_subscription_count())
+
+    def publish(self, result: PerceptionResult, wanted: tuple[_Output, ...]) -> None:
+        """Publish a result on the wanted topics, with the header of its left image."""
+        frame = result.frame
+        seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)
+        header = Header(
+            stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.frame_id)
+        style = _Style(self._taxonomy, self.config)
+        for output in wanted:
+            message = fill(output.message_type(), output.fields(result, style))
+            message.header = header
+            if isinstance(message, DisparityImage):
+                message.image.header = header
+            self._publishers[output].publish(message)
+
+
+def quantities(wanted: tuple[_Output, ...]) -> Quantity:
+    """What the corridor must compute for these outputs."""
+    needed = Quantity.NOTHING
+    for output in wanted:
+        needed |= output.needs
+    return needed

@@ -1,0 +1,91 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The list of options as ROS parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ldn_perception.config import Option, PerceptionConfig, options
+from ldn_perception.errors import ConfigError
+
+
+def declare_options(node: Node) -> list[ConfigError]:
+    """Declare every option with its description and range.
+
+    A launch file's wrong value must not kill the process while it is being constructed, with
+    nobody told why: it is left at the default here and its error returned.
+
+    Returns:
+        What was wrong with the given values, for the configure transition to fail with.
+    """
+    errors = []
+    for option in options():
+        given = node.declare_parameter(
+            option.name, option.default, ParameterDescriptor(dynamic_typing=True)).value
+        node.undeclare_parameter(option.name)
+        try:
+            value = option.check(given)
+        except ConfigError as error:
+            errors.append(error)
+            value = option.default
+        node.declare_parameter(option.name, value, _descriptor(option), ignore_override=True)
+    return errors
+
+
+def _descriptor(option: Option) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(
+        description=option.doc + (f' [{option.unit}]' if option.unit else ''),
+        additional_constraints=f'One of: {", ".join(option.choices)}.' if option.choices else '',
+    )
+    if option.minimum is not None and option.maximum is not None:
+        if option.type is int:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(option.minimum), to_value=int(option.maximum))]
+        else:
+            descriptor.floating_point_range = [FloatingPointRange(
+                from_value=float(option.minimum), to_value=float(option.maximum))]
+    return descriptor
+
+
+def read_config(node: Node) -> PerceptionConfig:
+    """Read the configuration from the declared parameters.
+
+    Raises:
+        ConfigError: Values contradict each other.
+    """
+    return PerceptionConfig.from_values(
+        {option.name: node.get_parameter(option.name).value for option in options()})
+
+
+def changed_config(
+    config: PerceptionConfig, parameters: Iterable[Parameter], configured: bool,
+) -> PerceptionConfig:
+    """Apply new parameter values to a configuration.
+
+    Args:
+        config: The present one.
+        parameters: New values; those that are no options of ours are none of our business.
+        configured: Whether the node has been built, so that only live options can change.
+
+    Raises:
+        ConfigError: A value its option cannot have, or one that cannot change now.
+    """
+    known = {option.name: option for option in options()}
+    values = config.to_values()
+    for parameter in parameters:
+        option = known.get(parameter.name)
+        if option is None:
+            continue
+        value = option.check(parameter.value)
+        if configured and not option.live and value != values[option.name]:
+            raise ConfigError(
+                option.name, must_be='set before the node is configured', got=repr(value),
+                do='restart the node with it, or take the node through cleanup and configure',
+            )
+        values[option.name] = value
+    return PerceptionConfig.from_values(values)

@@ -1,0 +1,268 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node: a synchronised stereo pair in; labels, masks, disparity and depth out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import functools
+import logging
+import os
+import sys
+import time
+import traceback
+
+from rcl_interfaces.msg import SetParametersResult
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool
+
+from ldn_perception.build import Perception, build_perception, build_rule, warm_up
+from ldn_perception.config import PerceptionConfig
+from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.nodes.diagnostics import Diagnostics
+from ldn_perception.nodes.label_info import publish_label_info
+from ldn_perception.nodes.outputs import Outputs
+from ldn_perception.nodes.parameters import changed_config, declare_options, read_config
+from ldn_perception.nodes.perception_worker import PerceptionWorker
+from ldn_perception.nodes.ros_logging import RosLogHandler
+from ldn_perception.nodes.statistics import Snapshot, Statistics
+from ldn_perception.nodes.stereo_input import StereoInput
+
+_STOP_S = 1.0  # an inference longer than this is abandoned at the end of the process
+
+
+Transition = Callable[['StereoSegNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Log what a transition raises; rclpy turns it into a return code and says nothing."""
+    @functools.wraps(transition)
+    def guarded(node: StereoSegNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f'{transition.__name__} failed: {traceback.format_exc()}')
+            raise
+
+    return guarded
+
+
+class StereoSegNode(LifecycleNode):
+    """Lifecycle node around the corridor.
+
+    Configure reads the parameters, builds the corridor and warms it up; it is the only transition
+    that fails, with one sentence why. Activate subscribes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('stereo_seg_node')
+        self._log_handler = RosLogHandler(self.get_logger())
+        logging.getLogger('ldn_perception').addHandler(self._log_handler)
+        logging.getLogger('ldn_perception').setLevel(logging.INFO)
+        self._parameter_errors = declare_options(self)
+        self._config = PerceptionConfig()
+        self._perception: Perception | None = None
+        self._outputs: Outputs | None = None
+        self._statistics = Statistics()
+        self._worker: PerceptionWorker | None = None
+        self._input: StereoInput | None = None
+        self._complained_s = 0.0
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+
+    def start(self) -> bool:
+        """Configure and activate; False if either failed."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the process shall start the node by itself."""
+        return bool(self.get_parameter('autostart').value)
+
+    @_told
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters, build the corridor, warm it up and offer the topics."""
+        try:
+            if self._parameter_errors:
+                raise self._parameter_errors.pop(0)
+            self._config = read_config(self)
+            self._perception = build_perception(self._config)
+            warm_up(self._perception, self._config.stereo)
+        except LdnPerceptionError as error:
+            self._perception = None
+            self.get_logger().error(f'cannot configure: {error}')
+            return TransitionCallbackReturn.FAILURE
+        self._offer(self._perception)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _offer(self, perception: Perception) -> None:
+        config = self._config
+        trained = config.model.weights if perception.is_trained else 'UNTRAINED'
+        if not perception.is_trained:
+            self.get_logger().warning(
+                'UNTRAINED: model.weights is empty, the network has random weights and its '
+                'labels mean nothing')
+        self._statistics = Statistics()
+        self._outputs = Outputs(self, config.output, perception.taxonomy)
+        self._diagnostics = Diagnostics(self, {
+            'model': config.model.name,
+            'weights': trained,
+            'taxonomy': config.model.taxonomy,
+            'device': str(perception.device),
+            'matcher': config.stereo.matcher,
+        }, perception.is_trained)
+        self._label_info = publish_label_info(
+            self, perception.taxonomy, config.segmentation.ood_threshold)
+        self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
+        self._enabled = True
+        # Simulated time may stand still; a watchdog must not.
+        self._timer = self.create_timer(
+            config.monitoring.diagnostics_period_s, self._on_timer,
+            clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.get_logger().info(
+            f'configured: {config.model.name} ({trained}) on {perception.device}, '
+            f'{len(perception.taxonomy)} classes of {perception.taxonomy.name}')
+
+    @_told
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and begin to work."""
+        assert self._perception is not None
+        assert self._outputs is not None
+        self._worker = PerceptionWorker(
+            self._perception.pipeline, self._outputs, self._statistics,
+            lambda: self.get_clock().now().nanoseconds)
+        self._worker.enabled = self._enabled
+        self._worker.start()
+        self._input = StereoInput(
+            self, self._config.input, self._config.stereo.matcher, self._worker.put,
+            self._on_jump)
+        self._active_since = time.monotonic()
+        return super().on_activate(state)
+
+    @_told
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and finish the pair in work."""
+        self._end_work(None)
+        return super().on_deactivate(state)
+
+    @_told
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give back the corridor and the topics."""
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        self._diagnostics.close()
+        self.destroy_service(self._enable)
+        self.destroy_timer(self._timer)
+        if self._label_info is not None:
+            self.destroy_publisher(self._label_info)
+        self._perception = None
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the work, from whichever state."""
+        self._end_work(_STOP_S)
+        return TransitionCallbackReturn.SUCCESS
+
+    def end(self) -> bool:
+        """End the work at the end of the process; False if an inference does not end."""
+        logging.getLogger('ldn_perception').removeHandler(self._log_handler)
+        return self._worker is None or self._worker.stop(_STOP_S)
+
+    def _end_work(self, timeout_s: float | None) -> None:
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._worker is not None:
+            self._worker.stop(timeout_s)
+            self._worker = None
+
+    def _on_jump(self, topic: str) -> None:
+        assert self._worker is not None
+        self._worker.refuse(
+            'stamp_jump', f'stamps of {topic} jumped back, pairing starts anew')
+
+    def _on_enable(
+        self, request: SetBool.Request, response: SetBool.Response,
+    ) -> SetBool.Response:
+        self._enabled = bool(request.data)
+        if self._worker is not None:
+            self._worker.enabled = self._enabled
+        response.success = True
+        response.message = 'enabled' if request.data else 'disabled: pairs are dropped'
+        return response
+
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            base = self._config if self._perception is not None else read_config(self)
+            config = changed_config(base, parameters, self._perception is not None)
+        except LdnPerceptionError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if self._perception is not None:
+            self._config = config
+            self._perception.pipeline.rule = build_rule(config.segmentation)
+        if self._outputs is not None:
+            self._outputs.config = config.output
+        return SetParametersResult(successful=True)
+
+    def _on_timer(self) -> None:
+        snapshot = self._statistics.snapshot()
+        complaint = self._explain_silence(snapshot)
+        self._diagnostics.publish(snapshot, complaint)
+        silence_s = self._config.monitoring.silence_s
+        if complaint and time.monotonic() - self._complained_s >= silence_s:
+            self._complained_s = time.monotonic()
+            self.get_logger().warning(f'no output for {silence_s:g} s: {complaint}')
+
+    def _explain_silence(self, snapshot: Snapshot) -> str | None:
+        """Say why nothing has come out for a while; None while something does."""
+        if self._input is None or self._worker is None:
+            return None
+        silent_s = min(snapshot.age_of_last_result_s, time.monotonic() - self._active_since)
+        if silent_s < self._config.monitoring.silence_s:
+            return None
+        if not self._worker.enabled:
+            return 'disabled by the ~/enable service'
+        if self._worker.busy_since is not None:
+            busy_s = time.monotonic() - self._worker.busy_since
+            if busy_s > self._config.monitoring.silence_s:
+                return (
+                    f'one pair has been in work for {busy_s:.0f} s: choose a smaller model or a '
+                    'faster device')
+        return (
+            self._input.explain_silence()
+            or snapshot.last_error
+            or ('nobody subscribes to a result' if snapshot.dropped.get('no_subscriber')
+                else 'inputs have come but no complete pair: the newest stamps agree, check for '
+                'lost messages (load the large-image DDS profile)'))
+
+
+def main() -> None:
+    """Run the node until it is told to end; exit code 1 if it could not start."""
+    rclpy.init()
+    node = StereoSegNode()
+    code, ended = 0, True
+    try:
+        if node.autostart and not node.start():
+            code = 1 if rclpy.ok() else 0
+        else:
+            rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        ended = node.end()
+        rclpy.try_shutdown()
+    if not ended:
+        # An interpreter that ends under a running inference crashes; nothing is left to save.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == '__main__':
+    main()

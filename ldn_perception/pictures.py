@@ -1,0 +1,81 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results as pictures for people; nothing downstream computes with them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ldn_perception.frames import Segmentation
+from ldn_perception.taxonomy.taxonomy import Taxonomy
+
+OOD_COLOR = (255, 0, 255)
+"""Colour of out-of-distribution pixels; no class has it."""
+
+Picture = NDArray[np.uint8]
+
+
+def color_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy) -> Picture:
+    """Labels in the colours of their classes; unlabelled pixels are black.
+
+    Args:
+        labels: (H, W) uint8 ids of the taxonomy, 255 = unlabelled.
+        taxonomy: Gives the colours.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    channels = [cv2.LUT(labels, taxonomy.palette[:, i]) for i in range(3)]
+    return np.asarray(cv2.merge(channels), np.uint8)
+
+
+def overlay(
+    image: Picture, segmentation: Segmentation, taxonomy: Taxonomy, opacity: float,
+) -> Picture:
+    """Class colours over the camera image; out-of-distribution pixels magenta.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        segmentation: Of this image; the mask is drawn where there is one.
+        taxonomy: Gives the colours.
+        opacity: Of the colours, in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    colors = color_labels(segmentation.labels, taxonomy)
+    blended = np.asarray(cv2.addWeighted(colors, opacity, image, 1 - opacity, 0), np.uint8)
+    unlabelled = segmentation.labels >= len(taxonomy)
+    blended[unlabelled] = image[unlabelled]
+    return paint_ood(blended, segmentation.ood_mask)
+
+
+def paint_ood(image: Picture, ood_mask: NDArray[np.bool_] | None) -> Picture:
+    """Tint out-of-distribution pixels in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, changed and returned.
+        ood_mask: (H, W) bool, or None for no tint.
+    """
+    if ood_mask is not None and ood_mask.any():
+        image[ood_mask] = image[ood_mask] // 3 + np.asarray(OOD_COLOR, np.uint8) // 3 * 2
+    return image
+
+
+def color_disparity(disparity: NDArray[np.float32], max_disparity: float) -> Picture:
+    """Disparity as colours, near is warm; unknown pixels are black.
+
+    Args:
+        disparity: (H, W) float32 [px], NaN where unknown.
+        max_disparity: Disparity of the warmest colour [px].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    share = np.nan_to_num(disparity / np.float32(max_disparity), nan=0.0)
+    grey = np.clip(share * 255, 0, 255).astype(np.uint8)
+    colors = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    colors[np.isnan(disparity)] = 0
+    return np.asarray(colors, np.uint8)

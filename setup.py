@@ -1,0 +1,39 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Installation of the ament_python package: where colcon and pip put each file."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'ldn_perception'
+SHARE = f'share/{PACKAGE}'
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Labels, out-of-distribution mask and disparity from a stereo pair on ROS 2.',
+    license='Apache-2.0',
+    author='The ldn_perception authors',
+    author_email='ldn-perception@users.noreply.github.com',
+    maintainer='The ldn_perception authors',
+    maintainer_email='ldn-perception@users.noreply.github.com',
+    python_requires='>=3.10',
+    packages=find_packages(exclude=['test', 'test.*', 'benchmarks', 'benchmarks.*']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (SHARE, ['package.xml']),
+        (f'{SHARE}/launch', sorted(glob('launch/*.launch.py'))),
+        (f'{SHARE}/config', sorted(glob('config/*.*'))),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    entry_points={
+        'console_scripts': [
+            f'stereo_seg_node = {PACKAGE}.nodes.stereo_seg_node:main',
+            f'bag_player = {PACKAGE}.nodes.bag_player:main',
+            f'bag_recorder = {PACKAGE}.nodes.bag_recorder:main',
+            f'ldn = {PACKAGE}.cli.main:main',
+        ],
+    },
+)

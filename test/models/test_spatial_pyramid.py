@@ -1,0 +1,60 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ldn_perception.models.spatial_pyramid import SpatialPyramid, grid_shape
+
+
+def average_cells(features, rows, columns):
+    batch, channels, height, width = features.shape
+    pooled = torch.empty(batch, channels, rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            top, bottom = math.floor(row * height / rows), math.ceil((row + 1) * height / rows)
+            left = math.floor(column * width / columns)
+            right = math.ceil((column + 1) * width / columns)
+            cell = features[:, :, top:bottom, left:right]
+            pooled[:, :, row, column] = cell.sum(dim=(2, 3)) / ((bottom - top) * (right - left))
+    return pooled
+
+
+@pytest.mark.parametrize(
+    ('height', 'width', 'grids'),
+    [
+        (16, 32, [(8, 16), (4, 8), (2, 4), (1, 2)]),
+        (16, 16, [(8, 8), (4, 4), (2, 2), (1, 1)]),
+        (5, 19, [(8, 30), (4, 15), (2, 8), (1, 4)]),
+        (20, 4, [(8, 2), (4, 1), (2, 1), (1, 1)]),
+    ],
+)
+def test_cells_are_square_whatever_the_aspect(height, width, grids):
+    assert [grid_shape(rows, height, width) for rows in (8, 4, 2, 1)] == grids
+
+
+@pytest.mark.parametrize(('height', 'width'), [(16, 32), (5, 19), (1, 2), (9, 7)])
+def test_context_is_that_of_averages_over_explicit_cells(height, width):
+    torch.manual_seed(0)
+    pyramid = SpatialPyramid(
+        6, projected_channels=4, level_channels=2, out_channels=3
+    ).eval()
+    features = torch.randn(2, 6, height, width)
+    projected = pyramid.project(features)
+    parts = [projected]
+    for rows, level in zip((8, 4, 2, 1), pyramid.levels, strict=True):
+        pooled = level(average_cells(projected, rows, max(1, round(rows * width / height))))
+        parts.append(F.interpolate(pooled, (height, width), mode='bilinear'))
+    expected = pyramid.blend(torch.cat(parts, dim=1))
+    assert torch.allclose(pyramid(features), expected, atol=1e-5)
+
+
+def test_grids_are_an_argument():
+    pyramid = SpatialPyramid(
+        6, projected_channels=4, level_channels=2, out_channels=3, grid_rows=(3, 1)
+    )
+    assert len(pyramid.levels) == 2
+    assert pyramid.blend.conv.in_channels == 4 + 2 * 2
+    assert pyramid.eval()(torch.randn(1, 6, 4, 4)).shape == (1, 3, 4, 4)

@@ -1,0 +1,185 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+from safetensors.torch import load_file, save_file
+import torch
+
+from ldn_perception.errors import ModelError
+from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import load_weights, read_weights_header, save_weights
+
+CLASSES = ('road', 'sky', 'car')
+
+
+@pytest.fixture
+def model():
+    return build_model('ldn_small', 3, seed=1)
+
+
+@pytest.fixture
+def path(tmp_path, model):
+    path = tmp_path / 'weights.safetensors'
+    save_weights(path, model, 'ldn_small', CLASSES, {'mean_iou': 0.5, 'data': 'synthetic'})
+    return path
+
+
+def rewrite(path, tensors=None, header=None, **changes):
+    tensors = tensors if tensors is not None else load_file(path)
+    if header is None:
+        original = {
+            'format_version': 1, 'model_name': 'ldn_small', 'class_names': CLASSES,
+            'image_mean': IMAGE_MEAN, 'image_std': IMAGE_STD, 'summary': {},
+        }
+        header = json.dumps({**original, **changes})
+    save_file(tensors, path, metadata={'ldn_perception': header})
+
+
+def assert_equal_weights(first, second):
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_weights_survive_the_round_trip(path, model):
+    other = build_model('ldn_small', 3, seed=2)
+    load_weights(path, other, 'ldn_small', CLASSES)
+    assert_equal_weights(model, other)
+
+
+def test_channels_last_weights_survive_the_round_trip(tmp_path, model):
+    model.to(memory_format=torch.channels_last)
+    save_weights(tmp_path / 'w', model, 'ldn_small', CLASSES)
+    other = build_model('ldn_small', 3)
+    load_weights(tmp_path / 'w', other, 'ldn_small', CLASSES)
+    assert_equal_weights(model, other)
+
+
+def test_header_says_what_the_weights_are_for(path):
+    header = read_weights_header(path)
+    assert header.model_name == 'ldn_small'
+    assert header.class_names == CLASSES
+    assert header.image_mean == IMAGE_MEAN
+    assert header.image_std == IMAGE_STD
+    assert header.summary == {'mean_iou': 0.5, 'data': 'synthetic'}
+    assert header.format_version == 1
+
+
+def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(path):
+    save_weights(path, build_model('ldn_small', 3, seed=7), 'ldn_small', CLASSES)
+    other = build_model('ldn_small', 3)
+    load_weights(path, other, 'ldn_small', CLASSES)
+    assert_equal_weights(build_model('ldn_small', 3, seed=7), other)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_saving_where_nothing_can_be_written_says_so(tmp_path, model):
+    with pytest.raises(ModelError, match=r'weights file .*absent.* must be writable, got .*: '
+                                         'choose another place'):
+        save_weights(tmp_path / 'absent' / 'w', model, 'ldn_small', CLASSES)
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(ModelError, match='must be writable'):
+        save_weights(tmp_path / 'folder', model, 'ldn_small', CLASSES)
+    assert [entry.name for entry in tmp_path.iterdir()] == ['folder']
+
+
+def test_missing_file_is_named(tmp_path, model):
+    with pytest.raises(ModelError, match=r'weights file .*none must be an existing file, got '
+                                         'nothing: check the path'):
+        load_weights(tmp_path / 'none', model, 'ldn_small', CLASSES)
+    with pytest.raises(ModelError, match='must be an existing file, got a directory'):
+        read_weights_header(tmp_path)
+
+
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04 a pickled checkpoint', b'\xff' * 64])
+def test_other_file_formats_are_refused(tmp_path, content):
+    (tmp_path / 'w').write_bytes(content)
+    with pytest.raises(ModelError, match=r'must be a readable safetensors file, got .*: copy or'):
+        read_weights_header(tmp_path / 'w')
+
+
+def test_truncated_file_is_refused(path):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match='must be a readable safetensors file'):
+        read_weights_header(path)
+
+
+def test_safetensors_of_another_program_is_refused(tmp_path):
+    save_file({'a': torch.zeros(1)}, tmp_path / 'w', metadata={'format': 'pt'})
+    with pytest.raises(ModelError, match=r"must be written by ldn_perception, got a safetensors "
+                                         r"file with the metadata \['format'\]: convert it"):
+        read_weights_header(tmp_path / 'w')
+
+
+def test_other_format_version_is_refused(path):
+    rewrite(path, format_version=2)
+    with pytest.raises(ModelError, match=r'format version of weights file .* must be 1, got 2: '):
+        read_weights_header(path)
+
+
+@pytest.mark.parametrize('header', ['{', '[]', '{"format_version": 1}'])
+def test_damaged_header_is_refused(path, header):
+    rewrite(path, header=header)
+    with pytest.raises(ModelError, match=r'header of weights file .* must be JSON with every field'
+                                         r' of WeightsHeader, got .*: copy or convert'):
+        read_weights_header(path)
+
+
+def test_weights_of_another_model_are_refused(path, model):
+    with pytest.raises(ModelError, match='must be for model ldn121, got one for model ldn_small: '
+                                         'choose the model or the weights'):
+        load_weights(path, model, 'ldn121', CLASSES)
+
+
+@pytest.mark.parametrize(
+    ('classes', 'got'),
+    [
+        (('road', 'car', 'sky'), "'sky' instead of 'car' as class 1"),
+        (('road', 'sky'), '3 classes'),
+    ],
+)
+def test_weights_for_other_classes_are_refused(path, model, classes, got):
+    with pytest.raises(ModelError, match=f'classes of weights file .* must be the {len(classes)} '
+                                         f'of the taxonomy, got {got}: choose the taxonomy'):
+        load_weights(path, model, 'ldn_small', classes)
+
+
+def test_other_normalisation_is_refused(path, model):
+    rewrite(path, image_mean=(0.5, 0.5, 0.5))
+    with pytest.raises(ModelError, match=r'normalisation of weights file .* must be .*0.485.*, '
+                                         r'got .*0.5, 0.5, 0.5.*: use weights trained'):
+        load_weights(path, model, 'ldn_small', CLASSES)
+
+
+@pytest.mark.parametrize(
+    ('take', 'add', 'got'),
+    [
+        ('head.conv.bias', None, r"1 missing \['head.conv.bias'\] and 0 left over \[\]"),
+        (None, 'head.extra', r"0 missing \[\] and 1 left over \['head.extra'\]"),
+        ('head.conv.bias', 'b', r"1 missing \['head.conv.bias'\] and 1 left over \['b'\]"),
+    ],
+)
+def test_missing_and_left_over_tensors_are_named_and_nothing_is_loaded(path, take, add, got):
+    tensors = load_file(path)
+    if take:
+        del tensors[take]
+    if add:
+        tensors[add] = torch.zeros(3)
+    rewrite(path, tensors)
+    other = build_model('ldn_small', 3, seed=2)
+    with pytest.raises(ModelError, match=r'tensors of weights file .* must be the \d+ of the '
+                                         rf'network, got {got}: use weights written for'):
+        load_weights(path, other, 'ldn_small', CLASSES)
+    assert_equal_weights(other, build_model('ldn_small', 3, seed=2))
+
+
+def test_tensor_of_another_shape_is_named_and_nothing_is_loaded(path):
+    tensors = load_file(path)
+    tensors['head.conv.bias'] = torch.zeros(4)
+    rewrite(path, tensors)
+    other = build_model('ldn_small', 3, seed=2)
+    with pytest.raises(ModelError, match=r'tensor head.conv.bias of weights file .* must be '
+                                         r'\(3,\), got \(4,\): use weights written for'):
+        load_weights(path, other, 'ldn_small', CLASSES)
+    assert_equal_weights(other, build_model('ldn_small', 3, seed=2))
