@@ -100,6 +100,9 @@ main() {
     say "making $VENV on $("$PYTHON" -V), ROS 2 from $ros, numpy $numpy_major, GPU: $gpu"
     make_venv
     say 'installing packages (some minutes on the first run)'
+    if [ "$ros" != wheels ]; then
+        say 'pip may list conflicts of packages outside .venv: those keep their own versions'
+    fi
     install_packages
     say "installing torch $TORCH_VERSION"
     install_torch

@@ -37,11 +37,10 @@ RULES = {
     'segmentation.fused_decoder': Rule('errors frames taxonomy', 'numpy torch numba'),
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
-    'bags': Rule('errors frames messages taxonomy.cityscapes', 'numpy torch cv2 rosbags'),
+    'bags': Rule('errors frames messages taxonomy.cityscapes', 'numpy torch cv2 rosbags apsw'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'datasets.synthetic_drive': Rule(
         'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
-    'training': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'build': Rule(
         'errors frames config taxonomy stereo models inference segmentation pipeline',
@@ -52,7 +51,7 @@ RULES = {
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy config messages pictures stereo models inference segmentation '
-        'pipeline bags datasets training evaluation build',
+        'pipeline bags datasets evaluation build',
         'numpy torch cv2 yaml rich'),
 }
 """Room, or a part of one with a rule of its own, to what it may import: dotted names are
@@ -118,9 +117,8 @@ def test_every_import_of_the_package_follows_the_table() -> None:
 
 
 def test_only_nodes_may_import_ros() -> None:
-    for room, rule in RULES.items():
-        ros = {'rclpy', 'message_filters', 'cv_bridge', '*_msgs', '*_srvs'} & set(rule.outside.split())
-        assert not ros or room == 'nodes'
+    ros = {'rclpy', 'message_filters', 'cv_bridge', '*_msgs', '*_srvs'}
+    assert [room for room, rule in RULES.items() if ros & set(rule.outside.split())] == ['nodes']
 
 
 def test_no_rule_is_left_over_from_a_room_that_is_gone() -> None:
@@ -132,7 +130,7 @@ def test_no_rule_is_left_over_from_a_room_that_is_gone() -> None:
 @pytest.mark.parametrize(('file', 'source', 'forbidden'), [
     ('models/net.py', 'import rclpy', 'rclpy'),
     ('models/net.py', 'import numpy, cv2', 'cv2'),
-    ('models/net.py', 'def load():\n    from sensor_msgs.msg import Image', 'sensor_msgs.msg.Image'),
+    ('models/net.py', 'def load():\n    from std_msgs.msg import Header', 'std_msgs.msg.Header'),
     ('models/net.py', 'import importlib\nimportlib.import_module("rclpy")', 'rclpy'),
     ('models/net.py', 'from ldn_perception import taxonomy', 'ldn_perception.taxonomy'),
     ('models/net.py', 'from ..taxonomy import TAXONOMIES', 'ldn_perception.taxonomy.TAXONOMIES'),

@@ -63,7 +63,8 @@ class ScaleInvariantNetwork(SegmentationModel):
         back_end: Classifies what was selected.
 
     Source: thesis section 3.2 and Figure 3.1; Krešo et al., Convolutional Scale Invariance for
-    Semantic Segmentation, GCPR 2016. The thesis shrinks each level from the one before it.
+    Semantic Segmentation, GCPR 2016. The thesis shrinks each level from the one before it, and
+    its batch norms see one level at a time, see `PyramidNorm`.
     """
 
     uses_disparity = True
@@ -82,7 +83,7 @@ class ScaleInvariantNetwork(SegmentationModel):
         """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         scale = self._check_scale(image, pixels_per_metre)
         padded = self._pad(image)
-        levels = [self.extractor(level) for level in self._pyramid(padded)]
+        levels = self.extractor(self._pyramid(padded))
         features = self.multiplexer(levels, self._pad(scale[:, None])[:, 0])
         logits = self.back_end(features)
         height, width = (-(-size // self.stride) for size in image.shape[-2:])

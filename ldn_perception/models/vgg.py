@@ -19,8 +19,31 @@ _CONVOLUTIONS = (2, 2, 3, 3, 3)
 _SKIP_GROUP = 3
 
 
+class PyramidNorm(nn.BatchNorm2d):
+    """Batch norm without learnable parameters, over all levels of a pyramid at once.
+
+    In training the statistics are those of all cells of all levels. An object then looks the same
+    on whichever level it is seen, and the running statistics fit what was trained with; level by
+    level the small ones would be normalised by a handful of cells.
+
+    Args:
+        channels: Maps that come in and go out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=False)
+
+    def normalise(self, levels: list[Tensor]) -> list[Tensor]:
+        """(N, channels, h_l, w_l) to the same shape, for every level."""
+        if not self.training:
+            return [self(level) for level in levels]
+        cells = self(torch.cat([level.flatten(2) for level in levels], dim=2)[:, :, None])
+        parts = cells[:, :, 0].split([level[0, 0].numel() for level in levels], dim=2)
+        return [part.view_as(level) for part, level in zip(parts, levels, strict=True)]
+
+
 class VggGroup(nn.Sequential):
-    """Convolutions 3x3 of one resolution, each followed by ReLU.
+    """Convolutions 3x3 of one resolution, each followed by ReLU, for all levels of a pyramid.
 
     Args:
         number: Number of the group, 1 to 5; the convolutions carry its published names.
@@ -37,10 +60,19 @@ class VggGroup(nn.Sequential):
             name = f'{number}_{index}'
             layers[f'conv{name}'] = nn.Conv2d(in_channels, out_channels, 3, padding=1)
             if normalised:
-                layers[f'norm{name}'] = nn.BatchNorm2d(out_channels, affine=False)
-            layers[f'relu{name}'] = nn.ReLU(inplace=True)
+                layers[f'norm{name}'] = PyramidNorm(out_channels)
+            layers[f'relu{name}'] = nn.ReLU()
             in_channels = out_channels
         super().__init__(layers)
+
+    def forward(self, levels: list[Tensor]) -> list[Tensor]:
+        """(N, in_channels, h_l, w_l) to (N, out_channels, h_l, w_l), for every level."""
+        for layer in self:
+            if isinstance(layer, PyramidNorm):
+                levels = layer.normalise(levels)
+            else:
+                levels = [layer(level) for level in levels]
+        return levels
 
 
 class VggFeatures(nn.Module):
@@ -75,14 +107,27 @@ class VggFeatures(nn.Module):
         )
         self.out_channels = widths[5] + widths[_SKIP_GROUP]
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, out_channels, H/8, W/8); H and W are multiples of 16."""
-        features = image
+    def forward(self, levels: list[Tensor]) -> list[Tensor]:
+        """Features of every level of an image pyramid.
+
+        Args:
+            levels: (N, 3, H_l, W_l) for every level; H_l and W_l are multiples of 16.
+
+        Returns:
+            (N, out_channels, H_l / 8, W_l / 8) for every level.
+        """
+        features = levels
         for group in self.groups[:_SKIP_GROUP]:
-            features = F.max_pool2d(group(features), 2)
+            features = _halve(group(features))
         pool3 = features
         for group in self.groups[_SKIP_GROUP:-1]:
-            features = F.max_pool2d(group(features), 2)
+            features = _halve(group(features))
         relu5_3 = self.groups[-1](features)
-        upsampled = F.interpolate(relu5_3, scale_factor=2.0, mode='nearest')
-        return torch.cat((upsampled, pool3), dim=1)
+        return [
+            torch.cat((F.interpolate(deep, scale_factor=2.0, mode='nearest'), fine), dim=1)
+            for deep, fine in zip(relu5_3, pool3, strict=True)
+        ]
+
+
+def _halve(levels: list[Tensor]) -> list[Tensor]:
+    return [F.max_pool2d(level, 2) for level in levels]

@@ -10,7 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ldn_perception.config import Option, PerceptionConfig, options
+from ldn_perception.config import Option, PerceptionConfig, Value, options
 from ldn_perception.errors import ConfigError
 
 
@@ -62,30 +62,40 @@ def read_config(node: Node) -> PerceptionConfig:
         {option.name: node.get_parameter(option.name).value for option in options()})
 
 
-def changed_config(
-    config: PerceptionConfig, parameters: Iterable[Parameter], configured: bool,
-) -> PerceptionConfig:
-    """Apply new parameter values to a configuration.
+def check_parameters(parameters: Iterable[Parameter]) -> dict[str, Value]:
+    """Check new parameter values, each by itself.
 
     Args:
-        config: The present one.
         parameters: New values; those that are no options of ours are none of our business.
-        configured: Whether the node has been built, so that only live options can change.
+
+    Returns:
+        The values of our options by name.
 
     Raises:
-        ConfigError: A value its option cannot have, or one that cannot change now.
+        ConfigError: A value its option cannot have.
     """
     known = {option.name: option for option in options()}
+    return {
+        parameter.name: known[parameter.name].check(parameter.value)
+        for parameter in parameters if parameter.name in known
+    }
+
+
+def changed_config(
+    config: PerceptionConfig, parameters: Iterable[Parameter],
+) -> PerceptionConfig:
+    """Apply new parameter values to the configuration of a node that has been built from it.
+
+    Raises:
+        ConfigError: A value its option cannot have, or of an option that is not live.
+    """
     values = config.to_values()
-    for parameter in parameters:
-        option = known.get(parameter.name)
-        if option is None:
-            continue
-        value = option.check(parameter.value)
-        if configured and not option.live and value != values[option.name]:
+    live = {option.name for option in options() if option.live}
+    for name, value in check_parameters(parameters).items():
+        if name not in live and value != values[name]:
             raise ConfigError(
-                option.name, must_be='set before the node is configured', got=repr(value),
+                name, must_be='set before the node is configured', got=repr(value),
                 do='restart the node with it, or take the node through cleanup and configure',
             )
-        values[option.name] = value
+        values[name] = value
     return PerceptionConfig.from_values(values)

@@ -26,7 +26,12 @@ from ldn_perception.errors import LdnPerceptionError
 from ldn_perception.nodes.diagnostics import Diagnostics
 from ldn_perception.nodes.label_info import publish_label_info
 from ldn_perception.nodes.outputs import Outputs
-from ldn_perception.nodes.parameters import changed_config, declare_options, read_config
+from ldn_perception.nodes.parameters import (
+    changed_config,
+    check_parameters,
+    declare_options,
+    read_config,
+)
 from ldn_perception.nodes.perception_worker import PerceptionWorker
 from ldn_perception.nodes.ros_logging import RosLogHandler
 from ldn_perception.nodes.statistics import Snapshot, Statistics
@@ -198,15 +203,15 @@ class StereoSegNode(LifecycleNode):
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
-            base = self._config if self._perception is not None else read_config(self)
-            config = changed_config(base, parameters, self._perception is not None)
+            if self._perception is None:
+                check_parameters(parameters)
+            else:
+                self._config = changed_config(self._config, parameters)
+                self._perception.pipeline.rule = build_rule(self._config.segmentation)
         except LdnPerceptionError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if self._perception is not None:
-            self._config = config
-            self._perception.pipeline.rule = build_rule(config.segmentation)
         if self._outputs is not None:
-            self._outputs.config = config.output
+            self._outputs.config = self._config.output
         return SetParametersResult(successful=True)
 
     def _on_timer(self) -> None:

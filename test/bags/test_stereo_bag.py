@@ -165,7 +165,7 @@ def test_sqlite_bag_is_read(tmp_path, make_sample):
     data = bytearray((target / 'sqlite.db3').read_bytes())
     data[4096:] = bytes(len(data) - 4096)
     (target / 'sqlite.db3').write_bytes(data)
-    with pytest.raises(BagError, match=r'must be a finished ROS 2 bag .* malformed: check the path'):
+    with pytest.raises(BagError, match=r'must be a finished ROS 2 bag .* malformed: check'):
         StereoBagReader(target)
 
 

@@ -12,7 +12,7 @@ from ldn_perception.models.complexity import count_multiply_adds, count_paramete
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.scale_invariant import BackEnd, ScaleInvariantNetwork
 from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
-from ldn_perception.models.vgg import VggFeatures
+from ldn_perception.models.vgg import PyramidNorm, VggFeatures
 
 
 def small_network(**multiplexer_settings):
@@ -37,7 +37,7 @@ def test_receptive_fields_are_those_of_vgg(pixel):
     extractor = VggFeatures((2, 2, 2, 3, 3)).double().eval()
     image = torch.zeros(1, 3, 16, 256, dtype=torch.float64)
     image[0, 0, 8, pixel] = math.nan
-    seen = extractor(image)[0].isnan().any(dim=1)
+    seen = extractor([image])[0][0].isnan().any(dim=1)
     relu5_3 = seen[:3].any(dim=0).view(16, 2)
     assert torch.equal(relu5_3[:, 0], relu5_3[:, 1])
     assert relu5_3[:, 0].nonzero().flatten().tolist() == cells_that_see(pixel, -90, 16, 196, 16)
@@ -53,6 +53,30 @@ def test_extractor_is_vgg_d():
     norms = [name for name, module in extractor.named_modules()
              if isinstance(module, nn.BatchNorm2d)]
     assert norms == ['groups.4.norm5_1', 'groups.4.norm5_2', 'groups.4.norm5_3']
+
+
+def test_norm_in_training_has_the_statistics_of_all_levels_together():
+    generator = torch.Generator().manual_seed(0)
+    sizes = [(6, 8), (3, 5), (1, 1)]
+    levels = [torch.randn(2, 3, *size, generator=generator) + size[0] for size in sizes]
+    norm = PyramidNorm(3).train()
+    outputs = norm.normalise(levels)
+    for channel in range(3):
+        values = [float(v) for level in levels for v in level[:, channel].flatten()]
+        mean = sum(values) / len(values)
+        variance = sum((value - mean) ** 2 for value in values) / len(values)
+        for level, output in zip(levels, outputs, strict=True):
+            expected = (level[:, channel] - mean) / math.sqrt(variance + 1e-5)
+            assert torch.allclose(output[:, channel], expected, atol=1e-5)
+        assert float(norm.running_mean[channel]) == pytest.approx(0.1 * mean, rel=1e-4)
+
+
+def test_levels_do_not_influence_each_other_in_evaluation():
+    extractor = VggFeatures((2, 3, 4, 5, 6), normalised_groups=range(1, 6)).eval()
+    levels = [torch.randn(1, 3, 48, 32), torch.randn(1, 3, 16, 16)]
+    together = extractor(levels)
+    for level, features in zip(levels, together, strict=True):
+        assert torch.allclose(features, extractor([level])[0], atol=1e-6)
 
 
 def test_thesis_size_back_end_has_its_maps():
@@ -72,7 +96,7 @@ def test_without_any_depth_every_reference_width_sees_the_original_image():
     network = small_network()
     image = torch.randn(1, 3, 48, 64)
     logits = network(image, torch.full((1, 48, 64), math.nan)).logits
-    features = network.extractor(image)
+    (features,) = network.extractor([image])
     assert torch.allclose(logits, network.back_end(torch.cat([features] * 3, dim=1)), atol=1e-6)
 
 
@@ -81,7 +105,7 @@ def test_near_point_is_seen_on_the_shrunken_image():
     image = torch.randn(1, 3, 64, 96)
     logits = network(image, torch.full((1, 64, 96), 185.0 * 2)).logits
     shrunken = F.interpolate(image, (32, 48), mode='bilinear', antialias=True)
-    features = F.interpolate(network.extractor(shrunken), scale_factor=2, mode='nearest')
+    features = F.interpolate(network.extractor([shrunken])[0], scale_factor=2, mode='nearest')
     assert torch.allclose(logits, network.back_end(features), atol=1e-6)
 
 

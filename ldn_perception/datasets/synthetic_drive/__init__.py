@@ -4,7 +4,9 @@
 
 from ldn_perception.datasets.synthetic_drive.export import encode_disparity, write_images
 from ldn_perception.datasets.synthetic_drive.synthetic_drive import (
-    FRAME_ID, SyntheticDrive, SyntheticSample,
+    FRAME_ID,
+    SyntheticDrive,
+    SyntheticSample,
 )
 
 __all__ = [

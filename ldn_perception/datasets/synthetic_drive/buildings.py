@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ldn_perception.datasets.synthetic_drive.materials import STOREY_M, Material
-from ldn_perception.datasets.synthetic_drive.shapes import box, loft
+from ldn_perception.datasets.synthetic_drive.shapes import box, loft, vector
 from ldn_perception.datasets.synthetic_drive.surface import Skin, Surface, train_id
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FACADES = (Material.FACADE_PLASTER, Material.FACADE_PLASTER, Material.FACADE_BRICK,
             Material.FACADE_OFFICE, Material.FACADE_OLD)
@@ -58,6 +64,14 @@ def _block(low: tuple[float, ...], high: tuple[float, ...], skin: Skin) -> Surfa
     return Surface.from_mesh(box((low_corner + high_corner) / 2, high_corner - low_corner), skin)
 
 
+def _row(piece: Surface, stations: NDArray[np.float64]) -> Surface:
+    """Copies of a piece along x, each with its own part of the texture."""
+    corners = np.concatenate([piece.corners + np.array([x, 0, 0], np.float32) for x in stations])
+    uv = np.concatenate([piece.uv + np.array([x, 0], np.float32) for x in stations])
+    rest = Surface.concatenate([piece] * len(stations))
+    return replace(rest, corners=corners, uv=uv)
+
+
 def _balconies(
     rng: np.random.Generator, bays: int, storeys: int, trim: Skin
 ) -> list[Surface]:
@@ -69,9 +83,8 @@ def _balconies(
             right = left + STOREY_M - 0.8
             surfaces.append(_block((left, -0.9, floor), (right, 0, floor + 0.12), trim))
             surfaces.append(_block((left, -0.9, floor + 0.85), (right, -0.84, floor + 0.95), trim))
-            for x in np.linspace(left + 0.03, right - 0.03, 9):
-                bar = _block((x - 0.02, -0.89, floor), (x + 0.02, -0.85, floor + 0.9), trim)
-                surfaces.append(bar)
+            bar = _block((-0.02, -0.89, floor), (0.02, -0.85, floor + 0.9), trim)
+            surfaces.append(_row(bar, np.linspace(left + 0.03, right - 0.03, 9)))
     return surfaces
 
 
@@ -79,7 +92,7 @@ def _gable(rng: np.random.Generator, width: float, depth: float, base: float) ->
     rise = rng.uniform(1.8, 3.2)
     eaves = 0.35
     outline = np.array([(0, -eaves, base), (0, depth, base), (0, depth / 2, base + rise)])
-    mesh = loft(np.stack([outline - (0.2, 0, 0), outline + (width + 0.2, 0, 0)]))
+    mesh = loft(np.stack([outline - vector(0.2, 0, 0), outline + vector(width + 0.2, 0, 0)]))
     color = np.array([(0.75, 0.42, 0.33), (0.5, 0.45, 0.45), (0.62, 0.4, 0.34)])[rng.integers(3)]
     return Surface.from_mesh(mesh, Skin(Material.ROOF, color, train_id('building')))
 
@@ -107,8 +120,8 @@ def build_fence(rng: np.random.Generator, length_m: float) -> Surface:
     surfaces = [
         _block((0, 0.03, z), (length_m, 0.08, z + 0.07), skin) for z in (0.2, height - 0.25)
     ]
-    for x in np.arange(0.0, length_m - board, pitch):
-        surfaces.append(_block((x, 0, 0.05), (x + board, 0.03, height), skin))
-    for x in np.arange(0.0, length_m, 2.4):
-        surfaces.append(_block((x, 0.0, 0), (x + 0.1, 0.1, height + 0.08), skin))
+    picket = _block((0, 0, 0.05), (board, 0.03, height), skin)
+    post = _block((0, 0, 0), (0.1, 0.1, height + 0.08), skin)
+    surfaces.append(_row(picket, np.arange(0.0, length_m - board, pitch)))
+    surfaces.append(_row(post, np.arange(0.0, length_m, 2.4)))
     return Surface.concatenate(surfaces)

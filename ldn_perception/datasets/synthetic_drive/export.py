@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from ldn_perception.datasets.synthetic_drive.synthetic_drive import (
-    SyntheticDrive, SyntheticSample,
+    SyntheticDrive,
+    SyntheticSample,
 )
 from ldn_perception.errors import DatasetError
 
@@ -51,7 +52,7 @@ def write_images(
         (root / 'calib.json').write_text(json.dumps(_calibration(drive), indent=2) + '\n')
         rows = []
         for index, sample in enumerate(drive):
-            for folder, image in zip(_FOLDERS, _images(sample)):
+            for folder, image in zip(_FOLDERS, _images(sample), strict=True):
                 _write_png(root / folder / f'{index:06d}.png', image)
             rows.append(' '.join(f'{value:.9g}' for value in sample.pose[:3].ravel()))
             if progress is not None:

@@ -5,19 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ldn_perception.datasets.synthetic_drive.materials import Material
 from ldn_perception.datasets.synthetic_drive.shapes import (
-    box, disc, ellipsoid, limb, loft, ring, tube,
+    box,
+    disc,
+    ellipsoid,
+    limb,
+    loft,
+    ring,
+    tube,
+    vector,
 )
-from ldn_perception.datasets.synthetic_drive.surface import VOID, Skin, Surface
+from ldn_perception.datasets.synthetic_drive.surface import VOID, Mesh, Skin, Surface
 
-if TYPE_CHECKING:
-    import trimesh
-
+_COATS = ((0.55, 0.38, 0.25), (0.9, 0.88, 0.84), (0.2, 0.18, 0.17), (0.5, 0.5, 0.52),
+          (0.85, 0.68, 0.42))
 _FABRICS = (Material.CLOTH, Material.CHECKED, Material.STRIPED, Material.FUR)
 
 
@@ -36,7 +41,7 @@ def _plain(material: Material, color: tuple[float, float, float]) -> Skin:
     return Skin(material, color, VOID, foreign=True)
 
 
-def _assemble(skin: Skin, *meshes: trimesh.Trimesh) -> Surface:
+def _assemble(skin: Skin, *meshes: Mesh) -> Surface:
     return Surface.concatenate(Surface.from_mesh(mesh, skin) for mesh in meshes)
 
 
@@ -107,23 +112,25 @@ def build_ring(rng: np.random.Generator) -> Surface:
 
 def build_animal(rng: np.random.Generator) -> Surface:
     """Four-legged animal between a dog, a cow and a giraffe."""
-    coat, accent = _cover(rng, Material.FUR), _cover(rng, Material.FUR)
+    first, second = rng.permutation(len(_COATS))[:2]
+    coat, accent = _plain(Material.FUR, _COATS[first]), _plain(Material.FUR, _COATS[second])
     leg, length, girth = rng.uniform(0.35, 0.9), rng.uniform(0.45, 0.85), rng.uniform(0.2, 0.38)
     neck = rng.uniform(0.25, 1.0)
     back = leg + girth
     head = np.array([length + 0.15 + 0.3 * neck, 0, back + neck])
     body = [ellipsoid((0, 0, back), (length, girth, girth)),
             limb((length - 0.15, 0, back), head, 0.6 * girth, 0.35 * girth),
-            ellipsoid(head + (0.08, 0, 0), (0.24, 0.11, 0.12)),
+            ellipsoid(head + vector(0.08, 0, 0), (0.24, 0.11, 0.12)),
             limb((-length + 0.05, 0, back), (-length - 0.2, 0, leg * 0.6), 0.06, 0.03)]
     for side in (-1, 1):
-        body.append(ellipsoid(head + (-0.06, side * 0.11, 0.1), (0.04, 0.06, 0.09), 1))
+        body.append(ellipsoid(head + vector(-0.06, side * 0.11, 0.1), (0.04, 0.06, 0.09), 1))
         for x in (-0.7 * length, 0.7 * length):
             body.append(limb((x, side * 0.6 * girth, back), (x, side * 0.6 * girth, 0),
                              0.4 * girth, 0.07))
     spots = [ellipsoid((x, y, back + 0.1), (0.2, 0.5 * girth, 0.7 * girth))
              for x, y in ((-0.3 * length, 0.55 * girth), (0.35 * length, -0.55 * girth))]
-    return Surface.concatenate([_assemble(coat, *body), _assemble(accent, *spots)])
+    whole = Surface.concatenate([_assemble(coat, *body), _assemble(accent, *spots)])
+    return whole.placed(0, 0, yaw=rng.uniform(0.6, 2.4) * rng.choice([-1, 1]))
 
 
 def build_refrigerator(rng: np.random.Generator) -> Surface:
@@ -172,7 +179,7 @@ def build_duck(rng: np.random.Generator) -> Surface:
     eyes = [ellipsoid((0.58, side * 0.13, 0.95), (0.06,) * 3, 1) for side in (-1, 1)]
     dark = _plain(Material.RUBBER, (0.1, 0.1, 0.1))
     whole = [_assemble(yellow, *body), _assemble(orange, bill), _assemble(dark, *eyes)]
-    return Surface.concatenate(whole).placed(0, 0, scale=size)
+    return Surface.concatenate(whole).placed(0, 0, yaw=rng.uniform(1.2, 4.0), scale=size)
 
 
 def build_washing_machine(rng: np.random.Generator) -> Surface:

@@ -133,8 +133,9 @@ def _noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> N
     columns = np.fft.rfftfreq(_TILE_PX)[None] * _TILE_PX
     frequency = np.hypot(rows / stretch, columns * stretch)
     frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((_TILE_PX, _TILE_PX)))
-    noise = np.fft.irfft2(spectrum * np.maximum(frequency, 1.0) ** -exponent)
+    spectrum = np.fft.rfft2(rng.standard_normal((_TILE_PX, _TILE_PX), np.float32))
+    gain = (np.maximum(frequency, 1.0) ** -exponent).astype(np.float32)
+    noise = np.fft.irfft2(spectrum * gain)
     return ((noise - noise.mean()) / noise.std()).astype(np.float32)
 
 
@@ -203,7 +204,8 @@ def _paint_grass(rng: np.random.Generator) -> NDArray[np.float32]:
     base = 0.62 + 0.11 * _noise(rng, 0.7) + 0.05 * _noise(rng, 1.5)
     dry = np.clip(0.5 + 0.5 * _noise(rng, 1.4), 0, 1)[..., None]
     green, straw = np.array([0.72, 1.0, 0.45]), np.array([1.05, 1.0, 0.62])
-    return np.clip(base[..., None] * (green + 0.6 * dry * (straw - green)), 0, 1).astype(np.float32)
+    tint = green + 0.6 * dry * (straw - green)
+    return np.clip(base[..., None] * tint, 0, 1).astype(np.float32)
 
 
 def _paint_leaves(rng: np.random.Generator) -> NDArray[np.float32]:

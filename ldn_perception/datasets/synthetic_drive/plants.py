@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
-import trimesh
 
 from ldn_perception.datasets.synthetic_drive.materials import Material
 from ldn_perception.datasets.synthetic_drive.shapes import ellipsoid, tube
-from ldn_perception.datasets.synthetic_drive.surface import Skin, Surface, train_id
+from ldn_perception.datasets.synthetic_drive.surface import Mesh, Skin, Surface, train_id
 
 _LEAF_COLORS = np.array([(0.62, 0.84, 0.45), (0.55, 0.74, 0.42), (0.74, 0.86, 0.42),
                          (0.86, 0.74, 0.4), (0.52, 0.7, 0.48)])
@@ -63,9 +62,9 @@ def _foliage(
     color: np.ndarray, subdivisions: int = 2,
 ) -> Surface:
     """Ragged clump of leaves: an ellipsoid whose vertices are pushed about."""
-    mesh = ellipsoid((0, 0, 0), size, subdivisions)
-    bumps = 1 + 0.16 * rng.standard_normal((len(mesh.vertices), 1))
-    mesh.vertices = mesh.vertices * np.clip(bumps, 0.6, 1.5) + center
+    smooth = ellipsoid((0, 0, 0), size, subdivisions)
+    bumps = 1 + 0.16 * rng.standard_normal((len(smooth.vertices), 1))
+    mesh = Mesh(smooth.vertices * np.clip(bumps, 0.6, 1.5) + center, smooth.faces)
     shade = color * rng.uniform(0.85, 1.12)
     return Surface.from_mesh(mesh, Skin(Material.LEAVES, shade, train_id('vegetation')))
 
@@ -79,6 +78,5 @@ def _loose_leaves(
     outward /= np.linalg.norm(outward, axis=2, keepdims=True)
     corners = outward * size * rng.uniform(0.9, 1.2, (count, 1, 1)) + center
     corners = corners + rng.normal(0, 0.16, (count, 3, 3))
-    mesh = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(3 * count).reshape(-1, 3),
-                           process=False)
+    mesh = Mesh(corners.reshape(-1, 3), np.arange(3 * count).reshape(-1, 3))
     return Surface.from_mesh(mesh, Skin(Material.LEAVES, 1.05 * color, train_id('vegetation')))

@@ -43,9 +43,6 @@ class RayScene:
         surface: The same.
         corner_values: (F, 18) float32, what a pixel needs of its triangle in one look-up.
         kinds: (F, 3) uint8, material, label and foreign.
-
-    Raises:
-        DatasetError: embreex is not installed.
     """
 
     def __init__(self, surface: Surface) -> None:
@@ -91,15 +88,25 @@ class RayScene:
         return self._embree.run(origins, directions, limits, query='OCCLUDED') >= 0
 
 
-def _build_embree(corners: NDArray[np.float32]) -> Any:
+def check_ray_caster() -> None:
+    """Make sure that rays can be cast.
+
+    Raises:
+        DatasetError: embreex is not installed.
+    """
     try:
-        from embreex import rtcore_scene
-        from embreex.mesh_construction import TriangleMesh
+        import embreex  # noqa: F401
     except ImportError as error:
         raise DatasetError(
             'the synthetic drive', must_be='run with embreex installed', got='no embreex',
             do='pip install embreex trimesh', reason='missing_package',
         ) from error
+
+
+def _build_embree(corners: NDArray[np.float32]) -> Any:
+    from embreex import rtcore_scene
+    from embreex.mesh_construction import TriangleMesh
+
     scene = rtcore_scene.EmbreeScene()
     TriangleMesh(scene, np.ascontiguousarray(corners))
     return scene

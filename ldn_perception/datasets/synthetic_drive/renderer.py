@@ -25,9 +25,10 @@ _SHADOW_REACH_M = 200.0
 _SHADOW_LIFT_M = 0.02
 _BEFORE_THE_POINT = 1 - 2e-4
 _LENS_BLUR_PX = 0.55
-_EXPOSURE = 1.0
+_EXPOSURE = 1.12
 _CLOUD_HEIGHT_M = 900.0
 _PAINT_COLOR = 0.86
+_BAND_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,8 @@ class Renderer:
         self._geometry = geometry
         self._atlas = atlas
         self._light = lighting
-        columns, rows = np.meshgrid(np.arange(geometry.width), np.arange(geometry.height))
-        x = (columns.ravel() - geometry.cx) / geometry.fx
-        y = (rows.ravel() - geometry.cy) / geometry.fy
-        self._optical_rays = np.stack([x, y, np.ones_like(x)], axis=1)
+        self._across = (np.arange(geometry.width) - geometry.cx) / geometry.fx
+        self._down = (np.arange(geometry.height) - geometry.cy) / geometry.fy
 
     def render(
         self, scenes: tuple[RayScene, RayScene], world_from_optical: NDArray[np.float64]
@@ -86,14 +85,15 @@ class Renderer:
             scenes: The static and the moving scene.
             world_from_optical: (4, 4) pose of the camera in the scenes' frame.
         """
-        rotation, position = world_from_optical[:3, :3], world_from_optical[:3, 3]
-        directions = (self._optical_rays @ rotation.T).astype(np.float32)
-        origins = np.tile(position.astype(np.float32), (len(directions), 1))
-        points = _cast(scenes, origins, directions)
-        image = self._shade(scenes, origins, directions, points)
-        labels = np.where(points.seen, points.kinds[:, 1], np.uint8(train_id('sky')))
-        return View(self._through_lens(image), points.depth_m, labels,
-                    points.seen & (points.kinds[:, 2] > 0), directions)
+        directions = self._directions(world_from_optical[:3, :3])
+        origins = np.tile(world_from_optical[:3, 3].astype(np.float32), (len(directions), 1))
+        step = _BAND_ROWS * self._geometry.width
+        bands = [
+            self._render_band(scenes, origins[at:at + step], directions[at:at + step])
+            for at in range(0, len(directions), step)
+        ]
+        image, depth, labels, foreign = (np.concatenate(part) for part in zip(*bands, strict=True))
+        return View(self._through_lens(image), depth, labels, foreign, directions)
 
     def is_hidden(
         self, view: View, scenes: tuple[RayScene, RayScene], position: NDArray[np.float64],
@@ -117,6 +117,22 @@ class Renderer:
         hidden = np.zeros(len(view.depth_m), np.bool_)
         hidden[seen] = _is_blocked(scenes, origins, directions, _BEFORE_THE_POINT)
         return hidden
+
+    def _directions(self, rotation: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Ray (N, 3) of each pixel in the scenes' frame, with depth 1."""
+        across = self._across[:, None] * rotation[:, 0]
+        down = self._down[:, None] * rotation[:, 1] + rotation[:, 2]
+        return (down[:, None] + across).reshape(-1, 3).astype(np.float32)
+
+    def _render_band(
+        self, scenes: tuple[RayScene, RayScene], origins: NDArray[np.float32],
+        directions: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
+        """Radiance, depth, labels and foreign of some rows, few enough to stay in the cache."""
+        points = _cast(scenes, origins, directions)
+        radiance = self._shade(scenes, origins, directions, points)
+        labels = np.where(points.seen, points.kinds[:, 1], np.uint8(train_id('sky')))
+        return radiance, points.depth_m, labels, points.seen & (points.kinds[:, 2] > 0)
 
     def _shade(
         self, scenes: tuple[RayScene, RayScene], origins: NDArray[np.float32],
@@ -144,7 +160,7 @@ class Renderer:
     def _sample(
         self, material: NDArray[np.uint8], uv: NDArray[np.float32], footprint: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        shape = self._geometry.shape
+        shape = (-1, self._geometry.width)
         return self._atlas.sample(
             material.reshape(shape), uv.reshape(*shape, 2), footprint.reshape(shape)
         ).reshape(-1, 3)
@@ -185,7 +201,8 @@ class Renderer:
     ) -> NDArray[np.float32]:
         """Cosine to the sun, 0 in the shade."""
         sun = self._light.sun_direction
-        cosine = np.where(points.seen, np.maximum(normals @ sun, 0), np.float32(0))
+        towards = np.einsum('ij,j->i', normals, sun)
+        cosine = np.where(points.seen & (towards > 0), towards, np.float32(0))
         facing = np.flatnonzero(cosine > 0)
         place = origins[facing] + directions[facing] * points.depth_m[facing, None]
         place += normals[facing] * np.float32(_SHADOW_LIFT_M)

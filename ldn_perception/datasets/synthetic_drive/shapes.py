@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
+from ldn_perception.datasets.synthetic_drive.surface import Mesh
 from ldn_perception.errors import DatasetError
 
 try:
@@ -22,53 +24,71 @@ except ImportError as error:
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Point = Sequence[float]
+Point = Union[Sequence[float], 'NDArray[np.float64]']
 """(x, y, z) [m]."""
 
 
-def box(center: Point, size: Point) -> trimesh.Trimesh:
+def vector(x: float, y: float, z: float) -> NDArray[np.float64]:
+    """Offset to add to a point [m]."""
+    return np.array([x, y, z])
+
+
+def box(center: Point, size: Point) -> Mesh:
     """Axis-aligned box; center and size in [m]."""
-    mesh = trimesh.creation.box(extents=size)
-    mesh.apply_translation(center)
-    return mesh
+    unit = _unit_box()
+    return Mesh(unit.vertices * size + center, unit.faces)
 
 
-def ellipsoid(center: Point, semi_axes: Point, subdivisions: int = 2) -> trimesh.Trimesh:
+def ellipsoid(center: Point, semi_axes: Point, subdivisions: int = 2) -> Mesh:
     """Ellipsoid along the axes; center and semi-axes in [m]."""
-    mesh = trimesh.creation.icosphere(subdivisions=subdivisions)
-    mesh.apply_scale(semi_axes)
-    mesh.apply_translation(center)
-    return mesh
+    unit = _unit_sphere(subdivisions)
+    return Mesh(unit.vertices * semi_axes + center, unit.faces)
 
 
-def ring(center: Point, radius: float, thickness: float, sections: int = 24) -> trimesh.Trimesh:
+def ring(center: Point, radius: float, thickness: float, sections: int = 24) -> Mesh:
     """Standing torus that rolls along x; radius and thickness of its tube in [m]."""
-    mesh = trimesh.creation.torus(radius, thickness, major_sections=sections, minor_sections=8)
-    mesh.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, (1, 0, 0)))
-    mesh.apply_translation(center)
-    return mesh
+    torus = _bare(trimesh.creation.torus(radius, thickness, sections, 8))
+    return Mesh(torus.vertices[:, [0, 2, 1]] + center, torus.faces)
 
 
-def loft(sections: NDArray[np.float64]) -> trimesh.Trimesh:
+@lru_cache(maxsize=1)
+def _unit_box() -> Mesh:
+    return _bare(trimesh.creation.box())
+
+
+@lru_cache(maxsize=4)
+def _unit_sphere(subdivisions: int) -> Mesh:
+    return _bare(trimesh.creation.icosphere(subdivisions=subdivisions))
+
+
+def _bare(mesh: trimesh.Trimesh) -> Mesh:
+    return Mesh(np.array(mesh.vertices), np.array(mesh.faces))
+
+
+def loft(sections: NDArray[np.float64]) -> Mesh:
     """Skin over cross-sections, closed at both ends.
 
     Args:
         sections: (S, P, 3), P points around each of S cross-sections [m].
     """
     count, points, _ = sections.shape
+    return Mesh(sections.reshape(-1, 3), _loft_faces(count, points))
+
+
+@lru_cache(maxsize=32)
+def _loft_faces(count: int, points: int) -> NDArray[np.int64]:
     start = (np.arange(count - 1)[:, None] * points + np.arange(points)).ravel()
     next_ = (np.arange(count - 1)[:, None] * points + (np.arange(points) + 1) % points).ravel()
-    fan = np.stack([np.zeros(points - 2), np.arange(1, points - 1), np.arange(2, points)], axis=1)
-    faces = np.concatenate([
+    fan = np.stack([np.zeros(points - 2, int), np.arange(1, points - 1), np.arange(2, points)], 1)
+    return np.concatenate([
         np.stack([start, next_, start + points], axis=1),
         np.stack([next_, next_ + points, start + points], axis=1),
         fan[:, ::-1],
         fan + (count - 1) * points,
-    ]).astype(np.int64)
-    return trimesh.Trimesh(sections.reshape(-1, 3), faces, process=False)
+    ])
 
 
-def tube(path: Sequence[Point], radii: Sequence[float], sections: int = 10) -> trimesh.Trimesh:
+def tube(path: Sequence[Point], radii: Sequence[float], sections: int = 10) -> Mesh:
     """Round tube along a path.
 
     Args:
@@ -89,21 +109,21 @@ def tube(path: Sequence[Point], radii: Sequence[float], sections: int = 10) -> t
     return loft(axis[:, None] + radius * circle)
 
 
-def limb(start: Point, end: Point, radius: float, end_radius: float) -> trimesh.Trimesh:
+def limb(start: Point, end: Point, radius: float, end_radius: float) -> Mesh:
     """Tube with rounded ends, such as an arm; all in [m]."""
     a, b = np.asarray(start, float), np.asarray(end, float)
     path = [a, a + 0.08 * (b - a), b - 0.08 * (b - a), b]
-    return tube(path, [0.5 * radius, radius, end_radius, 0.5 * end_radius], sections=8)
+    return tube(path, [0.5 * radius, radius, end_radius, 0.5 * end_radius], sections=6)
 
 
-def disc(center: Point, radius: float, width: float, sections: int = 20) -> trimesh.Trimesh:
+def disc(center: Point, radius: float, width: float, sections: int = 20) -> Mesh:
     """Wheel-like cylinder about the y axis; all in [m]."""
     x, y, z = center
     path = [(x, y - width / 2, z), (x, y + width / 2, z)]
     return tube(path, [radius, radius], sections)
 
 
-def plate(center: Point, radius: float, corners: int, turn: float = 0.0) -> trimesh.Trimesh:
+def plate(center: Point, radius: float, corners: int, turn: float = 0.0) -> Mesh:
     """Thin polygon that faces along x, such as a traffic sign.
 
     Args:
@@ -117,10 +137,10 @@ def plate(center: Point, radius: float, corners: int, turn: float = 0.0) -> trim
     outline = np.stack(
         [np.zeros(corners), y + radius * np.cos(angle), z + radius * np.sin(angle)], axis=1
     )
-    return loft(np.stack([outline + (x - 0.015, 0, 0), outline + (x + 0.015, 0, 0)]))
+    return loft(np.stack([outline + vector(x - 0.015, 0, 0), outline + vector(x + 0.015, 0, 0)]))
 
 
-def prism(outline: Sequence[tuple[float, float]], y_from: float, y_to: float) -> trimesh.Trimesh:
+def prism(outline: Sequence[tuple[float, float]], y_from: float, y_to: float) -> Mesh:
     """Convex outline in the (x, z) plane, extended along y; all in [m]."""
     points = np.array([(x, 0.0, z) for x, z in outline])
-    return loft(np.stack([points + (0, y_from, 0), points + (0, y_to, 0)]))
+    return loft(np.stack([points + vector(0, y_from, 0), points + vector(0, y_to, 0)]))

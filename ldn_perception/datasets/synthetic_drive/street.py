@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 import numpy as np
-import trimesh
 
 from ldn_perception.datasets.synthetic_drive import buildings, furniture, plants, vehicles
 from ldn_perception.datasets.synthetic_drive.foreign import build_foreign_object
 from ldn_perception.datasets.synthetic_drive.materials import STOREY_M, Material
 from ldn_perception.datasets.synthetic_drive.people import build_person
 from ldn_perception.datasets.synthetic_drive.road_paint import LANE_WIDTH_M
-from ldn_perception.datasets.synthetic_drive.surface import Skin, Surface, train_id
+from ldn_perception.datasets.synthetic_drive.surface import Mesh, Skin, Surface, train_id
 
 BLOCK_M = 48.0
 """Length of a block; a whole number of texture tiles and of dashes."""
@@ -29,6 +28,7 @@ KERB_M = 0.14
 _BLOCKS_BEHIND, _BLOCKS_AHEAD = 1, 4
 _RIBBON_STEP_M = 4.0
 _SLOT_M = 6.0
+_MIDDLE_REACH_M = 0.9
 
 
 class Street:
@@ -96,7 +96,8 @@ class Street:
             parts += self._kerbside(rng, start, side)
             parts += self._parked(rng, start, side)
         if self._foreign_objects:
-            parts += self._foreign(np.random.default_rng([self._seed, 5, index & 0xffffffff]), start)
+            thing_rng = np.random.default_rng([self._seed, 5, index & 0xffffffff])
+            parts += self._foreign(thing_rng, start)
         return Surface.concatenate(parts)
 
     def _ground(self, start: float, crossing: bool) -> Iterator[Surface]:
@@ -127,7 +128,7 @@ class Street:
         y = np.asarray(self.center(start + stations))
         vertices, texture = [], []
         upright = across[0] == across[1]
-        for offset, height in zip(across, heights):
+        for offset, height in zip(across, heights, strict=True):
             vertices.append(np.stack([stations, y + offset, np.full_like(y, height)], axis=1))
             v = np.full_like(y, height if upright else offset)
             texture.append(np.stack([stations, v], axis=1))
@@ -137,14 +138,14 @@ class Street:
             np.stack([first, first + 1, first + count], axis=1),
             np.stack([first + 1, first + count + 1, first + count], axis=1),
         ])
-        mesh = trimesh.Trimesh(np.concatenate(vertices), faces, process=False)
+        mesh = Mesh(np.concatenate(vertices), faces)
         return Surface.from_mesh(mesh, skin, np.concatenate(texture))
 
     def _lots(self, rng: np.random.Generator, start: float, side: int) -> Iterator[Surface]:
         """Houses, gardens and greens from one end of the block to the other."""
         position = 0.0
         while position < BLOCK_M - STOREY_M:
-            bays = int(min(rng.integers(3, 7), (BLOCK_M - position) // STOREY_M))
+            bays = min(int(rng.integers(3, 7)), int((BLOCK_M - position) / STOREY_M))
             width = bays * STOREY_M
             draw = rng.random()
             if draw < self._urbanity:
@@ -169,7 +170,7 @@ class Street:
             for _ in range(rng.integers(1, 4)):
                 x = position + rng.uniform(0, bays * STOREY_M)
                 garden = across - rng.uniform(1.0, setback - 1.0)
-                plant = self._trees[rng.integers(4)] if rng.random() < 0.4 else self._bush(rng)
+                plant = self._plant(rng, tree_share=0.4)
                 yield self._standing(plant, start, x, side * garden, rng)
 
     def _border(
@@ -197,7 +198,7 @@ class Street:
         for _ in range(int(width / 2.2)):
             x, out = position + rng.uniform(0, width), rng.uniform(1.5, 22)
             across = side * (ROAD_HALF_WIDTH_M + self.sidewalk_m + out)
-            plant = self._trees[rng.integers(4)] if rng.random() < 0.7 else self._bush(rng)
+            plant = self._plant(rng, tree_share=0.7)
             yield self._standing(plant, start, x, across, rng)
 
     @cached_property
@@ -205,7 +206,9 @@ class Street:
         rng = np.random.default_rng([self._seed, 6])
         return [plants.build_tree(rng) for _ in range(4)]
 
-    def _bush(self, rng: np.random.Generator) -> Surface:
+    def _plant(self, rng: np.random.Generator, tree_share: float) -> Surface:
+        if rng.random() < tree_share:
+            return self._trees[rng.integers(4)]
         return plants.build_bush(rng)
 
     def _standing(
@@ -259,13 +262,19 @@ class Street:
         """Things between the lanes, at the end of the parking lanes and on the sidewalks."""
         places = (
             # along from, to, across, height: clear of everything that drives
-            (37.5, 39.0, -(LANE_WIDTH_M + 0.9), 0.0), (41.0, 46.0, -(LANE_WIDTH_M + 0.8), 0.0),
-            (41.0, 46.0, LANE_WIDTH_M + 0.8, 0.0), (25.0, 29.0, -(ROAD_HALF_WIDTH_M + 1.4), KERB_M),
-            (2.0, 5.0, ROAD_HALF_WIDTH_M + 1.4, KERB_M), (8.0, 16.0, 0.0, 0.0),
+            (37.5, 39.0, -LANE_WIDTH_M - 0.9, 0.0),
+            (41.0, 46.0, -LANE_WIDTH_M - 0.8, 0.0),
+            (41.0, 46.0, LANE_WIDTH_M + 0.8, 0.0),
+            (25.0, 29.0, -ROAD_HALF_WIDTH_M - 1.4, KERB_M),
+            (2.0, 5.0, ROAD_HALF_WIDTH_M + 1.4, KERB_M),
+            (8.0, 16.0, 0.0, 0.0),
         )
         for first, last, across, height in places:
             if rng.random() < (0.75 if abs(across) > 1 else 0.4):
                 x = start + rng.uniform(first, last)
                 yaw = rng.normal(0, 0.6) if abs(across) > 1 else np.pi / 2
                 thing = build_foreign_object(rng)
+                if abs(across) < 1:
+                    reach = float(np.hypot(*thing.corners[..., :2].reshape(-1, 2).T).max())
+                    thing = thing.placed(0, 0, scale=min(1.0, _MIDDLE_REACH_M / reach))
                 yield self.placed(thing, x, across, height, yaw, origin_m=start)

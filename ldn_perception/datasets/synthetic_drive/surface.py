@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 
@@ -16,12 +16,18 @@ from ldn_perception.taxonomy import CITYSCAPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    import trimesh
 
 Color = Union[tuple[float, float, float], 'NDArray[np.float64]']
 """RGB reflectance, each in [0, 1], square-root coded as the textures are."""
 
 _CREASE_COSINE = 0.8
+
+
+class Mesh(NamedTuple):
+    """A bare shape: vertices (V, 3) [m] and faces (F, 3) of vertex numbers."""
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Surface:
 
     @classmethod
     def from_mesh(
-        cls, mesh: trimesh.Trimesh, skin: Skin, uv: NDArray[np.float64] | None = None
+        cls, mesh: Mesh, skin: Skin, uv: NDArray[np.float64] | None = None
     ) -> Surface:
         """Cover a mesh with a skin.
 
@@ -78,8 +84,8 @@ class Surface:
             uv: (V, 2) texture coordinates of the vertices [m]; by default every face is
                 projected along the axis it faces most.
         """
-        faces = np.asarray(mesh.faces)
-        corners = np.asarray(mesh.vertices)[faces]  # (F, 3, 3)
+        faces = mesh.faces
+        corners = mesh.vertices[faces]  # (F, 3, 3)
         flat = _face_normals(corners)
         count = len(faces)
         return cls(
@@ -138,9 +144,14 @@ EMPTY_SURFACE = Surface(
 
 
 def _face_normals(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals / np.maximum(lengths, 1e-12)
+    ax, ay, az = (corners[:, 1] - corners[:, 0]).T
+    bx, by, bz = (corners[:, 2] - corners[:, 0]).T
+    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
+    return normals / np.maximum(_lengths(normals), 1e-12)
+
+
+def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
 
 
 def _corner_normals(
@@ -149,7 +160,7 @@ def _corner_normals(
     """Mean normal of the faces about each vertex, or the face's own across a crease."""
     mean = np.zeros((num_vertices, 3))
     np.add.at(mean, faces.ravel(), np.repeat(flat, 3, axis=0))
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    mean /= np.maximum(_lengths(mean), 1e-12)
     smooth = mean[faces]  # (F, 3, 3)
     own = np.broadcast_to(flat[:, None], smooth.shape)
     creased = (smooth * own).sum(axis=2, keepdims=True) < _CREASE_COSINE

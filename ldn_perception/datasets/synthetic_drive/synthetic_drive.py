@@ -16,7 +16,7 @@ import numpy as np
 from ldn_perception.datasets.synthetic_drive.camera_path import CameraPath
 from ldn_perception.datasets.synthetic_drive.lighting import Lighting
 from ldn_perception.datasets.synthetic_drive.materials import TextureAtlas
-from ldn_perception.datasets.synthetic_drive.rays import RayScene
+from ldn_perception.datasets.synthetic_drive.rays import RayScene, check_ray_caster
 from ldn_perception.datasets.synthetic_drive.renderer import Renderer, View
 from ldn_perception.datasets.synthetic_drive.street import BLOCK_M, Street
 from ldn_perception.datasets.synthetic_drive.traffic import Traffic
@@ -80,6 +80,7 @@ class SyntheticDrive:
         rate_hz: float = 10.0, speed_m_per_s: float = 8.0, baseline_m: float = 0.54,
         foreign_objects: bool = True,
     ) -> None:
+        check_ray_caster()
         _check_least('seed', seed, 0)
         _check_least('num_frames', num_frames, 1)
         _check_least('width', width, _MIN_SIZE_PX)
@@ -158,7 +159,7 @@ class SyntheticDrive:
         )
 
     def _exposed(self, view: View, index: int, camera: int) -> NDArray[np.uint8]:
-        """Image (H, W, 3) with the noise of this camera's sensor, a random cut-out of one field."""
+        """Image (H, W, 3) with the sensor's noise, a random cut-out of one field."""
         rng = np.random.default_rng([self._seed, 9, index, camera])
         row, column = rng.integers(0, _NOISE_MARGIN_PX, 2)
         height, width = self.geometry.shape

@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ldn_perception.datasets.synthetic_drive.materials import Material
 from ldn_perception.datasets.synthetic_drive.people import build_person
 from ldn_perception.datasets.synthetic_drive.shapes import box, disc, limb, loft, prism, ring
-from ldn_perception.datasets.synthetic_drive.surface import Color, Skin, Surface, train_id
-
-if TYPE_CHECKING:
-    import trimesh
+from ldn_perception.datasets.synthetic_drive.surface import Color, Mesh, Skin, Surface, train_id
 
 _CAR_COLORS = np.array([
     (0.92, 0.92, 0.92), (0.75, 0.76, 0.78), (0.5, 0.52, 0.55), (0.16, 0.16, 0.18),
@@ -24,7 +19,7 @@ _CAR_COLORS = np.array([
 _DARK = (0.22, 0.22, 0.23)
 _GLASS = (0.34, 0.39, 0.45)
 
-Pieces = list[tuple['trimesh.Trimesh', Skin]]
+Pieces = list[tuple[Mesh, Skin]]
 
 
 def build_car(rng: np.random.Generator) -> Surface:
@@ -40,7 +35,8 @@ def build_car(rng: np.random.Generator) -> Surface:
     pieces: Pieces = [(_car_body(belt), paint)]
     cabin = ((rear, belt), (roof_rear, height), (0.35, height), (1.15, belt - 0.02))
     pieces.append((_cabin(cabin, belt), glass))
-    pieces.append((box(((roof_rear + 0.35) / 2, 0, height), (0.42 - roof_rear, 1.26, 0.06)), paint))
+    roof = box(((roof_rear + 0.35) / 2, 0, height), (0.42 - roof_rear, 1.26, 0.06))
+    pieces.append((roof, paint))
     for side in (-1, 1):
         pieces += _pillars(cabin, side, paint, height, belt)
         pieces.append((box((0.95, side * 0.95, belt + 0.06), (0.12, 0.18, 0.13)), paint))
@@ -48,7 +44,7 @@ def build_car(rng: np.random.Generator) -> Surface:
     return _assemble(pieces)
 
 
-def _car_body(belt: float) -> trimesh.Trimesh:
+def _car_body(belt: float) -> Mesh:
     stations = (
         # x, bottom, top, half width
         (-2.2, 0.45, 0.72, 0.74), (-2.12, 0.3, belt - 0.04, 0.84), (-1.7, 0.24, belt, 0.89),
@@ -64,7 +60,7 @@ def _car_body(belt: float) -> trimesh.Trimesh:
     return loft(np.array(sections))
 
 
-def _cabin(outline: tuple[tuple[float, float], ...], belt: float) -> trimesh.Trimesh:
+def _cabin(outline: tuple[tuple[float, float], ...], belt: float) -> Mesh:
     sections = []
     for x, z in outline:
         half = 0.8 - 0.2 * (z - belt) / 0.55

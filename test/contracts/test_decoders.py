@@ -1,0 +1,126 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ldn_perception.errors import SegmentationError
+from ldn_perception.frames import Quantity
+from ldn_perception.segmentation.decoder import LabelPolicy, OodRule
+from ldn_perception.segmentation.fused_decoder import FusedDecoder
+from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+
+DECODERS = {
+    'torch': TorchDecoder,
+    'fused, one thread': lambda taxonomy: FusedDecoder(taxonomy, 1),
+    'fused, three threads': lambda taxonomy: FusedDecoder(taxonomy, 3),
+}
+
+
+def decide_slowly(scores, taxonomy, rule):
+    """Decide one pixel in Python's double precision."""
+    weights = [math.exp(score - max(scores)) for score in scores]
+    foreign = sum(weights[taxonomy.num_driving:]) / sum(weights)
+    best = max(range(len(scores)), key=lambda c: (scores[c], -c))
+    driving = max(range(taxonomy.num_driving), key=lambda c: (scores[c], -c))
+    is_foreign = best >= taxonomy.num_driving
+    label = (255 if rule.label_policy is LabelPolicy.VOID else driving) if is_foreign else best
+    return label, weights[best] / sum(weights), foreign, foreign > rule.threshold
+
+
+def interpolate_slowly(plane, y, x, shape):
+    """Bilinear sample of a plane at an output pixel, corners not aligned."""
+    height, width = plane.shape
+    row = max(0.0, (y + 0.5) * height / shape[0] - 0.5)
+    column = max(0.0, (x + 0.5) * width / shape[1] - 0.5)
+    top, left = min(int(row), height - 1), min(int(column), width - 1)
+    bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+    t, u = row - top, column - left
+    return ((1 - t) * ((1 - u) * plane[top, left] + u * plane[top, right])
+            + t * ((1 - u) * plane[bottom, left] + u * plane[bottom, right]))
+
+
+def logits_of(num_classes, height, width, scale=4.0):
+    generator = torch.Generator().manual_seed(height * width)
+    return torch.randn(1, num_classes, height, width, generator=generator) * scale
+
+
+@pytest.mark.parametrize('build', DECODERS.values(), ids=DECODERS)
+class TestDecoderContract:
+    @pytest.mark.parametrize('policy', LabelPolicy)
+    @pytest.mark.parametrize('taxonomy', [CITYSCAPES, ROB2018], ids=lambda entry: entry.name)
+    def test_every_pixel_is_decided_as_the_slow_reference_does(self, build, taxonomy, policy):
+        rule, shape = OodRule(0.4, policy), (13, 22)
+        logits = logits_of(len(taxonomy), 4, 6)
+        segmentation = build(taxonomy).decode(logits, shape, rule, Quantity.ALL)
+        planes = logits[0].double().numpy()
+        for y in range(shape[0]):
+            for x in range(shape[1]):
+                scores = [interpolate_slowly(plane, y, x, shape) for plane in planes]
+                label, confidence, foreign, is_ood = decide_slowly(scores, taxonomy, rule)
+                assert segmentation.labels[y, x] == label
+                assert segmentation.confidence[y, x] == pytest.approx(confidence, abs=1e-4)
+                assert segmentation.foreign_probability[y, x] == pytest.approx(foreign, abs=1e-4)
+                assert segmentation.ood_mask[y, x] == is_ood
+        assert segmentation.taxonomy == taxonomy.name
+
+    def test_the_smaller_id_wins_among_equals(self, build):
+        logits = torch.zeros(1, len(ROB2018), 2, 2)
+        segmentation = build(ROB2018).decode(logits, (4, 4), OodRule(), Quantity.ALL)
+        assert (segmentation.labels == 0).all()
+        np.testing.assert_allclose(segmentation.foreign_probability, 20 / 39, rtol=1e-5)
+
+    def test_extreme_logits_do_not_overflow(self, build):
+        logits = torch.full((1, len(CITYSCAPES), 2, 2), -1e4)
+        logits[:, 5] = 1e4
+        segmentation = build(CITYSCAPES).decode(logits, (8, 8), OodRule(), Quantity.ALL)
+        assert (segmentation.labels == 5).all()
+        np.testing.assert_allclose(segmentation.confidence, 1)
+        np.testing.assert_allclose(segmentation.foreign_probability, 0)
+
+    def test_what_is_not_asked_for_is_not_there(self, build):
+        decoder, logits = build(ROB2018), logits_of(len(ROB2018), 4, 6)
+        everything = decoder.decode(logits, (16, 24), OodRule(), Quantity.ALL)
+        for quantity, name in (
+            (Quantity.OOD_MASK, 'ood_mask'), (Quantity.CONFIDENCE, 'confidence'),
+            (Quantity.FOREIGN_PROBABILITY, 'foreign_probability'),
+        ):
+            some = decoder.decode(logits, (16, 24), OodRule(), quantity)
+            np.testing.assert_array_equal(some.labels, everything.labels)
+            for other in ('ood_mask', 'confidence', 'foreign_probability'):
+                values = getattr(some, other)
+                if other == name:
+                    np.testing.assert_array_equal(values, getattr(everything, name))
+                else:
+                    assert values is None
+        nothing = decoder.decode(logits, (16, 24), OodRule(), Quantity.NOTHING)
+        np.testing.assert_array_equal(nothing.labels, everything.labels)
+
+    def test_a_taxonomy_without_foreign_classes_is_never_foreign(self, build):
+        segmentation = build(CITYSCAPES).decode(
+            logits_of(19, 4, 6), (16, 24), OodRule(0.0), Quantity.ALL)
+        assert not segmentation.ood_mask.any()
+
+    def test_half_precision_logits_are_taken(self, build):
+        logits = logits_of(19, 4, 6).bfloat16()
+        decoder = build(CITYSCAPES)
+        np.testing.assert_array_equal(
+            decoder.decode(logits, (16, 24), OodRule(), Quantity.NOTHING).labels,
+            decoder.decode(logits.float(), (16, 24), OodRule(), Quantity.NOTHING).labels)
+
+    @pytest.mark.parametrize('shape', [(1, 20, 2, 2), (2, 19, 2, 2), (19, 2, 2)])
+    def test_logits_of_another_taxonomy_are_refused(self, build, shape):
+        with pytest.raises(SegmentationError, match=(
+            r'logits must be \(1, 19, h, w\) for taxonomy cityscapes, got .*: build the model')):
+            build(CITYSCAPES).decode(torch.zeros(shape), (8, 8), OodRule(), Quantity.NOTHING)
+
+
+def test_the_fused_decoder_gives_the_labels_of_the_reference_at_camera_size():
+    logits = logits_of(len(ROB2018), 93, 307)
+    fused = FusedDecoder(ROB2018, 2).decode(logits, (370, 1226), OodRule(), Quantity.OOD_MASK)
+    reference = TorchDecoder(ROB2018).decode(logits, (370, 1226), OodRule(), Quantity.OOD_MASK)
+    assert (fused.labels != reference.labels).sum() == 0
+    assert (fused.ood_mask != reference.ood_mask).mean() < 1e-5

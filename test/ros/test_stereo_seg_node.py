@@ -1,0 +1,415 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rig import NAME, TYPES, Rig, build_node, end, hold, make_header, running
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from stereo_frames import geometry, shifted_frame
+from stereo_msgs.msg import DisparityImage
+import torch
+
+from ldn_perception.build import build_perception
+from ldn_perception.config import PerceptionConfig, options
+from ldn_perception.frames import DisparityMap
+from ldn_perception.messages import POINT_TYPE, disparity_fields, image_fields, pixels_of
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import save_weights
+from ldn_perception.nodes.message_filling import fill
+from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+
+SECOND = 10**9
+ALL = tuple(TYPES)
+
+
+def plane(message, dtype):
+    return pixels_of(message, 1, dtype)[..., 0]
+
+
+@pytest.fixture(scope='module')
+def published():
+    with running(ALL) as rig:
+        rig.send(5 * SECOND + 77)
+        rig.spin_until_processed(1)
+        return {name: messages[0] for name, messages in rig.received.items()}
+
+
+@pytest.fixture(scope='module')
+def expected():
+    config = PerceptionConfig.from_values({
+        'model.name': 'ldn_small', 'inference.device': 'cpu', 'stereo.max_disparity': 64})
+    return build_perception(config).pipeline.process(shifted_frame(12))
+
+
+class TestOutputs:
+    def test_every_output_has_the_header_of_the_left_image(self, published):
+        assert set(published) == {
+            'labels', 'ood_mask', 'foreign_probability', 'confidence', 'labels_color', 'overlay',
+            'disparity', 'depth', 'points'}
+        for message in published.values():
+            assert message.header == make_header(5 * SECOND + 77)
+        assert published['disparity'].image.header == make_header(5 * SECOND + 77)
+
+    @pytest.mark.parametrize(('name', 'encoding', 'step'), [
+        ('labels', 'mono8', 160), ('ood_mask', 'mono8', 160),
+        ('foreign_probability', '32FC1', 640), ('confidence', '32FC1', 640),
+        ('labels_color', 'rgb8', 480), ('overlay', 'rgb8', 480), ('depth', '32FC1', 640),
+    ])
+    def test_images_have_camera_size_and_their_encoding(self, published, name, encoding, step):
+        message = published[name]
+        assert (message.height, message.width, message.step) == (96, 160, step)
+        assert (message.encoding, message.is_bigendian) == (encoding, 0)
+        assert len(message.data) == 96 * step
+
+    def test_labels_and_probabilities_are_those_of_the_corridor(self, published, expected):
+        segmentation = expected.segmentation
+        np.testing.assert_array_equal(plane(published['labels'], np.uint8), segmentation.labels)
+        np.testing.assert_array_equal(
+            plane(published['confidence'], np.float32), segmentation.confidence)
+        np.testing.assert_array_equal(
+            plane(published['foreign_probability'], np.float32),
+            segmentation.foreign_probability)
+
+    def test_the_mask_is_where_the_foreign_probability_is_above_the_threshold(self, published):
+        mask = plane(published['ood_mask'], np.uint8)
+        foreign = plane(published['foreign_probability'], np.float32)
+        np.testing.assert_array_equal(mask, np.where(foreign > 0.5, 255, 0))
+
+    def test_the_wall_has_its_disparity_and_depth(self, published):
+        message = published['disparity']
+        rig = geometry()
+        disparity = plane(message.image, np.float32)
+        assert np.nanmedian(disparity) == pytest.approx(12, abs=0.1)
+        assert (message.f, message.t) == (rig.fx, rig.baseline)
+        assert (message.min_disparity, message.max_disparity) == (0, 63)
+        assert message.delta_d == 1 / 16
+        window = message.valid_window
+        assert (window.x_offset, window.y_offset, window.width, window.height) == (0, 0, 160, 96)
+        depth = plane(published['depth'], np.float32)
+        known = np.isfinite(depth)
+        np.testing.assert_allclose(
+            depth[known], message.f * message.t / disparity[known], rtol=1e-5)
+        np.testing.assert_array_equal(known, disparity > 0)
+
+    def test_points_agree_with_depth_labels_and_image(self, published):
+        message = published['points']
+        points = np.frombuffer(message.data, POINT_TYPE).reshape(message.height, message.width)
+        depth = plane(published['depth'], np.float32)[::2, ::2]
+        np.testing.assert_array_equal(points['z'], depth)
+        labels = plane(published['labels'], np.uint8)[::2, ::2]
+        np.testing.assert_array_equal(points['label'], labels)
+        assert [entry.name for entry in message.fields] == [
+            'x', 'y', 'z', 'rgb', 'foreign_probability', 'label']
+        assert (message.point_step, message.row_step) == (24, 24 * 80)
+        assert not message.is_dense
+
+
+class TestDemand:
+    def test_disparity_is_not_computed_for_nobody(self):
+        with running(('labels',)) as rig:
+            rig.node._perception.pipeline._matcher = None  # would raise if asked
+            rig.send(SECOND)
+            rig.spin_until_processed(1)
+
+    def test_without_a_subscriber_nothing_is_computed(self):
+        with running(()) as rig:
+            rig.send(SECOND)
+            rig.spin_until_dropped('no_subscriber')
+            assert rig.snapshot().processed == 0
+
+
+class TestBadInput:
+    def test_each_bad_pair_costs_itself_only_and_is_counted_by_reason(self, capfd):
+        with running() as rig:
+            good = rig.messages(shifted_frame(12))
+            wrong_step = fill(Image(), image_fields(shifted_frame(12).left, 'rgb8'))
+            wrong_step.step = 7
+            unknown = fill(Image(), image_fields(shifted_frame(12).left, 'rgb8'))
+            unknown.encoding = 'jp2'
+            short = fill(Image(), image_fields(shifted_frame(12).left, 'rgb8'))
+            short.data = short.data[:100]
+            narrow = fill(Image(), image_fields(shifted_frame(12).right[:, 8:], 'rgb8'))
+            nan_info, uncalibrated, swapped = (CameraInfo() for _ in range(3))
+            for info in (nan_info, uncalibrated, swapped):
+                fill(info, {'k': good['right_info'].k, 'p': good['right_info'].p})
+                info.width, info.height = 160, 96
+            nan_info.p[2] = math.nan
+            uncalibrated.k[0] = 0.0
+            swapped.p[3] = 45.0
+            bad = [
+                ('left_image', wrong_step, 'bad_image'),
+                ('right_image', unknown, 'unknown_encoding'),
+                ('left_image', short, 'bad_image'),
+                ('right_image', narrow, 'size_mismatch'),
+                ('left_info', nan_info, 'bad_camera_info'),
+                ('left_info', uncalibrated, 'uncalibrated'),
+                ('right_info', swapped, 'bad_baseline'),
+            ]
+            counts = {}
+            for number, (name, message, reason) in enumerate(bad):
+                stamp = (10 + 2 * number) * SECOND
+                message.header = make_header(stamp)
+                rig.send(stamp, **{name: message})
+                counts[reason] = counts.get(reason, 0) + 1
+                rig.spin_until_dropped(reason, counts[reason])
+                rig.send(stamp + SECOND)
+                rig.spin_until_processed(number + 1)
+            assert rig.snapshot().dropped == counts
+        log = capfd.readouterr().err
+        assert 'pair dropped (bad_image, 1 so far): step of a 160x96 rgb8 image must be' in log
+        assert 'swap the left and right topics' in log
+
+    def test_a_warning_is_not_repeated_for_every_pair(self, capfd):
+        with running() as rig:
+            for number in range(1, 6):
+                broken = fill(
+                    Image(header=make_header(number * SECOND)),
+                    image_fields(shifted_frame(12).left, 'rgb8'))
+                broken.step = 7
+                rig.send(number * SECOND, left_image=broken)
+                rig.spin_until_dropped('bad_image', number)
+        assert capfd.readouterr().err.count('pair dropped (bad_image') == 1
+
+    def test_stamps_that_jump_back_start_the_pairing_anew(self):
+        with running() as rig:
+            rig.send(50 * SECOND, right_info=None)  # will wait for ever
+            rig.send(51 * SECOND)
+            rig.spin_until_processed(1)
+            rig.send(3 * SECOND)
+            rig.spin_until_processed(2)
+            assert rig.snapshot().dropped == {'stamp_jump': 1}
+            stamps = [message.header.stamp.sec for message in rig.received['labels']]
+            assert stamps == [51, 3]
+
+    def test_an_internal_error_costs_one_pair(self, capfd):
+        with running() as rig:
+            pipeline = rig.node._perception.pipeline
+            engine, pipeline._engine = pipeline._engine, None
+            rig.send(SECOND)
+            rig.spin_until_dropped('internal_error')
+            pipeline._engine = engine
+            rig.send(2 * SECOND)
+            rig.spin_until_processed(1)
+        assert "AttributeError: 'NoneType' object" in capfd.readouterr().err
+
+
+class TestNewestPairWins:
+    def test_pairs_that_come_during_an_inference_give_way_to_the_newest(self):
+        with running() as rig:
+            engine = hold(rig)
+            rig.send(1 * SECOND)
+            rig.spin_until(engine.entered.is_set, 'the first inference')
+            for second in range(2, 7):
+                rig.send(second * SECOND)
+                rig.spin_until(
+                    lambda second=second: rig.snapshot().received == second, 'the pair')
+            engine.released.set()
+            rig.spin_until_processed(2)
+            stamps = [message.header.stamp.sec for message in rig.received['labels']]
+            assert stamps == [1, 6]
+            assert rig.snapshot().dropped == {'stale': 4}
+
+    def test_services_and_parameters_answer_during_an_inference(self):
+        with running() as rig:
+            engine = hold(rig)
+            rig.send(1 * SECOND)
+            rig.spin_until(engine.entered.is_set, 'the inference')
+            assert rig.set_parameter('segmentation.ood_threshold', 0.25).successful
+            assert rig.enable(False).success
+            assert rig.snapshot().processed == 0
+            engine.released.set()
+            rig.spin_until_processed(1)
+            rig.send(2 * SECOND)
+            rig.spin_until_dropped('disabled')
+            assert rig.enable(True).success
+            rig.send(3 * SECOND)
+            rig.spin_until_processed(2)
+
+
+class TestParameters:
+    def test_every_option_is_declared_with_its_range_and_description(self):
+        with running() as rig:
+            for option in options():
+                descriptor = rig.describe_parameter(option.name)
+                assert descriptor.description.startswith(option.doc)
+                ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+                assert [(entry.from_value, entry.to_value) for entry in ranges] == (
+                    [] if option.minimum is None else [(option.minimum, option.maximum)])
+
+    def test_live_parameters_change_the_next_result(self):
+        with running(('labels', 'ood_mask', 'overlay')) as rig:
+            rig.send(1 * SECOND)
+            rig.spin_until_processed(1)
+            assert rig.set_parameter('segmentation.ood_threshold', 0.0).successful
+            assert rig.set_parameter('segmentation.label_policy', 'driving').successful
+            assert rig.set_parameter('output.overlay_opacity', 0.0).successful
+            rig.send(2 * SECOND)
+            rig.spin_until_processed(2)
+            assert (plane(rig.received['ood_mask'][1], np.uint8) == 255).all()
+            assert plane(rig.received['labels'][1], np.uint8).max() < 19
+            first, second = (bytes(message.data) for message in rig.received['overlay'])
+            assert first != second
+
+    @pytest.mark.parametrize(('name', 'value', 'text'), [
+        ('model.name', 'ldn121',
+         "model.name must be set before the node is configured, got 'ldn121': restart the node"),
+        ('segmentation.label_policy', 'best', 'segmentation.label_policy must be one of void'),
+        ('segmentation.ood_threshold', 1.5, None),
+    ])
+    def test_other_changes_are_refused_with_the_reason(self, name, value, text):
+        with running() as rig:
+            result = rig.set_parameter(name, value)
+            assert not result.successful
+            assert (text or '') in result.reason
+            assert result.reason
+            before = {option.name: option.default for option in options()}
+            assert rig.node.get_parameter(name).value == {
+                **before, 'model.name': 'ldn_small'}[name]
+
+
+def weights_for(path, model='ldn_small', taxonomy=ROB2018):
+    save_weights(path, build_model(model, len(taxonomy)), model, taxonomy.class_names)
+    return str(path)
+
+
+class TestConfigure:
+    @pytest.mark.parametrize(('values', 'text'), [
+        ({'model.name': 'ldn'}, "model.name must be one of ldn121, ldn_small"),
+        ({'segmentation.ood_threshold': 2.0}, 'segmentation.ood_threshold must be in [0, 1]'),
+        ({'stereo.max_disparity': 100}, 'plus a multiple of 16, got 100'),
+        ({'stereo.max_disparity': 64.5}, 'stereo.max_disparity must be a int, got 64.5'),
+        ({'model.weights': '/no/such/file.safetensors'}, '/no/such/file.safetensors'),
+        ({'model.weights': lambda path: weights_for(path, 'scale_invariant_small')},
+         'scale_invariant_small'),
+        ({'model.weights': lambda path: weights_for(path, taxonomy=CITYSCAPES)}, 'class'),
+    ])
+    def test_a_bad_configuration_fails_with_one_sentence(self, values, text, capfd, tmp_path):
+        values = {
+            name: value(tmp_path / 'w.safetensors') if callable(value) else value
+            for name, value in values.items()
+        }
+        node = build_node(**values)
+        try:
+            assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        finally:
+            end(node)
+        lines = [line for line in capfd.readouterr().err.splitlines() if 'ERROR' in line]
+        assert len(lines) == 1
+        assert 'cannot configure: ' in lines[0]
+        assert text in lines[0]
+        for part in (' must be ', ', got ', ': '):
+            assert part in lines[0]
+
+    def test_an_untrained_network_is_announced(self, capfd):
+        with running() as rig:
+            rig.spin_until(lambda: rig.diagnostics, 'diagnostics')
+            status = rig.diagnostics[-1].status[0]
+            assert status.message.startswith('UNTRAINED')
+            assert {entry.key: entry.value for entry in status.values}['weights'] == 'UNTRAINED'
+        assert 'UNTRAINED: model.weights is empty' in capfd.readouterr().err
+
+    def test_a_trained_network_is_not(self, tmp_path, capfd):
+        path = weights_for(tmp_path / 'w.safetensors')
+        with running(model__weights=path) as rig:
+            rig.spin_until(lambda: rig.diagnostics, 'diagnostics')
+            assert 'UNTRAINED' not in rig.diagnostics[-1].status[0].message
+        assert 'UNTRAINED' not in capfd.readouterr().err
+
+    def test_the_node_can_go_through_its_states_again_and_again(self):
+        node = build_node(autostart=False)
+        success = TransitionCallbackReturn.SUCCESS
+        try:
+            assert not node.autostart
+            for round_number in (1, 2):
+                assert node.trigger_configure() == success
+                assert node.trigger_activate() == success
+                rig = Rig(node, ('labels',))
+                rig.wait_until_connected()
+                rig.send(round_number * SECOND)
+                rig.spin_until_processed(1)
+                assert node.trigger_deactivate() == success
+                assert node._input is None
+                assert node.trigger_cleanup() == success
+                rig.spin_until(
+                    lambda: not node.count_publishers(f'{NAME}/labels'), 'the end of the topic')
+                rig.tester.destroy_node()
+            assert node.trigger_configure() == success
+            assert node.trigger_activate() == success
+            assert node.trigger_shutdown() == success
+        finally:
+            end(node)
+
+    def test_a_failed_configuration_can_be_mended(self):
+        node = build_node(stereo__max_disparity=100)
+        try:
+            assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+            node.set_parameters([rclpy.Parameter('stereo.max_disparity', value=96)])
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        finally:
+            end(node)
+
+
+class TestInputs:
+    def test_a_best_effort_camera_is_heard(self):
+        node = build_node()
+        try:
+            assert node.start()
+            rig = Rig(node, ('labels',), ReliabilityPolicy.BEST_EFFORT)
+            rig.wait_until_connected()
+            rig.send(SECOND)
+            rig.spin_until_processed(1)
+        finally:
+            end(node)
+
+    def test_stamps_that_differ_are_paired_when_that_is_wanted(self):
+        with running(input__synchronization='approximate', input__slop_s=0.01) as rig:
+            late = fill(
+                Image(header=make_header(SECOND + 5_000_000)),
+                image_fields(shifted_frame(12).right, 'rgb8'))
+            rig.send(SECOND, right_image=late)
+            rig.spin_until_processed(1)
+            assert rig.received['labels'][0].header == make_header(SECOND)
+
+    def test_compressed_images_are_taken(self):
+        import cv2
+
+        node = build_node(input__transport='compressed')
+        try:
+            assert node.start()
+            rig = Rig(node, ('labels',))
+            frame = shifted_frame(12, stamp_ns=SECOND)
+            qos = QoSProfile(depth=10)
+            messages = rig.messages(frame)
+            for side, image in (('left', frame.left), ('right', frame.right)):
+                rig.publishers[f'{side}_image'] = rig.tester.create_publisher(
+                    CompressedImage, f'{side}/image_rect/compressed', qos)
+                stream = cv2.imencode('.png', image[..., ::-1])[1].tobytes()
+                messages[f'{side}_image'] = CompressedImage(
+                    header=make_header(SECOND), format='rgb8; png compressed', data=stream)
+            rig.wait_until_connected()
+            rig.send(SECOND, **messages)
+            rig.spin_until_processed(1)
+        finally:
+            end(node)
+
+    def test_an_external_disparity_takes_the_place_of_the_right_image(self):
+        node = build_node(stereo__matcher='external')
+        try:
+            assert node.start()
+            rig = Rig(node, ('labels', 'depth'))
+            rig.publishers['right_image'] = rig.tester.create_publisher(
+                DisparityImage, 'external_disparity', QoSProfile(depth=10))
+            exact = DisparityMap(torch.full((96, 160), 9.0), 0, 63)
+            message = fill(DisparityImage(), disparity_fields(exact, geometry()))
+            message.header = make_header(SECOND)
+            rig.wait_until_connected()
+            rig.send(SECOND, right_image=message)
+            rig.spin_until_processed(1)
+            depth = plane(rig.received['depth'][0], np.float32)
+            np.testing.assert_allclose(depth, 90 * 0.5 / 9, rtol=1e-5)
+        finally:
+            end(node)

@@ -1,0 +1,85 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import logging
+
+import numpy as np
+import pytest
+from stereo_frames import shifted_frame
+import torch
+
+from ldn_perception.build import build_decoder, build_device, build_perception
+from ldn_perception.config import InferenceConfig, ModelConfig, PerceptionConfig, StereoConfig
+from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.models.registry import MODELS, build_model
+from ldn_perception.models.weights import save_weights
+from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.stereo.semi_global_block_matcher import MODES
+from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
+
+
+def option_choices(section, name):
+    return set(section.__dataclass_fields__[name].metadata['choices'])
+
+
+def test_every_choice_of_the_options_can_be_built():
+    assert option_choices(ModelConfig, 'name') == set(MODELS)
+    assert option_choices(ModelConfig, 'taxonomy') == set(TAXONOMIES)
+    assert option_choices(StereoConfig, 'mode') == set(MODES)
+
+
+def test_weights_make_a_trained_network(tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    trained = build_model('ldn_small', len(ROB2018), seed=3)
+    save_weights(path, trained, 'ldn_small', ROB2018.class_names)
+    values = {'model.name': 'ldn_small', 'inference.device': 'cpu'}
+    loaded = build_perception(
+        PerceptionConfig.from_values({**values, 'model.weights': str(path)}))
+    assert loaded.is_trained
+    random = build_perception(PerceptionConfig.from_values(values))
+    frame = shifted_frame(12)
+    assert not np.array_equal(
+        loaded.pipeline.process(frame).segmentation.foreign_probability,
+        random.pipeline.process(frame).segmentation.foreign_probability)
+
+
+def test_weights_of_another_class_list_are_refused(tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    save_weights(
+        path, build_model('ldn_small', len(CITYSCAPES)), 'ldn_small', CITYSCAPES.class_names)
+    config = PerceptionConfig.from_values({
+        'model.name': 'ldn_small', 'model.weights': str(path), 'inference.device': 'cpu'})
+    with pytest.raises(ModelError, match=r'must be .*, got .*: '):
+        build_perception(config)
+
+
+@no_gpu
+def test_cuda_without_a_gpu_is_refused():
+    with pytest.raises(InferenceError, match=(
+        r'inference.device must be a device torch can use, got cuda, and torch .* sees no GPU: '
+        'install')):
+        build_device(InferenceConfig(device='cuda'))
+
+
+@no_gpu
+def test_auto_without_a_gpu_warns_loudly_and_cpu_does_not(caplog):
+    with caplog.at_level(logging.WARNING, 'ldn_perception'):
+        assert build_device(InferenceConfig(device='cpu')).type == 'cpu'
+        assert not caplog.records
+        assert build_device(InferenceConfig()).type == 'cpu'
+    assert 'NO GPU' in caplog.text
+
+
+def test_the_number_of_threads_is_set():
+    before = torch.get_num_threads()
+    try:
+        build_device(InferenceConfig(device='cpu', num_threads=1))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_logits_on_a_gpu_are_decoded_there():
+    decoder = build_decoder(ROB2018, torch.device('cuda'), InferenceConfig())
+    assert isinstance(decoder, TorchDecoder)

@@ -1,0 +1,44 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+
+from ldn_perception.frames import Segmentation
+from ldn_perception.pictures import OOD_COLOR, color_disparity, color_labels, overlay
+from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+
+
+def test_labels_have_the_colours_of_their_classes_and_void_is_black():
+    picture = color_labels(np.array([[0, 13, 255]], np.uint8), CITYSCAPES)
+    assert picture.tolist() == [[[128, 64, 128], [0, 0, 142], [0, 0, 0]]]
+
+
+def test_no_class_has_the_colour_of_out_of_distribution():
+    assert OOD_COLOR not in {info.color for info in ROB2018.classes}
+
+
+def test_an_overlay_blends_classes_leaves_void_and_tints_foreign_pixels():
+    image = np.full((1, 3, 3), 100, np.uint8)
+    segmentation = Segmentation(
+        'cityscapes', np.array([[0, 255, 0]], np.uint8), np.array([[False, False, True]]))
+    picture = overlay(image, segmentation, CITYSCAPES, 0.5)
+    assert picture[0, 0].tolist() == [114, 82, 114]
+    assert picture[0, 1].tolist() == [100, 100, 100]
+    red, green, blue = picture[0, 2].astype(int)
+    assert min(red, blue) > green + 100
+    assert (image == 100).all()
+
+
+def test_an_overlay_without_a_mask_has_no_tint():
+    image = np.full((1, 1, 3), 100, np.uint8)
+    segmentation = Segmentation('cityscapes', np.array([[255]], np.uint8))
+    np.testing.assert_array_equal(overlay(image, segmentation, CITYSCAPES, 0.5), image)
+
+
+def test_near_is_warm_far_is_cold_and_unknown_is_black():
+    near, far, unknown = color_disparity(
+        np.array([[60.0, 10.0, math.nan]], np.float32), 64)[0].astype(int)
+    assert near[0] > near[2]
+    assert far[2] > far[0]
+    assert (unknown == 0).all()
