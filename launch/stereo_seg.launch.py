@@ -85,10 +85,9 @@ def _start(context: LaunchContext) -> list[Node]:
     given = context.launch_configurations
     for argument in ('params_file', 'weights'):
         _check_file(argument, given[argument])
-    nodes = [_perception_node(given)]
-    if given['rviz'] == 'true':
-        nodes.append(_rviz(given))
-    return nodes
+    # RViz first: a launch that fails because it is not installed then leaves no node behind.
+    rviz = [_rviz(given)] if given['rviz'] == 'true' else []
+    return [*rviz, _perception_node(given)]
 
 
 def _check_file(argument: str, path: str) -> None:

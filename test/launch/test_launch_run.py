@@ -38,10 +38,14 @@ class Observer:
         """Values of another node's parameters, once it answers."""
         client = self.node.create_client(GetParameters, f'{of}/get_parameters')
         assert client.wait_for_service(DISCOVERY_LIMIT_S), f'{of} did not come up'
-        future = client.call_async(GetParameters.Request(names=names))
-        self.executor.spin_until_future_complete(future, DISCOVERY_LIMIT_S)
-        assert future.done(), f'{of} did not answer'
-        return [_value(parameter) for parameter in future.result().values]
+        limit = time.monotonic() + DISCOVERY_LIMIT_S
+        while time.monotonic() < limit:
+            # A server answers into the void until it has discovered its client.
+            future = client.call_async(GetParameters.Request(names=names))
+            self.executor.spin_until_future_complete(future, 2.0)
+            if future.done():
+                return [_value(parameter) for parameter in future.result().values]
+        raise AssertionError(f'{of} did not answer')
 
     def wait_for_subscriber(self, topic: str) -> None:
         """Wait until somebody subscribes to a topic."""
@@ -162,3 +166,16 @@ def test_wrong_argument_ends_the_launch_with_a_sentence(
     assert code == 1
     assert sentence in output
     assert 'Traceback' not in output
+
+
+def test_missing_rviz_ends_the_launch_and_leaves_no_node(
+    start_launch: Callable[..., Any], ros_environment: dict[str, str]
+) -> None:
+    ament_index = pytest.importorskip('ament_index_python')
+    if 'rviz2' in ament_index.get_packages_with_prefixes():
+        pytest.skip('rviz2 is installed')
+    code, output = start_launch(**SMALL, rviz='true').wait()
+    assert code == 1
+    assert "package 'rviz2' not found" in output
+    with pytest.raises(AssertionError, match='no perception node is running'):
+        environment_of_node(ros_environment['ROS_DOMAIN_ID'])
