@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import yaml
 
@@ -54,7 +54,7 @@ class Option:
         """
         if self.type is float and type(value) is int:
             value = float(value)
-        if type(value) is not self.type:
+        if not self._has_type(value):
             raise ConfigError(
                 self.name, must_be=f'a {self.type.__name__}',
                 got=f'{value!r}', do='correct its type in the parameters',
@@ -69,7 +69,10 @@ class Option:
                 self.name, must_be=f'in [{self.minimum:g}, {self._upper:g}]', got=value,
                 do='choose a value in the range',
             )
-        return value  # type: ignore[no-any-return]
+        return cast('Value', value)
+
+    def _has_type(self, value: Any) -> bool:
+        return type(value) is self.type  # a bool is an int to isinstance
 
     @property
     def _upper(self) -> float:
@@ -245,9 +248,10 @@ class PerceptionConfig:
                 )
             section, _, key = name.rpartition('.')
             sections.setdefault(section, {})[key] = known[name].check(value)
-        top = sections.pop('', {})
+        arguments: dict[str, Any] = dict(sections.pop('', {}))
         types = get_type_hints(cls)
-        return cls(**top, **{name: types[name](**given) for name, given in sections.items()})
+        arguments.update({name: types[name](**given) for name, given in sections.items()})
+        return cls(**arguments)
 
     @classmethod
     def from_yaml(cls, path: Path, overrides: Mapping[str, Any] | None = None) -> PerceptionConfig:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -333,15 +333,32 @@ def disparity_fields(disparity: DisparityMap, geometry: CameraGeometry) -> Field
     }
 
 
+_FLOAT32, _UINT8 = 7, 2  # datatypes of sensor_msgs/PointField
+
+
+class _PointField(NamedTuple):
+    name: str
+    stored_as: str
+    offset: int
+    datatype: int
+
+
+_POINT_FIELDS = (
+    _PointField('x', '<f4', 0, _FLOAT32),
+    _PointField('y', '<f4', 4, _FLOAT32),
+    _PointField('z', '<f4', 8, _FLOAT32),
+    _PointField('rgb', '<u4', 12, _FLOAT32),
+    _PointField('foreign_probability', '<f4', 16, _FLOAT32),
+    _PointField('label', '<u1', 20, _UINT8),
+)
+
 POINT_TYPE = np.dtype({
-    'names': ['x', 'y', 'z', 'rgb', 'foreign_probability', 'label'],
-    'formats': ['<f4', '<f4', '<f4', '<u4', '<f4', '<u1'],
-    'offsets': [0, 4, 8, 12, 16, 20],
+    'names': [field.name for field in _POINT_FIELDS],
+    'formats': [field.stored_as for field in _POINT_FIELDS],
+    'offsets': [field.offset for field in _POINT_FIELDS],
     'itemsize': 24,
 })
 """Layout of a point; rgb is packed as RViz expects it, label and foreign_probability are ours."""
-
-_POINT_FIELD_TYPES = {'<f4': 7, '<u4': 7, '|u1': 2}  # sensor_msgs/PointField: FLOAT32, UINT8
 
 
 def point_cloud_fields(
@@ -376,10 +393,10 @@ def point_cloud_fields(
         'width': points.shape[1],
         'fields': [
             {
-                'name': name, 'offset': offset, 'datatype': _POINT_FIELD_TYPES[dtype.str],
+                'name': field.name, 'offset': field.offset, 'datatype': field.datatype,
                 'count': 1,
             }
-            for name, (dtype, offset) in POINT_TYPE.fields.items()  # type: ignore[union-attr]
+            for field in _POINT_FIELDS
         ],
         'is_bigendian': False,
         'point_step': POINT_TYPE.itemsize,

@@ -23,7 +23,9 @@ class TorchEngine:
         self, model: SegmentationModel, device: torch.device,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self._model = model.eval().to(device)
+        # torch's type stubs lack this overload of Module.to
+        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._precision = precision
 

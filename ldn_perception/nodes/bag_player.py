@@ -23,6 +23,7 @@ from ldn_perception.bags.topics import StereoTopics, find_stereo_topics
 from ldn_perception.errors import BagError, LdnPerceptionError
 
 _POLL_S = 0.02
+_SETTLE_S = 0.3
 
 
 class BagPlayer(Node):
@@ -75,6 +76,8 @@ class BagPlayer(Node):
                     do='start the node first, or play with --wait-s 0',
                 )
             time.sleep(_POLL_S)
+        # A subscriber learns of the match later than the publisher does.
+        time.sleep(_SETTLE_S)
 
     def _lonely(self) -> list[str]:
         return [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import functools
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -259,6 +260,8 @@ def main() -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        # A launch file and the terminal both send the signal; once is enough.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         ended = node.end()
         rclpy.try_shutdown()
     if not ended:

@@ -81,10 +81,10 @@ def _interpolation(
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz', 'arcp', 'reassoc'})
-def _decode_rows(
+def _decode_rows(  # type: ignore[no-untyped-def]
     scores, first_row, last_row, above, below, row_weight, left, right, column_weight,
     num_driving, keep_driving, threshold, labels, ood_mask, confidence, foreign,
-):  # type: ignore[no-untyped-def]
+):
     num_classes, width = scores.shape[0], left.size
     needs_sums = ood_mask.size + confidence.size + foreign.size > 0
     upper = np.empty((num_classes, width), np.float32)

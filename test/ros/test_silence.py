@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node says why nothing comes out: one test for each cause."""
 
+import subprocess
+import sys
+
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rig import Rig, build_node, end, hold, make_header
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, Image
 from stereo_frames import shifted_frame
 
 from ldn_perception.messages import image_fields
@@ -77,11 +80,26 @@ def test_a_qos_mismatch(silent):
     assert status.message.endswith('set input.reliability to best_effort')
 
 
+COMPRESSED_CAMERA = """
+import rclpy
+from sensor_msgs.msg import CompressedImage
+rclpy.init()
+node = rclpy.create_node('camera')
+publisher = node.create_publisher(CompressedImage, 'left/image_rect', 1)
+rclpy.spin(node)
+"""
+
+
 def test_a_topic_of_another_type(silent):
     rig = silent(publish=())
-    rig.tester.create_publisher(CompressedImage, 'left/image_rect', 1)
-    complaint(rig, '/left/image_rect is sensor_msgs/msg/CompressedImage, this node wants '
-                   'sensor_msgs/msg/Image: check the remapping and input.transport')
+    # one process cannot have both types on a topic
+    camera = subprocess.Popen([sys.executable, '-c', COMPRESSED_CAMERA])
+    try:
+        complaint(rig, '/left/image_rect is sensor_msgs/msg/CompressedImage, this node wants '
+                       'sensor_msgs/msg/Image: check the remapping and input.transport')
+    finally:
+        camera.kill()
+        camera.wait()
 
 
 def test_stamps_too_far_apart(silent):
