@@ -380,7 +380,8 @@ def point_cloud_fields(
     z = depth[::stride, ::stride]
     z = np.where(z <= max_range_m, z, np.float32(math.nan))
     rgb = frame.left[::stride, ::stride].astype(np.uint32)
-    points = np.zeros(z.shape, POINT_TYPE)
+    height, width = rgb.shape[:2]
+    points = np.zeros((height, width), POINT_TYPE)
     points['x'] = (columns - geometry.cx) * z / geometry.fx
     points['y'] = (rows - geometry.cy) * z / geometry.fy
     points['z'] = z
@@ -389,8 +390,8 @@ def point_cloud_fields(
     if segmentation.foreign_probability is not None:
         points['foreign_probability'] = segmentation.foreign_probability[::stride, ::stride]
     return {
-        'height': points.shape[0],
-        'width': points.shape[1],
+        'height': height,
+        'width': width,
         'fields': [
             {
                 'name': field.name, 'offset': field.offset, 'datatype': field.datatype,
@@ -400,7 +401,7 @@ def point_cloud_fields(
         ],
         'is_bigendian': False,
         'point_step': POINT_TYPE.itemsize,
-        'row_step': POINT_TYPE.itemsize * points.shape[1],
+        'row_step': POINT_TYPE.itemsize * width,
         'data': points.view(np.uint8).reshape(-1),
         'is_dense': False,
     }

@@ -46,7 +46,8 @@ RULES = {
         'errors frames config taxonomy stereo models inference segmentation pipeline',
         'numpy torch'),
     'nodes': Rule(
-        'errors frames taxonomy config messages pictures build pipeline evaluation bags',
+        'errors frames taxonomy config messages pictures build pipeline evaluation bags '
+        'inference.host_memory',
         'numpy torch rclpy message_filters cv_bridge builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(

@@ -33,6 +33,7 @@ from ldn_perception.taxonomy import TAXONOMIES
 
 RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
 _START_S = 120.0
+_POLL_S = 0.5
 _SETTLE_S = 3.0  # the last result is in when nothing has come for so long
 
 
@@ -179,29 +180,25 @@ def _for_drive(config: PerceptionConfig, drive: Path) -> PerceptionConfig:
 
 
 def _follow_player(nodes: dict[str, NodeProcess], console: Console) -> None:
-    player, node = nodes['bag_player'].process, nodes['stereo_seg_node'].process
-    assert player.stdout is not None
+    player = nodes['bag_player']
     with _progress(console) as progress:
         task = progress.add_task('starting the node', total=None)
-        while player.poll() is None and node.poll() is None:
-            line = player.stdout.readline()
-            if line:
-                count = json.loads(line)
+        while player.is_running() and nodes['stereo_seg_node'].is_running():
+            report = player.read_report(_POLL_S)
+            if report is not None:
                 progress.update(
-                    task, description='replaying over DDS', completed=count['sent'],
-                    total=count['of'])
+                    task, description='replaying over DDS', completed=report['sent'],
+                    total=report['of'])
 
 
 def _wait_until_settled(recorder: NodeProcess) -> None:
-    assert recorder.process.stdout is not None
     counts, since = None, time.monotonic()
-    while time.monotonic() - since < _SETTLE_S and recorder.process.poll() is None:
-        line = recorder.process.stdout.readline()
-        if not line:
-            return
-        now = {name: count for name, count in json.loads(line).items() if name != '/diagnostics'}
-        if now != counts:
-            counts, since = now, time.monotonic()
+    while time.monotonic() - since < _SETTLE_S and recorder.is_running():
+        report = recorder.read_report(_POLL_S)
+        if report is not None:
+            report.pop('/diagnostics')
+            if report != counts:
+                counts, since = report, time.monotonic()
 
 
 def _draw_pictures(

@@ -17,6 +17,7 @@ from ldn_perception.cli.recorded_results import (
     read_last_diagnostics,
     read_results,
 )
+from ldn_perception.errors import EvaluationError
 from ldn_perception.evaluation.confusion import ConfusionMatrix
 from ldn_perception.evaluation.latency import LatencySummary
 from ldn_perception.evaluation.ood import OodScores
@@ -76,12 +77,19 @@ def join(
         results: Recorded results.
         samples: The drive.
         played: Stamp in the drive -> stamp when it was played [ns].
+
+    Raises:
+        EvaluationError: A result belongs to no pair that was played.
     """
     remaining = iter(samples)
     recorded_ns = {new: old for old, new in played.items()}
     for result in results:
-        wanted = recorded_ns[result.stamp_ns]
-        sample = next(sample for sample in remaining if sample.frame.stamp_ns == wanted)
+        wanted = recorded_ns.get(result.stamp_ns)
+        sample = next((sample for sample in remaining if sample.frame.stamp_ns == wanted), None)
+        if sample is None:
+            raise EvaluationError(
+                'stamps of the results', must_be='those of pairs that were played, in their order',
+                got=f'{result.stamp_ns} ns', do='record with nothing else playing')
         yield result, sample
 
 

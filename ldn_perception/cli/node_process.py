@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import json
 import os
 from pathlib import Path
+import select
 import signal
 import subprocess
 import sys
@@ -69,7 +71,20 @@ class NodeProcess:
         with log.open('w') as error_stream:
             self.process = subprocess.Popen(
                 [sys.executable, '-m', f'ldn_perception.nodes.{module}', *arguments],
-                stdout=subprocess.PIPE, stderr=error_stream, env=environment, text=True)
+                stdout=subprocess.PIPE, stderr=error_stream, env=environment, bufsize=0)
+
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
+
+    def read_report(self, timeout_s: float) -> dict[str, int] | None:
+        """Next line the node prints, a JSON object; None if none comes in time."""
+        stream = self.process.stdout
+        assert stream is not None
+        if not select.select([stream], [], [], timeout_s)[0]:
+            return None
+        line = stream.readline()
+        return json.loads(line) if line else None
 
     def stop(self) -> int:
         """Interrupt the node as Ctrl-C does and return its exit code."""

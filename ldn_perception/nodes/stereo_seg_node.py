@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 import functools
 import logging
 import os
@@ -24,6 +25,7 @@ from std_srvs.srv import SetBool
 from ldn_perception.build import Perception, build_perception, build_rule, warm_up
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.nodes.diagnostics import Diagnostics
 from ldn_perception.nodes.label_info import publish_label_info
 from ldn_perception.nodes.outputs import Outputs
@@ -96,8 +98,10 @@ class StereoSegNode(LifecycleNode):
             if self._parameter_errors:
                 raise self._parameter_errors.pop(0)
             self._config = read_config(self)
-            self._perception = build_perception(self._config)
-            warm_up(self._perception, self._config.stereo)
+            # In a thread that ends: OpenMP keeps a team for each thread that has used it, and
+            # with more teams than cores every layer of the worker's network waits twice as long.
+            with ThreadPoolExecutor(1) as builder:
+                self._perception = builder.submit(_build, self._config).result()
         except LdnPerceptionError as error:
             self._perception = None
             self.get_logger().error(f'cannot configure: {error}')
@@ -247,8 +251,15 @@ class StereoSegNode(LifecycleNode):
                 'lost messages (load the large-image DDS profile)'))
 
 
+def _build(config: PerceptionConfig) -> Perception:
+    perception = build_perception(config)
+    warm_up(perception, config.stereo)
+    return perception
+
+
 def main() -> None:
     """Run the node until it is told to end; exit code 1 if it could not start."""
+    keep_freed_memory()
     rclpy.init()
     node = StereoSegNode()
     code, ended = 0, True

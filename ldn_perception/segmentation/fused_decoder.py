@@ -38,7 +38,7 @@ class FusedDecoder:
     ) -> Segmentation:
         """Decode one image; see Decoder."""
         check_logits(logits, self._taxonomy)
-        scores = np.ascontiguousarray(logits[0].float().numpy())  # (C, h, w)
+        scores = logits[0].float().numpy()  # (C, h, w), often channels last in memory
         labels = np.empty(shape, np.uint8)
         wants = [
             flag in quantities
@@ -56,7 +56,7 @@ class FusedDecoder:
                 scores, first, last, *rows, *columns, self._taxonomy.num_driving, keep_driving,
                 np.float32(rule.threshold), labels, ood_mask, confidence, foreign)
 
-        bounds = np.linspace(0, shape[0], self._num_threads + 1).astype(int)
+        bounds = np.linspace(0, shape[0], 4 * self._num_threads + 1).astype(int)
         for _ in self._pool.map(decode_rows, bounds[:-1], bounds[1:]):
             pass
         return Segmentation(

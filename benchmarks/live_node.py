@@ -1,0 +1,164 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A real node in a process of its own, fed with rendered pairs over DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import json
+import os
+from pathlib import Path
+import platform
+import tempfile
+import time
+from typing import Any
+
+from ldn_perception.cli.node_process import NodeProcess, isolated_environment
+from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.messages import camera_info_fields, image_fields
+
+LIMIT_S = 120.0
+os.environ.update(isolated_environment())
+
+
+class LiveNode:
+    """Starts stereo_seg_node, sends pairs to it and listens to its results.
+
+    Args:
+        wanted: Results to subscribe to, of type sensor_msgs/Image: labels, ood_mask, …
+        width: Image width [px].
+        height: Image height [px].
+        parameters: Parameters of the node.
+    """
+
+    def __init__(
+        self, wanted: tuple[str, ...], width: int, height: int, parameters: dict[str, Any],
+    ) -> None:
+        # rclpy reads the environment when it is imported
+        from diagnostic_msgs.msg import DiagnosticArray
+        import rclpy
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+        from sensor_msgs.msg import CameraInfo, Image
+        from stereo_msgs.msg import DisparityImage
+
+        from ldn_perception.nodes.message_filling import fill
+
+        self._rclpy = rclpy
+        rclpy.init()
+        self.tester = rclpy.create_node('benchmark')
+        arguments = ['--ros-args']
+        for name, value in parameters.items():
+            arguments += ['-p', f'{name}:={value}']
+        log = Path(tempfile.mkdtemp()) / 'node.log'
+        self.process = NodeProcess('stereo_seg_node', arguments, log, dict(os.environ))
+        self.diagnostics: dict[str, str] = {}
+        self.results: list[tuple[int, int]] = []
+        qos = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.publishers = [
+            (side, kind, self.tester.create_publisher(
+                Image if kind == 'image' else CameraInfo,
+                f'{side}/{"image_rect" if kind == "image" else "camera_info"}', qos))
+            for side in ('left', 'right') for kind in ('image', 'info')
+        ]
+        self.tester.create_subscription(
+            DiagnosticArray, '/diagnostics', self._hear_diagnostics, 10)
+        for name in wanted:
+            private = name not in ('disparity', 'depth')
+            self.tester.create_subscription(
+                DisparityImage if name == 'disparity' else Image,
+                f'/stereo_seg_node/{name}' if private else name,
+                self._hear_result if name == wanted[0] else lambda message: None, qos)
+        self.messages = [
+            [(publisher, fill(Image(), image_fields(getattr(sample.frame, side), 'rgb8'))
+              if kind == 'image'
+              else fill(CameraInfo(), camera_info_fields(sample.frame.geometry, side)))
+             for side, kind, publisher in self.publishers]
+            for sample in SyntheticDrive(0, 4, width, height)
+        ]
+        self.sent = 0
+        self.spin_until(
+            lambda: self.diagnostics and all(
+                publisher.get_subscription_count() for _, _, publisher in self.publishers))
+
+    def _hear_diagnostics(self, message: Any) -> None:
+        self.diagnostics = {entry.key: entry.value for entry in message.status[0].values}
+
+    def _hear_result(self, message: Any) -> None:
+        stamp = message.header.stamp
+        self.results.append((stamp.sec * 10**9 + stamp.nanosec, time.time_ns()))
+
+    def spin_until(self, condition: Callable[[], object]) -> None:
+        """Handle messages until the condition holds."""
+        deadline = time.monotonic() + LIMIT_S
+        while not condition():
+            if time.monotonic() > deadline or not self.process.is_running():
+                raise SystemExit(self.process.log.read_text())
+            self._rclpy.spin_once(self.tester, timeout_sec=0.005)
+
+    def spin_for(self, seconds: float) -> None:
+        """Handle messages for a while."""
+        end = time.monotonic() + seconds
+        self.spin_until(lambda: time.monotonic() >= end)
+
+    def send(self) -> None:
+        """Send a pair with the present time."""
+        stamp = self.tester.get_clock().now().to_msg()
+        for publisher, message in self.messages[self.sent % len(self.messages)]:
+            message.header.stamp = stamp
+            publisher.publish(message)
+        self.sent += 1
+
+    def send_at(self, rate_hz: float, number: int) -> None:
+        """Send pairs at a rate."""
+        start = time.monotonic()
+        for index in range(number):
+            self.spin_until(lambda due=start + index / rate_hz: time.monotonic() >= due)
+            self.send()
+
+    def send_one_by_one(self, number: int, each: Callable[[int], None] = lambda n: None) -> None:
+        """Send a pair when the result of the last one has come; a lost one is sent again."""
+        for index in range(number):
+            expected = len(self.results) + 1
+            while len(self.results) < expected:
+                self.send()
+                give_up = time.monotonic() + 2.0
+                self.spin_until(
+                    lambda expected=expected, give_up=give_up:
+                    len(self.results) >= expected or time.monotonic() > give_up)
+            each(index)
+
+    def resident_mb(self) -> float:
+        """Resident memory of the node [MB]."""
+        status = Path(f'/proc/{self.process.process.pid}/status').read_text()
+        return int(status.split('VmRSS:')[1].split()[0]) / 1024
+
+    def stage_ms(self) -> dict[str, float]:
+        """Median time of each stage, as the node tells it [ms]."""
+        return {
+            key.removeprefix('stage.').removesuffix('_ms'): float(value)
+            for key, value in self.diagnostics.items() if key.startswith('stage.')
+        }
+
+    def close(self) -> int:
+        """End the node; its exit code."""
+        code = self.process.stop()
+        self._rclpy.try_shutdown()
+        return code
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print figures with the machine they are from, and keep them as JSON."""
+    figures = {'machine': machine(), **figures}
+    for key, value in figures.items():
+        print(f'{key:44} {value:.2f}' if isinstance(value, float) else f'{key:44} {value}')
+    folder = Path('build/benchmarks')
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f'{name}.json').write_text(json.dumps(figures, indent=2) + '\n')
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    model = next((line.split(': ')[1] for line in lines if line.startswith('model name')),
+                 platform.machine())
+    return f'{os.cpu_count()} x {model}'

@@ -1,0 +1,40 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node costs a pair beside disparity and network, at 1226x370, labels and mask heard."""
+
+from __future__ import annotations
+
+import argparse
+
+from live_node import LiveNode, report
+import numpy as np
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--pairs', type=int, default=150)
+    parser.add_argument('--rate', type=float, default=4.0, help='pairs per second')
+    parser.add_argument('--taxonomy', default='rob2018')
+    options = parser.parse_args()
+    node = LiveNode(('labels', 'ood_mask'), 1226, 370, {
+        'model.name': 'ldn_small', 'model.taxonomy': options.taxonomy})
+    node.send_at(options.rate, options.pairs)
+    node.spin_for(2.5)
+    stages = node.stage_ms()
+    ages = [(heard - stamp) / 1e6 for stamp, heard in node.results]
+    overhead = {name: value for name, value in stages.items()
+                if name not in ('disparity', 'network')}
+    report('node_overhead', {
+        'pairs processed': node.diagnostics['pairs_processed'],
+        'classes': options.taxonomy,
+        **{f'{name} (median) [ms]': value for name, value in stages.items()},
+        'overhead: all but disparity and network [ms]': sum(overhead.values()),
+        'of it decode [ms]': overhead['decode'],
+        'stamp to heard by a subscriber, median [ms]': float(np.median(ages)),
+    })
+    node.close()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,91 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from ldn_perception.bags.image_folder import ImageFolder
+from ldn_perception.bags.stereo_bag_reader import StereoBagReader
+from ldn_perception.cli import node_process
+from ldn_perception.cli.main import VERBS, main
+from ldn_perception.cli.node_process import find_config, isolated_environment
+from ldn_perception.cli.parameters import parameter_table
+from ldn_perception.config import options
+from ldn_perception.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def test_a_drive_can_be_rendered_to_a_bag(tmp_path):
+    assert run('synthesize', tmp_path / 'drive', '--frames', 2, '--width', 96, '--height', 64) == 0
+    reader = StereoBagReader(tmp_path / 'drive')
+    assert len(reader) == 2
+    assert all(sample.labels is not None for sample in reader)
+
+
+def test_a_drive_can_be_rendered_to_images(tmp_path):
+    assert run('synthesize', tmp_path / 'drive', '--images', '--frames', 2, '--width', 96,
+               '--height', 64) == 0
+    assert len(ImageFolder(tmp_path / 'drive')) == 2
+
+
+def test_the_table_has_a_row_for_every_parameter(capsys):
+    assert run('parameters') == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split('`')[1] for row in rows] == [option.name for option in options()]
+    assert '| `segmentation.ood_threshold` | `0.5` | 0 – 1 | yes | ' in parameter_table()
+    assert '| `autostart` | `true` | bool |  | ' in parameter_table()
+    assert '| `stereo.min_disparity` | `0` | -512 – 512 px |  | ' in parameter_table()
+
+
+def test_the_readme_has_the_table_as_the_options_are():
+    assert parameter_table() in (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.parametrize(('arguments', 'text'), [
+    (('demo', '--set', 'stereo.max_disparity'),
+     "ldn: --set must be NAME=VALUE, got 'stereo.max_disparity': write for example"),
+    (('demo', '--set', 'model.nam=x'), 'ldn: option must be one of autostart, '),
+    (('demo', '--images', '/no/such/folder'), '/no/such/folder'),
+    (('synthesize', '/tmp/x', '--frames', '0'), 'got 0'),
+])
+def test_an_error_is_one_sentence_and_exit_code_1(arguments, text, capsys, tmp_path):
+    if arguments[0] == 'demo':
+        arguments = (*arguments, '--output', tmp_path)
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count('\n') == 1
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VERBS['parameters'][0], 'run', interrupt)
+    assert run('parameters') == 130
+
+
+def test_nodes_of_the_demo_are_alone_on_their_network():
+    environment = isolated_environment()
+    assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    assert 1 <= int(environment['ROS_DOMAIN_ID']) <= 100
+    assert Path(environment['FASTRTPS_DEFAULT_PROFILES_FILE']).is_file()
+
+
+def test_an_installed_package_finds_its_config(tmp_path, monkeypatch):
+    share = tmp_path / 'share' / 'ldn_perception' / 'config'
+    share.mkdir(parents=True)
+    (share / 'a.yaml').touch()
+    monkeypatch.setattr(node_process, '__file__', str(tmp_path / 'a' / 'b' / 'c.py'))
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
+    assert find_config('a.yaml') == share / 'a.yaml'
+    with pytest.raises(ConfigError, match=(
+        r'config/b.yaml must be installed with the package, got none in .*: build the package')):
+        find_config('b.yaml')
