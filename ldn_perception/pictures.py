@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ldn_perception.frames import Segmentation
 from ldn_perception.taxonomy.taxonomy import Taxonomy
 
-OOD_COLOR = (255, 0, 255)
+OOD_COLOR = (0, 255, 255)
 """Colour of out-of-distribution pixels; no class has it."""
 
 Picture = NDArray[np.uint8]
@@ -34,7 +34,7 @@ def color_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy) -> Picture:
 def overlay(
     image: Picture, segmentation: Segmentation, taxonomy: Taxonomy, opacity: float,
 ) -> Picture:
-    """Class colours over the camera image; out-of-distribution pixels magenta.
+    """Class colours over the camera image; out-of-distribution pixels cyan.
 
     Args:
         image: (H, W, 3) uint8 RGB.

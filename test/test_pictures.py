@@ -26,7 +26,7 @@ def test_an_overlay_blends_classes_leaves_void_and_tints_foreign_pixels():
     assert picture[0, 0].tolist() == [114, 82, 114]
     assert picture[0, 1].tolist() == [100, 100, 100]
     red, green, blue = picture[0, 2].astype(int)
-    assert min(red, blue) > green + 100
+    assert min(green, blue) > red + 100
     assert (image == 100).all()
 
 

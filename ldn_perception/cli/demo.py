@@ -27,7 +27,7 @@ from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_j
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
 from ldn_perception.errors import BagError, ConfigError
 from ldn_perception.taxonomy import TAXONOMIES
 
@@ -107,7 +107,7 @@ def _prepare_drive(options: argparse.Namespace, output: Path, console: Console) 
     if options.images is not None:
         samples, text = ImageFolder(options.images), f'reading {options.images}'
     else:
-        samples = SyntheticDrive(options.seed, options.frames)
+        samples = ParallelDrive(SyntheticDrive(options.seed, options.frames))
         text = 'rendering a synthetic drive'
     write_drive(samples, drive, text, console)
     return drive

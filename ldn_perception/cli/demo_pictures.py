@@ -40,7 +40,7 @@ def draw(
         ('left image', sample.frame.left),
         ('disparity', black if disparity is None else color_disparity(disparity, max_disparity)),
         ('labels', black if labels is None else color_labels(labels, taxonomy)),
-        ('overlay, out of distribution is magenta', images.get('overlay', black)),
+        ('overlay, out of distribution is cyan', images.get('overlay', black)),
     ]
     captioned = [_captioned(image, text) for text, image in tiles]
     return np.vstack([np.hstack(captioned[:2]), np.hstack(captioned[2:])])

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ldn_perception.cli.demo import write_drive
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive, write_images
+from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive, write_images
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
             write_images(
                 drive, options.output, lambda done, total: progress.update(task, completed=done))
     else:
-        write_drive(drive, options.output, 'rendering', console)
+        write_drive(ParallelDrive(drive), options.output, 'rendering', console)
     return 0

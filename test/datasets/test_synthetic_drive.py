@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive, write_images
+from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive, write_images
 from ldn_perception.datasets.synthetic_drive.road_paint import lane_paint
 from ldn_perception.datasets.synthetic_drive.street import BLOCK_M, Street
 from ldn_perception.datasets.synthetic_drive.surface import Surface
@@ -84,7 +84,7 @@ class TestSample:
     def test_shapes_types_and_stamps(self, drive, sample):
         shape = (HEIGHT, WIDTH)
         assert sample.frame.left.shape == sample.frame.right.shape == (*shape, 3)
-        assert sample.frame.stamp_ns == 500_000_000
+        assert sample.frame.stamp_ns == 600_000_000
         assert sample.frame.frame_id == 'left_optical'
         expected = {'disparity': np.float32, 'labels': np.uint8, 'foreign': np.bool_,
                     'occluded': np.bool_}
@@ -95,13 +95,13 @@ class TestSample:
 
     def test_length_negative_index_and_end(self, drive):
         assert len(drive) == 60
-        assert drive[-1].frame.stamp_ns == 5_900_000_000
+        assert drive[-1].frame.stamp_ns == 6_000_000_000
         with pytest.raises(IndexError):
             drive[60]
 
     def test_iterating_visits_every_sample_in_order(self):
         small = SyntheticDrive(seed=1, num_frames=3, width=32, height=16, rate_hz=4)
-        assert [item.frame.stamp_ns for item in small] == [0, 250_000_000, 500_000_000]
+        assert [item.frame.stamp_ns for item in small] == [250_000_000, 500_000_000, 750_000_000]
 
     def test_sky_has_no_disparity_and_everything_else_has(self, sample):
         sky = sample.labels == train_id('sky')
@@ -348,3 +348,15 @@ def nearest_triangle(corners, origin, ray):
         hit = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (depth > 1e-6)
     depth = np.where(hit, depth, np.inf)
     return depth.min(), depth.argmin()
+
+
+def test_several_processes_render_the_same_drive():
+    drive = SyntheticDrive(4, 5, 64, 48)
+    parallel = ParallelDrive(drive, 2)
+    assert len(parallel) == 5
+    for ours, expected in zip(parallel, drive, strict=True):
+        assert ours.frame.stamp_ns == expected.frame.stamp_ns
+        np.testing.assert_array_equal(ours.frame.left, expected.frame.left)
+        np.testing.assert_array_equal(ours.frame.right, expected.frame.right)
+        np.testing.assert_array_equal(ours.disparity, expected.disparity)
+        np.testing.assert_array_equal(ours.occluded, expected.occluded)

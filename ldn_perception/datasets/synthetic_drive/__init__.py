@@ -3,6 +3,7 @@
 """Rendered stereo drives with exact disparity, labels, foreign objects and occlusions."""
 
 from ldn_perception.datasets.synthetic_drive.export import encode_disparity, write_images
+from ldn_perception.datasets.synthetic_drive.parallel_drive import ParallelDrive
 from ldn_perception.datasets.synthetic_drive.synthetic_drive import (
     FRAME_ID,
     SyntheticDrive,
@@ -10,5 +11,6 @@ from ldn_perception.datasets.synthetic_drive.synthetic_drive import (
 )
 
 __all__ = [
-    'FRAME_ID', 'SyntheticDrive', 'SyntheticSample', 'encode_disparity', 'write_images',
+    'FRAME_ID', 'ParallelDrive', 'SyntheticDrive', 'SyntheticSample', 'encode_disparity',
+    'write_images',
 ]

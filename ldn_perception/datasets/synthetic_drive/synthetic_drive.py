@@ -71,6 +71,11 @@ class SyntheticDrive:
         baseline_m: Distance between the cameras.
         foreign_objects: Whether there are things that have no place on a road.
 
+    Attributes:
+        geometry: The rig.
+        rate_hz: Pairs per second of the drive.
+        arguments: What to build the same drive from.
+
     Raises:
         DatasetError: An argument out of its range, or the ray caster is not installed.
     """
@@ -92,6 +97,11 @@ class SyntheticDrive:
         cx, cy = (width - 1) / 2, (height - 1) / 2
         self.geometry = CameraGeometry(width, height, focal, focal, cx, cy, cx, baseline_m)
         self.rate_hz = rate_hz
+        self.arguments = {
+            'seed': seed, 'num_frames': num_frames, 'width': width, 'height': height,
+            'rate_hz': rate_hz, 'speed_m_per_s': speed_m_per_s, 'baseline_m': baseline_m,
+            'foreign_objects': foreign_objects,
+        }
         self._seed = seed
         self._num_frames = num_frames
         self._street = Street(seed, foreign_objects)
@@ -149,7 +159,7 @@ class SyntheticDrive:
         disparity[disparity == 0] = np.nan
         outside = np.arange(self.geometry.width) - disparity < -0.5
         frame = StereoFrame(
-            stamp_ns=round(index * 1e9 / self.rate_hz), frame_id=FRAME_ID,
+            stamp_ns=round((index + 1) * 1e9 / self.rate_hz), frame_id=FRAME_ID,
             left=self._exposed(left, index, 0), right=self._exposed(right, index, 1),
             geometry=self.geometry,
         )
