@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 import json
 from pathlib import Path
 import shutil
@@ -13,7 +13,14 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 import yaml
 
@@ -123,13 +130,8 @@ def write_drive(samples: Any, path: Path, text: str, console: Console) -> None:
         console: Where the bar is drawn.
     """
     with StereoBagWriter(path) as writer, _progress(console) as progress:
-        for sample in progress.track(_sized(samples), description=text):
+        for sample in progress.track(samples, len(samples), description=text):
             writer.write(sample.frame, sample.labels, sample.foreign, sample.disparity)
-
-
-def _sized(samples: Any) -> Any:
-    assert isinstance(samples, Sized)
-    return samples
 
 
 def _progress(console: Console) -> Progress:
@@ -148,18 +150,22 @@ def _replay(
         {'/**': {'ros__parameters': _for_drive(config, drive).to_values()}}))
     stamps = output / 'played.json'
     stamps.unlink(missing_ok=True)
-    nodes = {
-        name: NodeProcess(name, arguments, output / f'{name}.log', environment)
-        for name, arguments in {
-            'stereo_seg_node': ['--ros-args', '--params-file', str(parameters)],
-            'bag_recorder': [str(output / 'results'), *RECORDED],
-            'bag_player': [str(drive), '--rate', str(rate), '--wait-s', str(_START_S),
-                           '--report', str(stamps)],
-        }.items()
-    }
+    nodes: dict[str, NodeProcess] = {}
+
+    def start(name: str, *arguments: str) -> NodeProcess:
+        nodes[name] = NodeProcess(name, arguments, output / f'{name}.log', environment)
+        return nodes[name]
+
     try:
-        _follow_player(nodes, console)
-        _wait_until_settled(nodes['bag_recorder'])
+        node = start('stereo_seg_node', '--ros-args', '--params-file', str(parameters))
+        recorder = start('bag_recorder', str(output / 'results'), *RECORDED)
+        with _progress(console) as progress:
+            task = progress.add_task('starting the node', total=None)
+            if _are_connected(node, recorder):
+                player = start(
+                    'bag_player', str(drive), '--rate', str(rate), '--report', str(stamps))
+                _follow(player, node, progress, task)
+        _wait_until_settled(recorder)
     finally:
         # The recorder first: it must not wait for a node that is gone.
         codes = {name: nodes[name].stop() for name in reversed(nodes)}
@@ -168,7 +174,7 @@ def _replay(
             'replay', must_be='played to its end',
             got='; '.join(f'{name} exit code {code}' for name, code in codes.items() if code)
             or 'no report of the player',
-            do=f'read {output}/stereo_seg_node.log and bag_player.log')
+            do=f'read the logs in {output}')
     return codes, {int(old): new for old, new in json.loads(stamps.read_text()).items()}
 
 
@@ -179,16 +185,23 @@ def _for_drive(config: PerceptionConfig, drive: Path) -> PerceptionConfig:
         **config.to_values(), 'input.transport': 'compressed' if compressed else 'raw'})
 
 
-def _follow_player(nodes: dict[str, NodeProcess], console: Console) -> None:
-    player = nodes['bag_player']
-    with _progress(console) as progress:
-        task = progress.add_task('starting the node', total=None)
-        while player.is_running() and nodes['stereo_seg_node'].is_running():
-            report = player.read_report(_POLL_S)
-            if report is not None:
-                progress.update(
-                    task, description='replaying over DDS', completed=report['sent'],
-                    total=report['of'])
+def _are_connected(node: NodeProcess, recorder: NodeProcess) -> bool:
+    """Wait until the recorder hears every result, for a drive may have one pair only."""
+    deadline = time.monotonic() + _START_S
+    while node.is_running() and recorder.is_running() and time.monotonic() < deadline:
+        report = recorder.read_report(_POLL_S)
+        if report is not None and not report['unheard']:
+            return True
+    return False
+
+
+def _follow(player: NodeProcess, node: NodeProcess, progress: Progress, task: TaskID) -> None:
+    while player.is_running() and node.is_running():
+        report = player.read_report(_POLL_S)
+        if report is not None:
+            progress.update(
+                task, description='replaying over DDS', completed=report['sent'],
+                total=report['of'])
 
 
 def _wait_until_settled(recorder: NodeProcess) -> None:
@@ -196,7 +209,7 @@ def _wait_until_settled(recorder: NodeProcess) -> None:
     while time.monotonic() - since < _SETTLE_S and recorder.is_running():
         report = recorder.read_report(_POLL_S)
         if report is not None:
-            report.pop('/diagnostics')
+            report.pop('/diagnostics')  # never falls silent
             if report != counts:
                 counts, since = report, time.monotonic()
 

@@ -53,6 +53,11 @@ class BagRecorder(Node):
             self._record(output.topic.replace('~', node_name), output.message_type)
         self._record('/diagnostics', DiagnosticArray)
 
+    @property
+    def unheard(self) -> int:
+        """Topics that nobody publishes yet."""
+        return sum(not self.count_publishers(topic) for topic in self.counts)
+
     def _record(self, topic: str, message_type: type) -> None:
         kind = type_name(message_type)
 
@@ -78,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with RawBagWriter(options.bag) as writer:
             recorder = BagRecorder(writer, options.outputs)
             recorder.create_timer(_PERIOD_S, lambda: print(
-                json.dumps(recorder.counts), flush=True))
+                json.dumps({'unheard': recorder.unheard, **recorder.counts}), flush=True))
             rclpy.spin(recorder)
     except LdnPerceptionError as error:
         print(f'bag_recorder: {error}', file=sys.stderr)
