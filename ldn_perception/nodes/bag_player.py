@@ -9,18 +9,17 @@ from collections.abc import Sequence
 import importlib
 import json
 from pathlib import Path
-import sys
 import time
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ldn_perception.bags.raw_messages import RawBag, RawMessage, read_stamp
 from ldn_perception.bags.topics import StereoTopics, find_stereo_topics
-from ldn_perception.errors import BagError, LdnPerceptionError
+from ldn_perception.errors import BagError
+from ldn_perception.nodes.tool_process import run_tool
 
 _POLL_S = 0.02
 _SETTLE_S = 0.3
@@ -119,23 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--report', type=Path, help='JSON file for the stamps: recorded [ns] -> played [ns]')
     options, _ = parser.parse_known_args(arguments)
-    rclpy.init()
-    code = 0
-    try:
+
+    def play() -> None:
         player = BagPlayer(RawBag(options.bag), options.rate)
         if options.wait_s:
             player.wait_for_subscribers(options.wait_s)
         player.play()
         if options.report:
             options.report.write_text(json.dumps(player.played))
-    except LdnPerceptionError as error:
-        print(f'bag_player: {error}', file=sys.stderr)
-        code = 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        rclpy.try_shutdown()
-    sys.exit(code)
+
+    run_tool('bag_player', play)
 
 
 if __name__ == '__main__':

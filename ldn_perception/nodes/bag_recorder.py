@@ -8,19 +8,18 @@ import argparse
 from collections.abc import Sequence
 import json
 from pathlib import Path
-import sys
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ldn_perception.bags.raw_bag_writer import RawBagWriter
-from ldn_perception.errors import BagError, LdnPerceptionError
+from ldn_perception.errors import BagError
 from ldn_perception.nodes.outputs import OUTPUTS
 from ldn_perception.nodes.stereo_input import type_name
+from ldn_perception.nodes.tool_process import run_tool
 
 _PERIOD_S = 0.2
 
@@ -77,22 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('bag', type=Path, help='directory to create')
     parser.add_argument('outputs', nargs='+', help='results: labels ood_mask disparity …')
     options, _ = parser.parse_known_args(arguments)
-    rclpy.init()
-    code = 0
-    try:
+
+    def record() -> None:
         with RawBagWriter(options.bag) as writer:
             recorder = BagRecorder(writer, options.outputs)
             recorder.create_timer(_PERIOD_S, lambda: print(
                 json.dumps({'unheard': recorder.unheard, **recorder.counts}), flush=True))
             rclpy.spin(recorder)
-    except LdnPerceptionError as error:
-        print(f'bag_recorder: {error}', file=sys.stderr)
-        code = 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        rclpy.try_shutdown()
-    sys.exit(code)
+
+    run_tool('bag_recorder', record)
 
 
 if __name__ == '__main__':

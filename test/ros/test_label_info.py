@@ -38,7 +38,8 @@ def test_the_class_map_names_every_class(monkeypatch):
     created = {}
     publisher = SimpleNamespace(publish=lambda message: created.update(message=message))
     node = SimpleNamespace(
-        create_publisher=lambda kind, topic, qos: created.update(topic=topic, qos=qos) or publisher,
+        create_publisher=lambda kind, topic, qos: (
+            created.update(topic=topic, qos=qos) or publisher),
         get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: 'now')))
     assert publish_label_info(node, ROB2018, 0.25) is publisher
     assert created['topic'] == '~/label_info'
