@@ -193,6 +193,7 @@ class StereoSegNode(LifecycleNode):
 
     def _on_jump(self, topic: str) -> None:
         assert self._worker is not None
+        self._statistics.receive()  # what waited for its partner was a pair too
         self._worker.refuse(
             'stamp_jump', f'stamps of {topic} jumped back, pairing starts anew')
 

@@ -181,7 +181,9 @@ class TestBadInput:
             rig.spin_until_processed(1)
             rig.send(3 * SECOND)
             rig.spin_until_processed(2)
-            assert rig.snapshot().dropped == {'stamp_jump': 1}
+            snapshot = rig.snapshot()
+            assert snapshot.dropped == {'stamp_jump': 1}
+            assert (snapshot.received, snapshot.processed) == (3, 2)
             stamps = [message.header.stamp.sec for message in rig.received['labels']]
             assert stamps == [51, 3]
 
