@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument('--width', type=int, default=1226)
     parser.add_argument('--height', type=int, default=370)
     options = parser.parse_args()
-    shape = options.height, options.width
+    image = np.zeros((options.height, options.width, 3), np.uint8)
     figures: dict[str, object] = {'image': f'{options.width}x{options.height}'}
     for taxonomy in TAXONOMIES.values():
         logits = 3 * torch.randn(1, len(taxonomy), options.height // 4, options.width // 4)
@@ -38,7 +38,7 @@ def main() -> None:
         for wanted in (Quantity.NOTHING, Quantity.OOD_MASK, Quantity.ALL):
             medians = interleaved({
                 name: lambda decoder=decoder, wanted=wanted, logits=logits:
-                decoder.decode(logits, shape, OodRule(), wanted)
+                decoder.decode(logits, image, OodRule(), wanted)
                 for name, decoder in decoders.items()
             }, options.runs)
             title = f'{len(taxonomy)} classes, {wanted.name}'

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import logging
 import os
@@ -20,11 +21,17 @@ from ldn_perception.config import (
 )
 from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
 from ldn_perception.inference.device import choose_device
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.multi_scale import MultiScaleEngine
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
+from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.models.weights import load_weights
 from ldn_perception.pipeline import StereoSegmentationPipeline
+from ldn_perception.segmentation.crf_decoder import CrfDecoder
 from ldn_perception.segmentation.decoder import Decoder, LabelPolicy, OodRule
+from ldn_perception.segmentation.dense_crf import CRF_PRESETS, DenseCrf
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.external_disparity import ExternalDisparity
@@ -44,12 +51,15 @@ class Perception:
         taxonomy: Classes of its labels.
         device: Where the network runs.
         is_trained: False for random weights.
+        switch_levels: (H, W) pixels per metre to the pyramid levels a scale-selecting network
+            takes there, (M, H, W) uint8; None for other networks.
     """
 
     pipeline: StereoSegmentationPipeline
     taxonomy: Taxonomy
     device: torch.device
     is_trained: bool
+    switch_levels: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def build_perception(config: PerceptionConfig) -> Perception:
@@ -68,13 +78,15 @@ def build_perception(config: PerceptionConfig) -> Perception:
     return Perception(
         pipeline=StereoSegmentationPipeline(
             build_matcher(config.stereo),
-            TorchEngine(model, device, PRECISIONS[config.inference.precision]),
-            build_decoder(taxonomy, device, config.inference),
+            build_engine(model, device, config.inference),
+            build_decoder(taxonomy, device, config),
             build_rule(config.segmentation),
         ),
         taxonomy=taxonomy,
         device=device,
         is_trained=bool(config.model.weights),
+        switch_levels=model.multiplexer.switch_levels
+        if isinstance(model, ScaleInvariantNetwork) else None,
     )
 
 
@@ -94,6 +106,16 @@ def build_device(config: InferenceConfig) -> torch.device:
     return device
 
 
+def build_engine(
+    model: SegmentationModel, device: torch.device, config: InferenceConfig,
+) -> Engine:
+    """Build the engine: the network once, or on several scales of the image."""
+    precision = PRECISIONS[config.precision]
+    if config.multi_scale:
+        return MultiScaleEngine(model, device, precision=precision)
+    return TorchEngine(model, device, precision)
+
+
 def build_matcher(config: StereoConfig) -> Matcher:
     """Build the matcher."""
     if config.matcher == 'external':
@@ -110,10 +132,18 @@ def build_matcher(config: StereoConfig) -> Matcher:
     )
 
 
-def build_decoder(taxonomy: Taxonomy, device: torch.device, config: InferenceConfig) -> Decoder:
-    """Build the decoder that is fast where the logits are."""
+def build_decoder(
+    taxonomy: Taxonomy, device: torch.device, config: PerceptionConfig,
+) -> Decoder:
+    """Build the decoder that is fast where the logits are, behind a CRF if one is asked for."""
+    num_threads = config.inference.num_threads or os.cpu_count() or 1
+    crf = config.segmentation.crf
+    if crf != 'none':
+        return CrfDecoder(
+            taxonomy, DenseCrf(CRF_PRESETS[crf], num_threads),
+            FusedDecoder(taxonomy, num_threads))
     if device.type == 'cpu':
-        return FusedDecoder(taxonomy, config.num_threads or os.cpu_count() or 1)
+        return FusedDecoder(taxonomy, num_threads)
     return TorchDecoder(taxonomy)
 
 

@@ -19,6 +19,19 @@ from ldn_perception.errors import ConfigError
 
 Value = bool | int | float | str
 
+MODEL_NAMES = (
+    'ldn121', 'ldn_small', 'ldn121_64_4', 'ldn121_32_4', 'ldn121_128_4', 'ldn121_32_2',
+    'ldn121_16_2', 'ldn121_down32', 'ldn161_64_4', 'ldn161_32_4', 'ldn169_32_4', 'lrn18_32_4',
+    'lrn50_32_4', 'lrn101_32_4', 'ldpn68_32_4', 'ddn121_down8', 'lddn121_8_4', 'lddn121_16_4',
+    'ldn121_dws', 'ldn121_no_spp', 'ldn121_pspnet_spp', 'ldn121_concatenation',
+    'ldn169_rob2018', 'ldn121_released', 'ldn121_released_32_4', 'ldn161_released',
+    'ldn169_released', 'scale_invariant', 'scale_invariant_released', 'scale_invariant_small',
+    'fixed_scales', 'fixed_scales_small', 'single35', 'single35_released', 'single35_small',
+    'single5', 'single5_small', 'deeplab_large_fov', 'deeplab_aspp_s', 'deeplab_aspp_l',
+    'deeplab_resnet101', 'deeplab_msc', 'deeplab_vgg_small', 'deeplab_msc_small',
+)
+"""Networks, as the models room has them; it cannot be imported from here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -34,6 +47,7 @@ class Option:
         maximum: Largest value, for numbers.
         choices: The possible values, for strings.
         live: Whether a running node takes a new value.
+        see: Document that explains the choices, where they are many.
     """
 
     name: str
@@ -45,6 +59,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = False
+    see: str = ''
 
     def check(self, value: Any) -> Value:
         """Return the value if this option can have it.
@@ -137,8 +152,7 @@ class StereoConfig:
 class ModelConfig:
     """Which network runs."""
 
-    name: str = _option('ldn121', 'Network.', choices=(
-        'ldn121', 'ldn_small', 'scale_invariant', 'scale_invariant_small'))
+    name: str = _option('ldn121', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
     taxonomy: str = _option(
         'rob2018', 'Class list the network predicts.', choices=('cityscapes', 'rob2018'))
     weights: str = _option(
@@ -154,6 +168,8 @@ class InferenceConfig:
         choices=('auto', 'cuda', 'cpu'))
     precision: str = _option(
         'float32', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
+    multi_scale: bool = _option(
+        False, 'Average five scales of the image and their mirror images; for evaluation.')
     num_threads: int = _option(
         0, 'CPU threads of the network; 0 takes every core.', minimum=0, maximum=256)
 
@@ -168,6 +184,9 @@ class SegmentationConfig:
     label_policy: str = _option(
         'void', 'Label where a foreign class wins: 255, or the best driving class.',
         choices=('void', 'driving'), live=True)
+    crf: str = _option(
+        'none', 'Refine the labels with a fully connected CRF; seconds a pair, on the CPU.',
+        choices=('none', 'thesis', 'deeplab', 'deeplab_vgg16'))
 
 
 @dataclass(frozen=True, slots=True)

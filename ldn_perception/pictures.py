@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.frames import Segmentation
+from ldn_perception.taxonomy.cityscapes import CITYSCAPES
 from ldn_perception.taxonomy.taxonomy import Taxonomy
 
 OOD_COLOR = (0, 255, 255)
 """Colour of out-of-distribution pixels; no class has it."""
+
+SWITCH_COLORS = ((0, 0, 0), *(info.color for info in CITYSCAPES.classes[:8]))
+"""Colours of the pyramid levels 0 to 8."""
 
 Picture = NDArray[np.uint8]
 
@@ -79,3 +83,25 @@ def color_disparity(disparity: NDArray[np.float32], max_disparity: float) -> Pic
     colors = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     colors[np.isnan(disparity)] = 0
     return np.asarray(colors, np.uint8)
+
+
+def color_switches(levels: NDArray[np.uint8]) -> Picture:
+    """Scale selection switches as in Figure 3.2, one map beside the other.
+
+    Legend: 0 black (the original image), 1 purple, 2 pink, 3 dark grey, 4 slate blue, 5 beige,
+    6 light grey, 7 orange (the smallest image), 8 yellow, white above.
+
+    Args:
+        levels: (M, H, W) uint8, pyramid level of every pixel for each reference width.
+
+    Returns:
+        (H, M * W, 3) uint8 RGB, the reference widths from left to right.
+
+    Source: thesis Figure 3.2; the colours are those of the code its authors released, where the
+    levels borrow the palette of Cityscapes.
+    """
+    palette = np.full((256, 3), 255, np.uint8)
+    palette[:len(SWITCH_COLORS)] = SWITCH_COLORS
+    side_by_side = np.hstack(list(levels))
+    channels = [cv2.LUT(side_by_side, palette[:, i]) for i in range(3)]
+    return np.asarray(cv2.merge(channels), np.uint8)

@@ -70,7 +70,7 @@ class StereoSegmentationPipeline:
             if disparity is not None and self._engine.uses_disparity else None)
         inferred = time.perf_counter()
 
-        segmentation = self._decoder.decode(logits, frame.geometry.shape, self.rule, quantities)
+        segmentation = self._decoder.decode(logits, frame.left, self.rule, quantities)
         decoded = time.perf_counter()
         return PerceptionResult(frame, segmentation, disparity, {
             'disparity': matched - started,

@@ -8,10 +8,17 @@ from stereo_frames import shifted_frame
 import torch
 
 from ldn_perception.build import build_decoder, build_device, build_perception
-from ldn_perception.config import InferenceConfig, ModelConfig, PerceptionConfig, StereoConfig
+from ldn_perception.config import (
+    InferenceConfig,
+    ModelConfig,
+    PerceptionConfig,
+    SegmentationConfig,
+    StereoConfig,
+)
 from ldn_perception.errors import InferenceError, ModelError
 from ldn_perception.models.registry import MODELS, build_model
 from ldn_perception.models.weights import save_weights
+from ldn_perception.segmentation.dense_crf import CRF_PRESETS
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.semi_global_block_matcher import MODES
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES
@@ -27,6 +34,7 @@ def test_every_choice_of_the_options_can_be_built():
     assert option_choices(ModelConfig, 'name') == set(MODELS)
     assert option_choices(ModelConfig, 'taxonomy') == set(TAXONOMIES)
     assert option_choices(StereoConfig, 'mode') == set(MODES)
+    assert option_choices(SegmentationConfig, 'crf') == {'none', *CRF_PRESETS}
 
 
 def test_weights_make_a_trained_network(tmp_path):
@@ -81,5 +89,5 @@ def test_the_number_of_threads_is_set():
 
 
 def test_logits_on_a_gpu_are_decoded_there():
-    decoder = build_decoder(ROB2018, torch.device('cuda'), InferenceConfig())
+    decoder = build_decoder(ROB2018, torch.device('cuda'), PerceptionConfig())
     assert isinstance(decoder, TorchDecoder)

@@ -35,6 +35,9 @@ RULES = {
         'errors frames models.segmentation_model models.normalisation', 'numpy torch'),
     'segmentation': Rule('errors frames taxonomy', 'numpy torch cv2'),
     'segmentation.fused_decoder': Rule('errors frames taxonomy', 'numpy torch numba'),
+    'segmentation.dense_crf': Rule('errors', 'numpy numba'),
+    'segmentation.permutohedral_lattice': Rule('errors', 'numpy numba'),
+    'segmentation.separable_gaussian': Rule('errors', 'numpy numba'),
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule('errors frames messages taxonomy.cityscapes', 'numpy torch cv2 rosbags apsw'),

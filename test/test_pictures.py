@@ -5,7 +5,13 @@ import math
 import numpy as np
 
 from ldn_perception.frames import Segmentation
-from ldn_perception.pictures import OOD_COLOR, color_disparity, color_labels, overlay
+from ldn_perception.pictures import (
+    OOD_COLOR,
+    color_disparity,
+    color_labels,
+    color_switches,
+    overlay,
+)
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018
 
 
@@ -42,3 +48,20 @@ def test_near_is_warm_far_is_cold_and_unknown_is_black():
     assert near[0] > near[2]
     assert far[2] > far[0]
     assert (unknown == 0).all()
+
+
+def test_switches_stand_beside_each_other_in_the_colours_of_their_levels():
+    levels = np.array([[[0, 1]], [[2, 7]], [[8, 255]]], np.uint8)
+    picture = color_switches(levels)
+    assert picture.dtype == np.uint8
+    assert picture.tolist() == [[
+        [0, 0, 0], [128, 64, 128],
+        [244, 35, 232], [250, 170, 30],
+        [220, 220, 0], [255, 255, 255],
+    ]]
+
+
+def test_no_two_levels_have_the_same_colour():
+    picture = color_switches(np.arange(10, dtype=np.uint8).reshape(1, 2, 5))
+    assert picture.shape == (2, 5, 3)
+    assert len({tuple(color) for color in picture.reshape(-1, 3).tolist()}) == 10

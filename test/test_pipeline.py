@@ -146,3 +146,23 @@ def test_warming_up_works_for_every_choice(values):
 def test_a_network_without_weights_is_untrained():
     assert not small().is_trained
     assert isinstance(small().pipeline._engine, TorchEngine)
+
+
+@pytest.mark.parametrize('model', ['ldn_small', 'scale_invariant_small'])
+def test_several_scales_can_be_averaged(model):
+    frame = shifted_frame(12, width=320, height=192)
+    plain = small(model__name=model).pipeline.process(frame).segmentation
+    averaged = small(
+        model__name=model, inference__multi_scale=True).pipeline.process(frame).segmentation
+    assert averaged.foreign_probability.shape == plain.foreign_probability.shape
+    assert not np.array_equal(averaged.foreign_probability, plain.foreign_probability)
+
+
+def test_a_crf_refines_the_labels_of_the_same_network():
+    frame = shifted_frame(12)
+    plain = small().pipeline.process(frame).segmentation
+    refined = small(segmentation__crf='thesis').pipeline.process(frame).segmentation
+    assert refined.labels.shape == plain.labels.shape
+    changes = [
+        (entry.labels[:, 1:] != entry.labels[:, :-1]).mean() for entry in (plain, refined)]
+    assert changes[1] < changes[0]

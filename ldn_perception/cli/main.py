@@ -8,12 +8,13 @@ import argparse
 from collections.abc import Sequence
 import sys
 
-from ldn_perception.cli import demo, parameters, synthesize
+from ldn_perception.cli import complexity, demo, parameters, synthesize
 from ldn_perception.errors import LdnPerceptionError
 
 VERBS = {
     'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
     'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
+    'complexity': (complexity, 'print sizes and costs of the networks beside the thesis'),
     'parameters': (parameters, 'print the table of parameters'),
 }
 

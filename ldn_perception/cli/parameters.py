@@ -36,6 +36,8 @@ def _code(value: object) -> str:
 
 
 def _values(option: Option) -> str:
+    if option.see:
+        return f'{len(option.choices)} names, see [{option.see}]({option.see})'
     if option.choices:
         return ', '.join(_code(choice) for choice in option.choices)
     if option.minimum is None:

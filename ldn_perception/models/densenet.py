@@ -3,12 +3,12 @@
 """DenseNet as a feature extractor whose third block is split by a pooling layer.
 
 Source: Huang et al., Densely Connected Convolutional Networks, CVPR 2017 (DenseNet-BC); the split
-is thesis section 4.4.1 and Figure 4.1.
+is thesis section 4.4.1 and Figure 4.1, the dilated variants are those of Table 4.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,28 @@ class DenseUnit(nn.Module):
         in_channels: Maps of everything before it in its block, the block's input included.
         growth: New maps.
         bottleneck: Maps between the two convolutions, as a multiple of `growth`.
+        dilation: Distance between the taps of the 3x3 convolution [px].
+        widens: Whether the 1x1 stays where it gives no fewer maps than come in, as in every
+            network trained on ImageNet.
     """
 
-    def __init__(self, in_channels: int, growth: int, bottleneck: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        growth: int,
+        bottleneck: int,
+        *,
+        dilation: int = 1,
+        widens: bool = True,
+    ) -> None:
         super().__init__()
-        self.reduce = NormReluConv(in_channels, bottleneck * growth, kernel_size=1)
-        self.grow = NormReluConv(bottleneck * growth, growth, kernel_size=3)
+        self.reduce: nn.Module
+        if widens or in_channels > bottleneck * growth:
+            self.reduce = NormReluConv(in_channels, bottleneck * growth, kernel_size=1)
+            in_channels = bottleneck * growth
+        else:
+            self.reduce = nn.Identity()
+        self.grow = NormReluConv(in_channels, growth, kernel_size=3, dilation=dilation)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, in_channels, h, w) to (N, growth, h, w)."""
@@ -44,15 +60,28 @@ class DenseBlock(nn.Module):
         num_units: Number of units.
         growth: Maps each unit adds.
         bottleneck: See `DenseUnit`.
+        dilation: See `DenseUnit`.
+        widens: See `DenseUnit`.
 
     Attributes:
         out_channels: Maps that go out, in_channels + num_units * growth.
     """
 
-    def __init__(self, in_channels: int, num_units: int, growth: int, bottleneck: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_units: int,
+        growth: int,
+        bottleneck: int,
+        *,
+        dilation: int = 1,
+        widens: bool = True,
+    ) -> None:
         super().__init__()
         self.units = nn.ModuleList(
-            DenseUnit(in_channels + index * growth, growth, bottleneck)
+            DenseUnit(
+                in_channels + index * growth, growth, bottleneck, dilation=dilation, widens=widens
+            )
             for index in range(num_units)
         )
         self.out_channels = in_channels + num_units * growth
@@ -65,11 +94,16 @@ class DenseBlock(nn.Module):
 
 
 class TransitionDown(NormReluConv):
-    """TD: 1x1 to half the maps, then 2x2 average pooling to half the resolution."""
+    """TD: 1x1 to half the maps, then 2x2 average pooling to half the resolution.
 
-    def __init__(self, in_channels: int) -> None:
+    Args:
+        in_channels: Maps that come in.
+        pools: Whether there is the pooling; not before a dilated block.
+    """
+
+    def __init__(self, in_channels: int, *, pools: bool = True) -> None:
         super().__init__(in_channels, in_channels // 2, kernel_size=1)
-        self.pool = nn.AvgPool2d(2)
+        self.pool = nn.AvgPool2d(2) if pools else nn.Identity()
 
 
 class Stem(nn.Sequential):
@@ -99,9 +133,13 @@ class DenseNet(nn.Module):
         growth: Maps each unit adds.
         bottleneck: Maps inside a unit, as a multiple of `growth`.
         stem_channels: Maps of the stem.
-        split_block: Index of the block that is halved by 2x2 average pooling (D): the first half
-            of its units stays before it. None leaves every block whole.
-        stem_pool: Pooling layer of the stem, see `Stem`.
+        split_blocks: Indices of the blocks that are halved by 2x2 average pooling (D): the first
+            half of the units stays before it.
+        dilations: Dilation of each block, see `DenseUnit`; none of them where empty. The
+            transition before a dilated block does not pool.
+        widens: See `DenseUnit`.
+        stem_pool: Builds the pooling layer of the stem, see `Stem`; nn.Identity leaves it out.
+        stem_feature: Whether the stem before its pooling is the finest feature, at 1/2.
 
     Attributes:
         channels: Maps of each feature `forward` returns, finest first.
@@ -115,40 +153,63 @@ class DenseNet(nn.Module):
         growth: int = 32,
         bottleneck: int = 4,
         stem_channels: int = 64,
-        split_block: int | None = 2,
-        stem_pool: nn.Module | None = None,
+        split_blocks: Collection[int] = (2,),
+        dilations: Sequence[int] = (),
+        widens: bool = True,
+        stem_pool: Callable[[], nn.Module] | None = None,
+        stem_feature: bool = False,
     ) -> None:
         super().__init__()
-        self.stem = Stem(stem_channels, stem_pool)
+        self.stem = Stem(stem_channels, stem_pool() if stem_pool is not None else None)
+        self.stem_pool: nn.Module | None = None
+        if stem_feature:
+            self.stem_pool, self.stem.pool = self.stem.pool, nn.Identity()
         self.blocks = nn.ModuleList()
         self.downs = nn.ModuleList()
-        self.channels: tuple[int, ...] = ()
         width = stem_channels
-        for index, size in enumerate(block_sizes):
-            halves = (size // 2, size - size // 2) if index == split_block else (size,)
+        widths: list[int] = []
+        dilations = dilations or [1] * len(block_sizes)
+        for index, (size, dilation) in enumerate(zip(block_sizes, dilations, strict=True)):
+            if index > 0:
+                self.downs.append(TransitionDown(width, pools=dilation == 1))
+                width //= 2
+            halves = (size // 2, size - size // 2) if index in split_blocks else (size,)
             for half, num_units in enumerate(halves):
-                block = DenseBlock(width, num_units, growth, bottleneck)
+                if half > 0:
+                    self.downs.append(nn.AvgPool2d(2))
+                block = DenseBlock(
+                    width, num_units, growth, bottleneck, dilation=dilation, widens=widens
+                )
                 self.blocks.append(block)
                 width = block.out_channels
-                self.channels += (width,)
-                if half < len(halves) - 1:
-                    self.downs.append(nn.AvgPool2d(2))
-            if index < len(block_sizes) - 1:
-                self.downs.append(TransitionDown(width))
-                width //= 2
-        self.strides = tuple(4 << level for level in range(len(self.channels)))
+                widths.append(width)
+        kept = [width for width, down in zip(widths, self.downs, strict=False) if _halves(down)]
+        self.channels = (*((stem_channels,) if stem_feature else ()), *kept, widths[-1])
+        finest = 2 if stem_feature or isinstance(self.stem.pool, nn.Identity) else 4
+        self.strides = tuple(finest << level for level in range(len(self.channels)))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Output of every block, finest first.
+        """Output of the last block at each resolution, finest first.
 
         Args:
             image: (N, 3, H, W); H and W at least the last of `strides`.
 
         Returns:
             (N, channels[i], h, w) for every i; h and w are H / strides[i] and W / strides[i],
-            rounded up to 1/4 and down from there.
+            rounded up to 1/4 (1/2 without pooling in the stem) and down from there.
         """
-        features = [self.blocks[0](self.stem(image))]
+        features = []
+        current = self.stem(image)
+        if self.stem_pool is not None:
+            features.append(current)
+            current = self.stem_pool(current)
+        current = self.blocks[0](current)
         for down, block in zip(self.downs, self.blocks[1:], strict=True):
-            features.append(block(down(features[-1])))
-        return features
+            if _halves(down):
+                features.append(current)
+            current = block(down(current))
+        return [*features, current]
+
+
+def _halves(down: nn.Module) -> bool:
+    return isinstance(getattr(down, 'pool', down), nn.AvgPool2d)

@@ -46,7 +46,8 @@ class SegmentationModel(nn.Module, ABC):
                 by a model that does not use disparity.
 
         Returns:
-            Logits of shape (N, num_classes, ceil(H / stride), ceil(W / stride)).
+            Logits of shape (N, num_classes, h, w), where h and w are H / stride and W / stride,
+            rounded up or down as the network does.
 
         Raises:
             ModelError: The model uses disparity and there is none, or the image is too small.

@@ -78,13 +78,18 @@ class VggGroup(nn.Sequential):
 class VggFeatures(nn.Module):
     """relu5_3, upsampled twice to its nearest neighbours, beside pool3.
 
+    A cell of relu5_3 looks at 196 px and one of pool3 at 44 px, by the arithmetic of their
+    kernels and strides; the thesis prints 185 px and 40 px.
+
     Args:
         group_channels: Maps of the five groups; the default is VGG-D.
         normalised_groups: Numbers of the groups with batch norm; the thesis has it in group 5,
             the others begin with ImageNet weights. A network trained from nothing needs all.
+        with_pool3: Whether pool3 stands beside relu5_3. Without it relu5_3 is upsampled all the
+            same, so that a back end sees the same grid and context.
 
     Attributes:
-        out_channels: Maps that go out, those of group 5 and of group 3.
+        out_channels: Maps that go out, those of group 5 and, with pool3, of group 3.
         stride: Image pixels per cell [px].
         size_multiple: What the height and width of the image must be multiples of [px].
     """
@@ -96,6 +101,8 @@ class VggFeatures(nn.Module):
         self,
         group_channels: Sequence[int] = (64, 128, 256, 512, 512),
         normalised_groups: Collection[int] = (5,),
+        *,
+        with_pool3: bool = True,
     ) -> None:
         super().__init__()
         widths = (3, *group_channels)
@@ -105,7 +112,8 @@ class VggFeatures(nn.Module):
             )
             for number in range(1, len(_CONVOLUTIONS) + 1)
         )
-        self.out_channels = widths[5] + widths[_SKIP_GROUP]
+        self.with_pool3 = with_pool3
+        self.out_channels = widths[5] + (widths[_SKIP_GROUP] if with_pool3 else 0)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
         """Features of every level of an image pyramid.
@@ -123,10 +131,10 @@ class VggFeatures(nn.Module):
         for group in self.groups[_SKIP_GROUP:-1]:
             features = _halve(group(features))
         relu5_3 = self.groups[-1](features)
-        return [
-            torch.cat((F.interpolate(deep, scale_factor=2.0, mode='nearest'), fine), dim=1)
-            for deep, fine in zip(relu5_3, pool3, strict=True)
-        ]
+        upsampled = [F.interpolate(deep, scale_factor=2.0, mode='nearest') for deep in relu5_3]
+        if not self.with_pool3:
+            return upsampled
+        return [torch.cat(pair, dim=1) for pair in zip(upsampled, pool3, strict=True)]
 
 
 def _halve(levels: list[Tensor]) -> list[Tensor]:

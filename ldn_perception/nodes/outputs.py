@@ -16,19 +16,20 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
+from ldn_perception.build import Perception
 from ldn_perception.config import OutputConfig
 from ldn_perception.frames import DisparityMap, PerceptionResult, Quantity
 from ldn_perception.messages import Fields, disparity_fields, image_fields, point_cloud_fields
 from ldn_perception.nodes.message_filling import fill
-from ldn_perception.pictures import color_labels, overlay
-from ldn_perception.taxonomy import Taxonomy
+from ldn_perception.pictures import color_labels, color_switches, overlay
+from ldn_perception.pipeline import pixels_per_metre
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
     """What the looks of an output depend on beside the result."""
 
-    taxonomy: Taxonomy
+    perception: Perception
     config: OutputConfig
 
 
@@ -63,12 +64,14 @@ def _confidence(result: PerceptionResult, style: _Style) -> Fields:
 
 
 def _labels_color(result: PerceptionResult, style: _Style) -> Fields:
-    return image_fields(color_labels(result.segmentation.labels, style.taxonomy), 'rgb8')
+    taxonomy = style.perception.taxonomy
+    return image_fields(color_labels(result.segmentation.labels, taxonomy), 'rgb8')
 
 
 def _overlay(result: PerceptionResult, style: _Style) -> Fields:
     return image_fields(overlay(
-        result.frame.left, result.segmentation, style.taxonomy, style.config.overlay_opacity,
+        result.frame.left, result.segmentation, style.perception.taxonomy,
+        style.config.overlay_opacity,
     ), 'rgb8')
 
 
@@ -85,6 +88,13 @@ def _points(result: PerceptionResult, style: _Style) -> Fields:
     return point_cloud_fields(
         result.frame, result.frame.geometry.depth(_disparity_of(result).to_host()),
         result.segmentation, style.config.points_stride, style.config.points_max_range_m)
+
+
+def _scale_switches(result: PerceptionResult, style: _Style) -> Fields:
+    assert style.perception.switch_levels is not None
+    levels = style.perception.switch_levels(
+        pixels_per_metre(_disparity_of(result), result.frame.geometry))
+    return image_fields(color_switches(levels.cpu().numpy()), 'rgb8')
 
 
 def _disparity_of(result: PerceptionResult) -> DisparityMap:
@@ -106,6 +116,9 @@ OUTPUTS = (
 )
 """Every result topic."""
 
+SCALE_SWITCHES = _Output('~/scale_switches', Image, Quantity.DISPARITY, _scale_switches)
+"""Result topic of networks that select their scales."""
+
 
 class Outputs:
     """Publishes results.
@@ -113,12 +126,14 @@ class Outputs:
     Args:
         node: Owner of the publishers.
         config: QoS and looks; replace the attribute to change the looks of a running node.
-        taxonomy: Classes of the labels.
+        perception: The corridor the results come from.
     """
 
-    def __init__(self, node: LifecycleNode, config: OutputConfig, taxonomy: Taxonomy) -> None:
+    def __init__(
+        self, node: LifecycleNode, config: OutputConfig, perception: Perception,
+    ) -> None:
         self._node = node
-        self._taxonomy = taxonomy
+        self._perception = perception
         self.config = config
         qos = QoSProfile(
             depth=config.queue_depth,
@@ -127,7 +142,8 @@ class Outputs:
             output: node.create_lifecycle_publisher(
                 output.message_type, output.topic, qos,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
-            for output in OUTPUTS
+            for output in (
+                *OUTPUTS, *((SCALE_SWITCHES,) if perception.switch_levels is not None else ()))
         }
 
     def close(self) -> None:
@@ -147,7 +163,7 @@ class Outputs:
         seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)
         header = Header(
             stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.frame_id)
-        style = _Style(self._taxonomy, self.config)
+        style = _Style(self._perception, self.config)
         for output in wanted:
             message = fill(output.message_type(), output.fields(result, style))
             message.header = header

@@ -117,7 +117,7 @@ class StereoSegNode(LifecycleNode):
                 'UNTRAINED: model.weights is empty, the network has random weights and its '
                 'labels mean nothing')
         self._statistics = Statistics()
-        self._outputs = Outputs(self, config.output, perception.taxonomy)
+        self._outputs = Outputs(self, config.output, perception)
         self._diagnostics = Diagnostics(self, {
             'model': config.model.name,
             'weights': trained,

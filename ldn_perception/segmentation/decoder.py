@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import enum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 import torch
 
 from ldn_perception.errors import SegmentationError
@@ -42,7 +44,8 @@ class Decoder(Protocol):
     """Turns the logits of one image into its segmentation."""
 
     def decode(
-        self, logits: torch.Tensor, shape: tuple[int, int], rule: OodRule, quantities: Quantity,
+        self, logits: torch.Tensor, image: NDArray[np.uint8], rule: OodRule,
+        quantities: Quantity,
     ) -> Segmentation:
         """Upsample bilinearly to the image and decide every pixel.
 
@@ -52,7 +55,7 @@ class Decoder(Protocol):
 
         Args:
             logits: (1, C, h, w) float tensor, a channel for each class of the taxonomy.
-            shape: Height and width of the image [px].
+            image: (H, W, 3) uint8 RGB, what the network saw; most decoders take its size only.
             rule: Threshold and label policy.
             quantities: What to compute beside the labels.
 

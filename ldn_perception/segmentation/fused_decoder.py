@@ -34,10 +34,12 @@ class FusedDecoder:
         self._pool = ThreadPoolExecutor(num_threads, 'decode')
 
     def decode(
-        self, logits: torch.Tensor, shape: tuple[int, int], rule: OodRule, quantities: Quantity,
+        self, logits: torch.Tensor, image: NDArray[np.uint8], rule: OodRule,
+        quantities: Quantity,
     ) -> Segmentation:
         """Decode one image; see Decoder."""
         check_logits(logits, self._taxonomy)
+        shape = image.shape[:2]
         scores = logits[0].float().numpy()  # (C, h, w), often channels last in memory
         labels = np.empty(shape, np.uint8)
         wants = [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
@@ -24,10 +25,12 @@ class TorchDecoder:
         self._taxonomy = taxonomy
 
     def decode(
-        self, logits: torch.Tensor, shape: tuple[int, int], rule: OodRule, quantities: Quantity,
+        self, logits: torch.Tensor, image: NDArray[np.uint8], rule: OodRule,
+        quantities: Quantity,
     ) -> Segmentation:
         """Decode one image; see Decoder."""
         check_logits(logits, self._taxonomy)
+        shape = image.shape[:2]
         num_driving = self._taxonomy.num_driving
         scores = F.interpolate(
             logits.float(), shape, mode='bilinear', align_corners=False)[0]  # (C, H, W)

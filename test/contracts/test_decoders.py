@@ -8,7 +8,9 @@ import torch
 
 from ldn_perception.errors import SegmentationError
 from ldn_perception.frames import Quantity
+from ldn_perception.segmentation.crf_decoder import CrfDecoder
 from ldn_perception.segmentation.decoder import LabelPolicy, OodRule
+from ldn_perception.segmentation.dense_crf import CrfParameters, DenseCrf
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018
@@ -17,6 +19,8 @@ DECODERS = {
     'torch': TorchDecoder,
     'fused, one thread': lambda taxonomy: FusedDecoder(taxonomy, 1),
     'fused, three threads': lambda taxonomy: FusedDecoder(taxonomy, 3),
+    'crf that does not iterate': lambda taxonomy: CrfDecoder(
+        taxonomy, DenseCrf(CrfParameters(num_iterations=0)), TorchDecoder(taxonomy)),
 }
 
 
@@ -43,6 +47,10 @@ def interpolate_slowly(plane, y, x, shape):
             + t * ((1 - u) * plane[bottom, left] + u * plane[bottom, right]))
 
 
+def blank(height, width):
+    return np.zeros((height, width, 3), np.uint8)
+
+
 def logits_of(num_classes, height, width, scale=4.0):
     generator = torch.Generator().manual_seed(height * width)
     return torch.randn(1, num_classes, height, width, generator=generator) * scale
@@ -55,7 +63,7 @@ class TestDecoderContract:
     def test_every_pixel_is_decided_as_the_slow_reference_does(self, build, taxonomy, policy):
         rule, shape = OodRule(0.4, policy), (13, 22)
         logits = logits_of(len(taxonomy), 4, 6)
-        segmentation = build(taxonomy).decode(logits, shape, rule, Quantity.ALL)
+        segmentation = build(taxonomy).decode(logits, blank(*shape), rule, Quantity.ALL)
         planes = logits[0].double().numpy()
         for y in range(shape[0]):
             for x in range(shape[1]):
@@ -69,26 +77,26 @@ class TestDecoderContract:
 
     def test_the_smaller_id_wins_among_equals(self, build):
         logits = torch.zeros(1, len(ROB2018), 2, 2)
-        segmentation = build(ROB2018).decode(logits, (4, 4), OodRule(), Quantity.ALL)
+        segmentation = build(ROB2018).decode(logits, blank(4, 4), OodRule(), Quantity.ALL)
         assert (segmentation.labels == 0).all()
         np.testing.assert_allclose(segmentation.foreign_probability, 20 / 39, rtol=1e-5)
 
     def test_extreme_logits_do_not_overflow(self, build):
         logits = torch.full((1, len(CITYSCAPES), 2, 2), -1e4)
         logits[:, 5] = 1e4
-        segmentation = build(CITYSCAPES).decode(logits, (8, 8), OodRule(), Quantity.ALL)
+        segmentation = build(CITYSCAPES).decode(logits, blank(8, 8), OodRule(), Quantity.ALL)
         assert (segmentation.labels == 5).all()
         np.testing.assert_allclose(segmentation.confidence, 1)
         np.testing.assert_allclose(segmentation.foreign_probability, 0)
 
     def test_what_is_not_asked_for_is_not_there(self, build):
         decoder, logits = build(ROB2018), logits_of(len(ROB2018), 4, 6)
-        everything = decoder.decode(logits, (16, 24), OodRule(), Quantity.ALL)
+        everything = decoder.decode(logits, blank(16, 24), OodRule(), Quantity.ALL)
         for quantity, name in (
             (Quantity.OOD_MASK, 'ood_mask'), (Quantity.CONFIDENCE, 'confidence'),
             (Quantity.FOREIGN_PROBABILITY, 'foreign_probability'),
         ):
-            some = decoder.decode(logits, (16, 24), OodRule(), quantity)
+            some = decoder.decode(logits, blank(16, 24), OodRule(), quantity)
             np.testing.assert_array_equal(some.labels, everything.labels)
             for other in ('ood_mask', 'confidence', 'foreign_probability'):
                 values = getattr(some, other)
@@ -96,31 +104,32 @@ class TestDecoderContract:
                     np.testing.assert_array_equal(values, getattr(everything, name))
                 else:
                     assert values is None
-        nothing = decoder.decode(logits, (16, 24), OodRule(), Quantity.NOTHING)
+        nothing = decoder.decode(logits, blank(16, 24), OodRule(), Quantity.NOTHING)
         np.testing.assert_array_equal(nothing.labels, everything.labels)
 
     def test_a_taxonomy_without_foreign_classes_is_never_foreign(self, build):
         segmentation = build(CITYSCAPES).decode(
-            logits_of(19, 4, 6), (16, 24), OodRule(0.0), Quantity.ALL)
+            logits_of(19, 4, 6), blank(16, 24), OodRule(0.0), Quantity.ALL)
         assert not segmentation.ood_mask.any()
 
     def test_half_precision_logits_are_taken(self, build):
         logits = logits_of(19, 4, 6).bfloat16()
         decoder = build(CITYSCAPES)
         np.testing.assert_array_equal(
-            decoder.decode(logits, (16, 24), OodRule(), Quantity.NOTHING).labels,
-            decoder.decode(logits.float(), (16, 24), OodRule(), Quantity.NOTHING).labels)
+            decoder.decode(logits, blank(16, 24), OodRule(), Quantity.NOTHING).labels,
+            decoder.decode(logits.float(), blank(16, 24), OodRule(), Quantity.NOTHING).labels)
 
     @pytest.mark.parametrize('shape', [(1, 20, 2, 2), (2, 19, 2, 2), (19, 2, 2)])
     def test_logits_of_another_taxonomy_are_refused(self, build, shape):
         with pytest.raises(SegmentationError, match=(
             r'logits must be \(1, 19, h, w\) for taxonomy cityscapes, got .*: build the model')):
-            build(CITYSCAPES).decode(torch.zeros(shape), (8, 8), OodRule(), Quantity.NOTHING)
+            build(CITYSCAPES).decode(torch.zeros(shape), blank(8, 8), OodRule(), Quantity.NOTHING)
 
 
 def test_the_fused_decoder_gives_the_labels_of_the_reference_at_camera_size():
     logits = logits_of(len(ROB2018), 93, 307)
-    fused = FusedDecoder(ROB2018, 2).decode(logits, (370, 1226), OodRule(), Quantity.OOD_MASK)
-    reference = TorchDecoder(ROB2018).decode(logits, (370, 1226), OodRule(), Quantity.OOD_MASK)
+    fused = FusedDecoder(ROB2018, 2).decode(logits, blank(370, 1226), OodRule(), Quantity.OOD_MASK)
+    reference = TorchDecoder(ROB2018).decode(
+        logits, blank(370, 1226), OodRule(), Quantity.OOD_MASK)
     assert (fused.labels != reference.labels).sum() == 0
     assert (fused.ood_mask != reference.ood_mask).mean() < 1e-5

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.models.spatial_pyramid import SpatialPyramid, grid_shape
+from ldn_perception.models.spatial_pyramid import LocalContext, SpatialPyramid, grid_shape
 
 
 def average_cells(features, rows, columns):
@@ -58,3 +58,28 @@ def test_grids_are_an_argument():
     assert len(pyramid.levels) == 2
     assert pyramid.blend.conv.in_channels == 4 + 2 * 2
     assert pyramid.eval()(torch.randn(1, 6, 4, 4)).shape == (1, 3, 4, 4)
+
+
+def test_unreduced_pyramid_pools_the_features_themselves_on_equal_rows_and_columns():
+    pyramid = SpatialPyramid(
+        6, projected_channels=None, level_channels=2, out_channels=3, grid_rows=(3, 1),
+        square_cells=False,
+    ).eval()
+    features = torch.randn(1, 6, 4, 9)
+    context, pools = pyramid.context_and_pools(features)
+    assert context.shape == (1, 3, 4, 9)
+    assert torch.allclose(pools[0], average_cells(features, 3, 3), atol=1e-5)
+    assert torch.allclose(pools[1], average_cells(features, 1, 1), atol=1e-5)
+    assert pyramid.pooled_channels == (6, 6)
+
+
+def test_without_pyramid_a_cell_sees_its_neighbours_only():
+    torch.manual_seed(0)
+    context = LocalContext(6, projected_channels=16, out_channels=3).eval()
+    features = torch.randn(1, 6, 7, 7)
+    changed = features.clone()
+    changed[..., 3, 3] += 1
+    differs = (context(features) != context(changed)).any(dim=1)[0]
+    assert differs.nonzero().min() == 2
+    assert differs.nonzero().max() == 4
+    assert context.context_and_pools(features)[1] == []

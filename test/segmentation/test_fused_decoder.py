@@ -15,11 +15,11 @@ from ldn_perception.taxonomy import CITYSCAPES, ROB2018
 @pytest.mark.parametrize('taxonomy', [CITYSCAPES, ROB2018], ids=lambda entry: entry.name)
 def test_compiling_does_not_change_what_the_source_says(monkeypatch, taxonomy, quantities):
     logits = torch.randn(1, len(taxonomy), 3, 4, generator=torch.Generator().manual_seed(0)) * 3
-    rule = OodRule(0.5, LabelPolicy.DRIVING)
-    compiled = FusedDecoder(taxonomy).decode(logits, (7, 9), rule, quantities)
+    rule, image = OodRule(0.5, LabelPolicy.DRIVING), np.zeros((7, 9, 3), np.uint8)
+    compiled = FusedDecoder(taxonomy).decode(logits, image, rule, quantities)
     for name in ('_decode_rows', '_stretch', '_exponential'):
         monkeypatch.setattr(fused_decoder, name, getattr(fused_decoder, name).py_func)
-    interpreted = FusedDecoder(taxonomy).decode(logits, (7, 9), rule, quantities)
+    interpreted = FusedDecoder(taxonomy).decode(logits, image, rule, quantities)
     np.testing.assert_array_equal(compiled.labels, interpreted.labels)
     for name in ('confidence', 'foreign_probability'):
         first, second = getattr(compiled, name), getattr(interpreted, name)

@@ -1,0 +1,278 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""ImageNet weights of torchvision for the backbones, renamed tensor by tensor.
+
+Nothing of torchvision is imported: its files are read, and what each of their tensors is called
+here stands in the tables below. Its networks expect images normalised as `normalise` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from http.client import HTTPException
+import os
+from pathlib import Path
+import pickle
+import re
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+import torch
+from torch import Tensor, nn
+
+from ldn_perception.errors import ModelError
+from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
+from ldn_perception.models.resnet import ConvNorm, ResidualUnit, ResNet
+from ldn_perception.models.vgg import PyramidNorm, VggFeatures
+
+_SERVER = 'https://download.pytorch.org/models'
+
+IMAGENET_FILES: dict[str, str] = {
+    'densenet121': f'{_SERVER}/densenet121-a639ec97.pth',
+    'densenet161': f'{_SERVER}/densenet161-8d451a50.pth',
+    'densenet169': f'{_SERVER}/densenet169-b2777c0a.pth',
+    'resnet18': f'{_SERVER}/resnet18-f37072fd.pth',
+    'resnet50': f'{_SERVER}/resnet50-0676ba61.pth',
+    'resnet101': f'{_SERVER}/resnet101-63fe2227.pth',
+    'vgg16': f'{_SERVER}/vgg16-397923af.pth',
+}
+"""Name -> published file, the first version of each (IMAGENET1K_V1)."""
+
+_UNREADABLE = (
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError, OverflowError, pickle.UnpicklingError,
+)
+"""What torch raises for files that are damaged or something else altogether."""
+
+_COUNTER = '.num_batches_tracked'
+_OLD_DENSENET_NAME = re.compile(r'(\.denselayer\d+\.(?:norm|conv))\.([12])\.')
+
+
+def load_imagenet_weights(backbone: nn.Module, source: str | os.PathLike[str]) -> None:
+    """Load torchvision's ImageNet weights into a backbone, every tensor or none.
+
+    Every tensor of the backbone must be in the source, and every tensor of the source in the
+    backbone, with three exceptions: the classifier and the norm before it are left out, batch
+    counters that files of old networks lack become 0, and the batch norm of VGG, which is in no
+    file, stays as it is.
+
+    Args:
+        backbone: `DenseNet`, `ResNet` or `VggFeatures`; stays on its device.
+        source: A name in `IMAGENET_FILES` (str), downloaded unless the cache of torch.hub has it,
+            or the path of a file: torch's format, or safetensors where it ends so.
+
+    Raises:
+        ModelError: There is no such file or name, it cannot be downloaded or read, it holds
+            anything but tensors, a tensor is missing, left over or of another shape, or nothing
+            is published for such a backbone.
+    """
+    layout = _find_layout(backbone)
+    expected = _expected_tensors(backbone, layout.rename_modules(backbone))
+    found = {
+        name: value for name, value in _modernise(_read(source)).items()
+        if not layout.ignored.fullmatch(name)
+    }
+    for name in expected:
+        if name.endswith(_COUNTER):
+            found.setdefault(name, torch.zeros((), dtype=torch.int64))
+    state = backbone.state_dict()
+    _check_names(source, backbone, found, expected)
+    for name, own_name in expected.items():
+        _check_shape(source, name, found[name], state[own_name])
+    backbone.load_state_dict({**state, **{expected[name]: found[name] for name in expected}})
+
+
+def _densenet_modules(backbone: DenseNet) -> dict[str, str]:
+    names = {'stem.conv': 'features.conv0', 'stem.norm': 'features.norm0'}
+    block_number, layer_number = 1, 0
+    for index, block in enumerate(backbone.blocks):
+        assert isinstance(block, DenseBlock)
+        for unit in range(len(block.units)):
+            layer_number += 1
+            own = f'blocks.{index}.units.{unit}'
+            published = f'features.denseblock{block_number}.denselayer{layer_number}'
+            names |= {
+                f'{own}.reduce.norm': f'{published}.norm1',
+                f'{own}.reduce.conv': f'{published}.conv1',
+                f'{own}.grow.norm': f'{published}.norm2',
+                f'{own}.grow.conv': f'{published}.conv2',
+            }
+        down = backbone.downs[index] if index < len(backbone.downs) else None
+        if isinstance(down, TransitionDown):
+            for part in ('norm', 'conv'):
+                names[f'downs.{index}.{part}'] = f'features.transition{block_number}.{part}'
+            block_number, layer_number = block_number + 1, 0
+    return names
+
+
+def _resnet_modules(backbone: ResNet) -> dict[str, str]:
+    names = {'stem.conv': 'conv1', 'stem.norm': 'bn1'}
+    for index, stage in enumerate(backbone.stages):
+        for number, unit in enumerate(stage.children()):
+            assert isinstance(unit, ResidualUnit)
+            own, published = f'stages.{index}.{number}', f'layer{index + 1}.{number}'
+            for layer in range(len(unit.layers)):
+                names[f'{own}.layers.{layer}.conv'] = f'{published}.conv{layer + 1}'
+                names[f'{own}.layers.{layer}.norm'] = f'{published}.bn{layer + 1}'
+            if isinstance(unit.shortcut, ConvNorm):
+                names[f'{own}.shortcut.conv'] = f'{published}.downsample.0'
+                names[f'{own}.shortcut.norm'] = f'{published}.downsample.1'
+    return names
+
+
+def _vgg_modules(backbone: VggFeatures) -> dict[str, str]:
+    return {
+        'groups.0.conv1_1': 'features.0',
+        'groups.0.conv1_2': 'features.2',
+        'groups.1.conv2_1': 'features.5',
+        'groups.1.conv2_2': 'features.7',
+        'groups.2.conv3_1': 'features.10',
+        'groups.2.conv3_2': 'features.12',
+        'groups.2.conv3_3': 'features.14',
+        'groups.3.conv4_1': 'features.17',
+        'groups.3.conv4_2': 'features.19',
+        'groups.3.conv4_3': 'features.21',
+        'groups.4.conv5_1': 'features.24',
+        'groups.4.conv5_2': 'features.26',
+        'groups.4.conv5_3': 'features.28',
+    }
+
+
+class _Layout(NamedTuple):
+    """How torchvision stores a family of networks."""
+
+    rename_modules: Callable[[Any], dict[str, str]]
+    ignored: re.Pattern[str]
+
+
+_LAYOUTS: dict[type[nn.Module], _Layout] = {
+    DenseNet: _Layout(_densenet_modules, re.compile(
+        r'features\.norm5\.(weight|bias|running_mean|running_var|num_batches_tracked)'
+        r'|classifier\.(weight|bias)'
+    )),
+    ResNet: _Layout(_resnet_modules, re.compile(r'fc\.(weight|bias)')),
+    VggFeatures: _Layout(_vgg_modules, re.compile(r'classifier\.[036]\.(weight|bias)')),
+}
+"""Family -> its module names to the published ones, and the tensors it has no place for."""
+
+
+def _find_layout(backbone: nn.Module) -> _Layout:
+    for family, layout in _LAYOUTS.items():
+        if isinstance(backbone, family):
+            return layout
+    raise ModelError(
+        'backbone', must_be=f'one of {", ".join(family.__name__ for family in _LAYOUTS)}',
+        got=type(backbone).__name__, do='start from random weights or choose another backbone',
+    )
+
+
+def _expected_tensors(backbone: nn.Module, modules: Mapping[str, str]) -> dict[str, str]:
+    expected = {}
+    for own_name in backbone.state_dict():
+        module, _, tensor = own_name.rpartition('.')
+        if not isinstance(backbone.get_submodule(module), PyramidNorm):
+            expected[f'{modules[module]}.{tensor}'] = own_name
+    return expected
+
+
+def _modernise(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # The published DenseNets were saved when their layers were still called norm.1 and conv.1.
+    return {_OLD_DENSENET_NAME.sub(r'\1\2.', name): value for name, value in found.items()}
+
+
+def _read(source: str | os.PathLike[str]) -> dict[str, Tensor]:
+    if isinstance(source, str) and source in IMAGENET_FILES:
+        content = _download(source)
+    else:
+        content = _read_file(Path(source))
+    if not isinstance(content, dict):
+        raise _not_tensors(source, f'a {type(content).__name__}')
+    others = [
+        name for name, value in content.items()
+        if not (isinstance(name, str) and isinstance(value, Tensor))
+    ]
+    if others:
+        raise _not_tensors(source, f'something else under {_first(others)}')
+    return content
+
+
+def _not_tensors(source: str | os.PathLike[str], got: str) -> ModelError:
+    return ModelError(
+        f'ImageNet weights {source}', must_be='a dict of names to tensors', got=got,
+        do='save the state_dict of the torchvision network alone',
+    )
+
+
+def _download(name: str) -> object:
+    url = IMAGENET_FILES[name]
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, map_location='cpu', progress=False, check_hash=True, weights_only=True
+        )
+    except (*_UNREADABLE, HTTPException) as error:
+        raise ModelError(
+            f'ImageNet weights {name}', must_be=f'available from {url}', got=_reason(error),
+            do='fetch the file on a machine with a network and pass its path, or delete a damaged '
+            f'copy under {torch.hub.get_dir()}',
+        ) from error
+
+
+def _read_file(path: Path) -> object:
+    if not path.is_file():
+        raise ModelError(
+            f'ImageNet weights {path}',
+            must_be=f'an existing file or one of {", ".join(IMAGENET_FILES)}',
+            got='a directory' if path.is_dir() else 'nothing', do='check the path or name',
+        )
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except (*_UNREADABLE, SafetensorError) as error:
+        raise ModelError(
+            f'ImageNet weights {path}',
+            must_be='readable tensors in the format of torch or in *.safetensors',
+            got=_reason(error), do='fetch the file again',
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    # Torch's own text advises to run whatever code the file holds.
+    if isinstance(error, pickle.UnpicklingError):
+        return 'a damaged file, or one that holds more than tensors'
+    return str(error).partition('\n')[0] or type(error).__name__
+
+
+def _check_names(
+    source: str | os.PathLike[str],
+    backbone: nn.Module,
+    found: Mapping[str, Tensor],
+    expected: Mapping[str, str],
+) -> None:
+    missing = [name for name in expected if name not in found]
+    left_over = [name for name in found if name not in expected]
+    if missing or left_over:
+        raise ModelError(
+            f'tensors of ImageNet weights {source}',
+            must_be=f'the {len(expected)} that torchvision has for this {type(backbone).__name__}',
+            got=f'{len(missing)} missing {_first(missing)} and {len(left_over)} left over '
+                f'{_first(left_over)}',
+            do='use the weights of a network of the same family and depth',
+        )
+
+
+def _check_shape(
+    source: str | os.PathLike[str], name: str, found: Tensor, expected: Tensor
+) -> None:
+    if found.shape != expected.shape:
+        raise ModelError(
+            f'tensor {name} of ImageNet weights {source}', must_be=str(tuple(expected.shape)),
+            got=tuple(found.shape), do='use the weights of a network of the same size',
+        )
+
+
+def _first(names: Iterable[object]) -> str:
+    names = [str(name) for name in names]
+    more = f' and {len(names) - 5} more' if len(names) > 5 else ''
+    return f'{names[:5]}{more}'

@@ -1,0 +1,480 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files are made from a description of torchvision's networks of its own, as wide as they are.
+
+Each of their tensors holds one value everywhere that no other has. Such a tensor needs the memory
+of that value alone, so the networks can have their true size.
+"""
+
+import hashlib
+import math
+import re
+
+import pytest
+from safetensors.torch import save_file
+import torch
+from torch import nn
+
+from ldn_perception.errors import ModelError
+from ldn_perception.models.densenet import DenseNet
+from ldn_perception.models.dpn import dpn68
+from ldn_perception.models.imagenet_weights import IMAGENET_FILES, load_imagenet_weights
+from ldn_perception.models.resnet import ResNet, resnet18, resnet50, resnet101
+from ldn_perception.models.vgg import VggFeatures
+
+
+def conv(name, outputs, inputs, kernel):
+    return {f'{name}.weight': (outputs, inputs, kernel, kernel)}
+
+
+def norm(name, maps):
+    names = ('weight', 'bias', 'running_mean', 'running_var')
+    return {**{f'{name}.{part}': (maps,) for part in names}, f'{name}.num_batches_tracked': ()}
+
+
+def linear(name, outputs, inputs):
+    return {f'{name}.weight': (outputs, inputs), f'{name}.bias': (outputs,)}
+
+
+def densenet_layout(blocks, growth=32, width=64):
+    """Names and shapes, in the order in which the network computes."""
+    layout = conv('features.conv0', width, 3, 7) | norm('features.norm0', width)
+    for block, size in enumerate(blocks, 1):
+        for layer in range(1, size + 1):
+            name = f'features.denseblock{block}.denselayer{layer}'
+            layout |= norm(f'{name}.norm1', width)
+            layout |= conv(f'{name}.conv1', 4 * growth, width, 1)
+            layout |= norm(f'{name}.norm2', 4 * growth)
+            layout |= conv(f'{name}.conv2', growth, 4 * growth, 3)
+            width += growth
+        if block < len(blocks):
+            layout |= norm(f'features.transition{block}.norm', width)
+            layout |= conv(f'features.transition{block}.conv', width // 2, width, 1)
+            width //= 2
+    return layout | norm('features.norm5', width) | linear('classifier', 1000, width)
+
+
+def resnet_layout(stages, kernels, expansion):
+    layout = conv('conv1', 64, 3, 7) | norm('bn1', 64)
+    inputs = 64
+    for stage, size in enumerate(stages):
+        width = 64 * 2 ** stage
+        for block in range(size):
+            name, maps = f'layer{stage + 1}.{block}', inputs
+            for index, kernel in enumerate(kernels, 1):
+                outputs = expansion * width if index == len(kernels) else width
+                layout |= conv(f'{name}.conv{index}', outputs, maps, kernel)
+                layout |= norm(f'{name}.bn{index}', outputs)
+                maps = outputs
+            if inputs != outputs:
+                layout |= conv(f'{name}.downsample.0', outputs, inputs, 1)
+                layout |= norm(f'{name}.downsample.1', outputs)
+            inputs = outputs
+    return layout | linear('fc', 1000, inputs)
+
+
+def vgg_layout():
+    layout, index, inputs = {}, 0, 3
+    for width in (64, 64, 'M', 128, 128, 'M', *(256,) * 3, 'M', *(512,) * 3, 'M', *(512,) * 3):
+        if width == 'M':
+            index += 1
+            continue
+        layout |= conv(f'features.{index}', width, inputs, 3)
+        layout |= {f'features.{index}.bias': (width,)}
+        index, inputs = index + 2, width
+    for name, outputs, inputs in (
+        ('classifier.0', 4096, 512 * 7 * 7), ('classifier.3', 4096, 4096),
+        ('classifier.6', 1000, 4096),
+    ):
+        layout |= linear(name, outputs, inputs)
+    return layout
+
+
+LAYOUTS = {
+    'densenet121': densenet_layout((6, 12, 24, 16)),
+    'densenet161': densenet_layout((6, 12, 36, 24), growth=48, width=96),
+    'densenet169': densenet_layout((6, 12, 32, 32)),
+    'resnet18': resnet_layout((2, 2, 2, 2), (3, 3), 1),
+    'resnet50': resnet_layout((3, 4, 6, 3), (1, 3, 1), 4),
+    'resnet101': resnet_layout((3, 4, 23, 3), (1, 3, 1), 4),
+    'vgg16': vgg_layout(),
+}
+PUBLISHED_PARAMETERS = {
+    'densenet121': 7_978_856, 'densenet161': 28_681_000, 'densenet169': 14_149_480,
+    'resnet18': 11_689_512, 'resnet50': 25_557_032, 'resnet101': 44_549_160,
+    'vgg16': 138_357_544,
+}
+BACKBONES = {
+    'densenet121': DenseNet,
+    'densenet161': lambda: DenseNet(block_sizes=(6, 12, 36, 24), growth=48, stem_channels=96),
+    'densenet169': lambda: DenseNet(block_sizes=(6, 12, 32, 32)),
+    'resnet18': resnet18, 'resnet50': resnet50, 'resnet101': resnet101, 'vgg16': VggFeatures,
+}
+CLASSIFIER = re.compile(r'(features\.norm5|classifier.*|fc)\.\w+')
+
+
+def distinct_tensors(layout):
+    """A tensor for every name, the same value everywhere in it: its place in the layout."""
+    return {
+        name: torch.tensor(
+            index, dtype=torch.int64 if 'num_batches' in name else torch.float32
+        ).expand(shape)
+        for index, (name, shape) in enumerate(layout.items(), 1)
+    }
+
+
+def build_empty(name):
+    """A backbone without initial values, which would take longer than all the rest."""
+    with torch.device('meta'):
+        return BACKBONES[name]()
+
+
+def tensors_in_order_of_use(backbone):
+    """Names of all tensors of the convolutions and batch norms, as an image meets them."""
+    names = {module: name for name, module in backbone.named_modules()}
+    used = []
+    hooks = [
+        module.register_forward_hook(lambda module, *_: used.append(module))
+        for module in names if isinstance(module, (nn.Conv2d, nn.BatchNorm2d))
+    ]
+    with torch.no_grad():
+        image = torch.empty(1, 3, 64, 64, device='meta')
+        backbone.eval()([image] if isinstance(backbone, VggFeatures) else image)
+    for hook in hooks:
+        hook.remove()
+    return [f'{names[module]}.{name}' for module in used for name in module.state_dict()]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(tensors, name='weights.pth'):
+        torch.save(tensors, tmp_path / name)
+        return tmp_path / name
+    return write_file
+
+
+@pytest.fixture(scope='module')
+def small():
+    """A ResNet of four units and a file for it."""
+    layout = resnet_layout((1, 1, 1, 1), (3, 3), 1)
+    return ResNet(stage_sizes=(1, 1, 1, 1)), distinct_tensors(layout)
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_description_has_the_published_number_of_parameters(name):
+    counted = sum(
+        math.prod(shape) for key, shape in LAYOUTS[name].items()
+        if 'running' not in key and 'num_batches' not in key
+    )
+    assert counted == PUBLISHED_PARAMETERS[name]
+
+
+def test_every_network_of_the_description_can_be_asked_for_by_name():
+    assert set(IMAGENET_FILES) == set(LAYOUTS)
+    for name, url in IMAGENET_FILES.items():
+        assert re.fullmatch(rf'https://\S+/models/{name}-[0-9a-f]{{8}}\.pth', url)
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_every_tensor_lands_where_it_is_used(name, write):
+    backbone = build_empty(name)
+    tensors = distinct_tensors(LAYOUTS[name])
+    used = [
+        key for key in tensors_in_order_of_use(backbone) if not key.startswith('groups.4.norm')
+    ]
+    backbone.to_empty(device='cpu')
+    load_imagenet_weights(backbone, write(tensors))
+    kept = [key for key in tensors if not CLASSIFIER.fullmatch(key)]
+    state = backbone.state_dict()
+    assert len(set(used)) == len(kept)
+    assert sum(key.startswith('groups.4.norm') for key in state) == len(state) - len(used)
+    for own, published in zip(used, kept, strict=True):
+        assert own.rpartition('.')[2] == published.rpartition('.')[2]
+        assert torch.equal(state[own], tensors[published]), (own, published)
+
+
+@pytest.mark.parametrize('split_blocks', [(), (2,), (1, 2)])
+def test_split_blocks_take_the_units_of_the_whole_block_in_order(split_blocks, write):
+    backbone = DenseNet(block_sizes=(2, 4, 5, 3), split_blocks=split_blocks)
+    load_imagenet_weights(backbone, write(distinct_tensors(densenet_layout((2, 4, 5, 3)))))
+    values = [
+        float(unit.grow.conv.weight.detach().flatten()[0])
+        for block in backbone.blocks for unit in block.units
+    ]
+    assert len(values) == 14
+    assert values == sorted(set(values))
+
+
+def test_layer_names_of_old_densenet_files_are_understood(write):
+    layout = densenet_layout((2, 2, 4, 2))
+    tensors = {
+        re.sub(r'(denselayer\d+\.(norm|conv))([12])', r'\1.\3', key): value
+        for key, value in distinct_tensors(layout).items() if 'num_batches' not in key
+    }
+    assert 'features.denseblock3.denselayer4.norm.2.running_mean' in tensors
+    assert 'features.transition1.norm.weight' in tensors
+    backbone, today = DenseNet(block_sizes=(2, 2, 4, 2)), DenseNet(block_sizes=(2, 2, 4, 2))
+    load_imagenet_weights(backbone, write(tensors))
+    load_imagenet_weights(today, write(distinct_tensors(layout)))
+    state = backbone.state_dict()
+    for key, value in today.state_dict().items():
+        assert torch.equal(state[key], value) or key.endswith('num_batches_tracked'), key
+
+
+def test_counters_that_old_files_lack_become_zero(small, write):
+    backbone, tensors = small
+    load_imagenet_weights(backbone, write(tensors))
+    assert backbone.stem.norm.num_batches_tracked > 0
+    kept = {key: value for key, value in tensors.items() if 'num_batches' not in key}
+    load_imagenet_weights(backbone, write(kept))
+    assert backbone.stem.norm.num_batches_tracked == 0
+
+
+def test_batch_norm_of_vgg_stays_as_it_is(write):
+    backbone = VggFeatures()
+    backbone.groups[4].norm5_2.running_mean.fill_(7)
+    load_imagenet_weights(backbone, write(distinct_tensors(vgg_layout())))
+    assert (backbone.groups[4].norm5_2.running_mean == 7).all()
+    assert (backbone.groups[4].norm5_2.running_var == 1).all()
+
+
+def test_features_without_a_classifier_are_enough(small, write):
+    backbone, tensors = small
+    without = {key: value for key, value in tensors.items() if not key.startswith('fc.')}
+    load_imagenet_weights(backbone, write(without))
+
+
+def test_safetensors_and_half_precision_are_read(small, tmp_path):
+    backbone, tensors = small
+    path = tmp_path / 'weights.safetensors'
+    halves = {
+        key: value.to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in tensors.items() if not key.startswith('fc.')
+    }
+    save_file(halves, path)
+    load_imagenet_weights(backbone, str(path))
+    assert backbone.stem.conv.weight.dtype == torch.float32
+    assert torch.equal(backbone.stem.norm.bias, tensors['bn1.bias'])
+
+
+@pytest.mark.parametrize(
+    ('take', 'add', 'got'),
+    [
+        (['bn1.bias'], [], r"1 missing \['bn1.bias'\] and 0 left over \[\]"),
+        ([], ['layer5.0.conv1.weight'],
+         r"0 missing \[\] and 1 left over \['layer5.0.conv1.weight'\]"),
+        (['conv1.weight'], ['stem.weight'],
+         r"1 missing \['conv1.weight'\] and 1 left over \['stem.weight'\]"),
+        ([], [f'x{index}' for index in range(7)],
+         r"0 missing \[\] and 7 left over \['x0', 'x1', 'x2', 'x3', 'x4'\] and 2 more"),
+    ],
+)
+def test_missing_and_left_over_tensors_are_named_and_nothing_is_loaded(
+    small, write, take, add, got
+):
+    backbone, tensors = small
+    changed = {key: value + 1 for key, value in tensors.items() if key not in take}
+    path = write({**changed, **{key: torch.zeros(1) for key in add}})
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    # The stem, 2 layers in each of 4 units and 3 projections: 12 times 6 tensors.
+    with pytest.raises(ModelError, match=r'tensors of ImageNet weights .*weights.pth must be the '
+                                         rf'72 that torchvision has for this ResNet, got {got}: '
+                                         'use the weights of a network of the same family'):
+        load_imagenet_weights(backbone, path)
+    assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'name'),
+    [('densenet121', 'densenet169'), ('densenet169', 'densenet121'), ('resnet18', 'resnet50'),
+     ('vgg16', 'resnet18'), ('resnet50', 'resnet101')],
+)
+def test_weights_of_another_network_are_refused(backbone, name, write):
+    path = write(distinct_tensors(LAYOUTS[name]))
+    with pytest.raises(ModelError, match=r'got \d+ missing .* and \d+ left over'):
+        load_imagenet_weights(build_empty(backbone), path)
+
+
+def test_units_without_a_bottleneck_have_no_published_weights(write):
+    backbone = DenseNet(block_sizes=(2, 2, 4, 2), widens=False)
+    path = write(distinct_tensors(densenet_layout((2, 2, 4, 2))))
+    with pytest.raises(ModelError, match=r"left over \['features.denseblock1.denselayer1.norm1"):
+        load_imagenet_weights(backbone, path)
+
+
+def test_tensor_of_another_shape_is_named_and_nothing_is_loaded(small, write):
+    backbone, tensors = small
+    before = backbone.stem.conv.weight.clone()
+    changed = {**tensors, 'layer2.0.conv1.weight': torch.zeros(128, 64, 1, 1),
+               'conv1.weight': tensors['conv1.weight'] + 1}
+    with pytest.raises(ModelError, match=r'tensor layer2.0.conv1.weight of ImageNet weights .* '
+                                         r'must be \(128, 64, 3, 3\), got \(128, 64, 1, 1\): use '
+                                         'the weights of a network of the same size'):
+        load_imagenet_weights(backbone, write(changed))
+    assert torch.equal(backbone.stem.conv.weight, before)
+
+
+def test_backbone_without_published_weights_is_refused(write):
+    with torch.device('meta'):
+        backbone = dpn68()
+    with pytest.raises(ModelError, match='backbone must be one of DenseNet, ResNet, VggFeatures, '
+                                         'got DualPathNet: start from random weights or choose'):
+        load_imagenet_weights(backbone, 'resnet18')
+
+
+def test_missing_file_and_unknown_name_are_told_with_the_names_there_are(small, tmp_path):
+    backbone, _ = small
+    with pytest.raises(ModelError, match=r'ImageNet weights resnet19 must be an existing file or '
+                                         r'one of densenet121, .*vgg16, got nothing: check the '
+                                         r'path or name'):
+        load_imagenet_weights(backbone, 'resnet19')
+    with pytest.raises(ModelError, match='got a directory'):
+        load_imagenet_weights(backbone, tmp_path)
+
+
+def test_path_is_never_taken_for_a_name(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match='must be an existing file or one of'):
+        load_imagenet_weights(small[0], tmp_path.relative_to(tmp_path) / 'resnet18')
+
+
+@pytest.mark.parametrize('name', ['w.pth', 'w.safetensors'])
+@pytest.mark.parametrize(
+    'content', [b'', b'<html>404</html>', b'\xff' * 64, b'PK\x03\x04 cut', b'\x80\x02]q\x00.']
+)
+def test_damaged_file_is_refused(small, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf'ImageNet weights .*{name} must be readable tensors in '
+                                         r'the format of torch or in \*.safetensors, got .+: '
+                                         'fetch the file again'):
+        load_imagenet_weights(small[0], tmp_path / name)
+
+
+def test_truncated_file_is_refused(small, write):
+    path = write(small[1])
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match='must be readable tensors'):
+        load_imagenet_weights(small[0], path)
+
+
+class RunsWhenUnpickled:
+    def __reduce__(self):
+        return print, ('this must not run',)
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_pickled_code_is_refused_and_does_not_run(small, tmp_path, capsys, legacy):
+    path = tmp_path / 'w.pth'
+    torch.save({'conv1.weight': RunsWhenUnpickled()}, path,
+               _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ModelError, match='got a damaged file, or one that holds more than '
+                                         'tensors: fetch the file again'):
+        load_imagenet_weights(small[0], path)
+    assert capsys.readouterr().out == ''
+
+
+def test_files_in_the_format_of_old_torch_are_read(small, tmp_path):
+    backbone, tensors = small
+    torch.save(tensors, tmp_path / 'w.pth', _use_new_zipfile_serialization=False)
+    load_imagenet_weights(backbone, tmp_path / 'w.pth')
+    assert torch.equal(backbone.stem.norm.bias, tensors['bn1.bias'])
+
+
+@pytest.mark.parametrize(
+    ('content', 'got'),
+    [
+        ([torch.zeros(1)], 'a list'),
+        ({0: torch.zeros(1)}, r"something else under \['0'\]"),
+        ({'state_dict': {'conv1.weight': torch.zeros(1)}, 'epoch': 3},
+         r"something else under \['state_dict', 'epoch'\]"),
+    ],
+)
+def test_file_with_anything_but_tensors_is_refused(small, write, content, got):
+    with pytest.raises(ModelError, match=rf'ImageNet weights .* must be a dict of names to '
+                                         rf'tensors, got {got}: save the state_dict of the '
+                                         'torchvision network alone'):
+        load_imagenet_weights(small[0], write(content))
+
+
+def publish(monkeypatch, tmp_path, path, digest):
+    published = path.with_name(f'resnet18-{digest}.pth')
+    path.rename(published)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setitem(IMAGENET_FILES, 'resnet18', published.as_uri())
+    return published
+
+
+def test_weights_asked_for_by_name_are_fetched_once(small, write, tmp_path, monkeypatch):
+    backbone, tensors = small
+    path = write(tensors)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    published = publish(monkeypatch, tmp_path, path, digest)
+    load_imagenet_weights(backbone, 'resnet18')
+    assert torch.equal(backbone.stem.norm.bias, tensors['bn1.bias'])
+    published.unlink()
+    nn.init.zeros_(backbone.stem.norm.bias)
+    load_imagenet_weights(backbone, 'resnet18')
+    assert torch.equal(backbone.stem.norm.bias, tensors['bn1.bias'])
+
+
+def test_weights_that_cannot_be_fetched_are_told_with_what_to_do(
+    small, write, tmp_path, monkeypatch
+):
+    published = publish(monkeypatch, tmp_path, write(small[1]), '0' * 8)
+    match = (r'ImageNet weights resnet18 must be available from file:///.*resnet18-00000000.pth, '
+             '{}: fetch the file on a machine with a network and pass its path')
+    with pytest.raises(ModelError, match=match.format('got invalid hash value .*')):
+        load_imagenet_weights(small[0], 'resnet18')
+    published.unlink()
+    with pytest.raises(ModelError, match=match.format('got .*No such file.*')):
+        load_imagenet_weights(small[0], 'resnet18')
+
+
+def test_damaged_copy_in_the_cache_is_told(small, write, tmp_path, monkeypatch):
+    publish(monkeypatch, tmp_path, write(small[1]), '0' * 8)
+    cache = tmp_path / 'home' / 'hub' / 'checkpoints'
+    cache.mkdir(parents=True)
+    (cache / 'resnet18-00000000.pth').write_bytes(b'<html>404</html>')
+    with pytest.raises(ModelError, match=r'must be available from .*, got a damaged file, or one '
+                                         r'that holds more than tensors: .*, or delete a damaged '
+                                         rf'copy under {tmp_path / "home" / "hub"}'):
+        load_imagenet_weights(small[0], 'resnet18')
+
+
+@pytest.fixture(scope='module')
+def torchvision_models():
+    try:
+        from torchvision import models
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        pytest.skip(f'torchvision cannot be imported here: {error}')
+    return models
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['densenet121', 'resnet18', 'resnet50', 'vgg16'])
+def test_features_equal_those_of_torchvision(torchvision_models, name, write):
+    network = getattr(torchvision_models, name)().eval()
+    stages = {
+        'densenet121': [f'features.denseblock{index}' for index in (1, 2, 3, 4)],
+        'resnet18': [f'layer{index}' for index in (1, 2, 3, 4)],
+        'resnet50': [f'layer{index}' for index in (1, 2, 3, 4)],
+        'vgg16': ['features.16', 'features.29'],
+    }[name]
+    expected = []
+    for stage in stages:
+        network.get_submodule(stage).register_forward_hook(
+            lambda _module, _inputs, output: expected.append(output.clone())
+        )
+    image = torch.randn(1, 3, 64, 96)
+    network(image)
+    if name == 'vgg16':
+        backbone = VggFeatures(normalised_groups=()).eval()
+        load_imagenet_weights(backbone, write(network.state_dict()))
+        both = backbone([image])[0]
+        features = [both[:, 512:], both[:, :512, ::2, ::2]]
+    else:
+        backbone = (DenseNet(split_blocks=()) if name == 'densenet121' else BACKBONES[name]())
+        load_imagenet_weights(backbone.eval(), write(network.state_dict()))
+        features = backbone(image)
+    for ours, theirs in zip(features, expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()))
