@@ -24,6 +24,7 @@ from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.multi_scale import MultiScaleEngine
 from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
 from ldn_perception.models.segmentation_model import SegmentationModel
@@ -51,6 +52,8 @@ class Perception:
         taxonomy: Classes of its labels.
         device: Where the network runs.
         is_trained: False for random weights.
+        calibrated_threshold: Foreign probability the weights were calibrated for; None if they
+            were not.
         switch_levels: (H, W) pixels per metre to the pyramid levels a scale-selecting network
             takes there, (M, H, W) uint8; None for other networks.
     """
@@ -59,6 +62,7 @@ class Perception:
     taxonomy: Taxonomy
     device: torch.device
     is_trained: bool
+    calibrated_threshold: float | None = None
     switch_levels: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
@@ -72,19 +76,22 @@ def build_perception(config: PerceptionConfig) -> Perception:
     taxonomy = TAXONOMIES[config.model.taxonomy]
     device = build_device(config.inference)
     model = build_model(config.model.name, len(taxonomy))
+    header = None
     if config.model.weights:
-        load_weights(
+        header = load_weights(
             Path(config.model.weights), model, config.model.name, taxonomy.class_names)
+    normalisation = IMAGENET if header is None else header.normalisation
     return Perception(
         pipeline=StereoSegmentationPipeline(
             build_matcher(config.stereo),
-            build_engine(model, device, config.inference),
+            build_engine(model, device, config.inference, normalisation),
             build_decoder(taxonomy, device, config),
             build_rule(config.segmentation),
         ),
         taxonomy=taxonomy,
         device=device,
-        is_trained=bool(config.model.weights),
+        is_trained=header is not None,
+        calibrated_threshold=None if header is None else header.ood_threshold,
         switch_levels=model.multiplexer.switch_levels
         if isinstance(model, ScaleInvariantNetwork) else None,
     )
@@ -108,12 +115,14 @@ def build_device(config: InferenceConfig) -> torch.device:
 
 def build_engine(
     model: SegmentationModel, device: torch.device, config: InferenceConfig,
+    normalisation: Normalisation = IMAGENET,
 ) -> Engine:
     """Build the engine: the network once, or on several scales of the image."""
     precision = PRECISIONS[config.precision]
     if config.multi_scale:
-        return MultiScaleEngine(model, device, precision=precision)
-    return TorchEngine(model, device, precision)
+        return MultiScaleEngine(
+            model, device, precision=precision, normalisation=normalisation)
+    return TorchEngine(model, device, precision, normalisation)
 
 
 def build_matcher(config: StereoConfig) -> Matcher:

@@ -16,6 +16,7 @@ from ldn_perception.config import (
     StereoConfig,
 )
 from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
 from ldn_perception.models.weights import save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
@@ -50,6 +51,23 @@ def test_weights_make_a_trained_network(tmp_path):
     assert not np.array_equal(
         loaded.pipeline.process(frame).segmentation.foreign_probability,
         random.pipeline.process(frame).segmentation.foreign_probability)
+
+
+def test_weights_bring_their_normalisation_and_threshold(tmp_path):
+    model = build_model('ldn_small', len(ROB2018))
+    darker = Normalisation((0.3, 0.3, 0.3), (0.2, 0.2, 0.2))
+    foreign = []
+    for name, normalisation in (('a', IMAGENET), ('b', darker)):
+        save_weights(
+            tmp_path / name, model, 'ldn_small', ROB2018.class_names,
+            normalisation=normalisation, ood_threshold=0.25)
+        perception = build_perception(PerceptionConfig.from_values({
+            'model.name': 'ldn_small', 'inference.device': 'cpu',
+            'model.weights': str(tmp_path / name)}))
+        assert perception.calibrated_threshold == 0.25
+        foreign.append(perception.pipeline.process(
+            shifted_frame(12)).segmentation.foreign_probability)
+    assert not np.array_equal(*foreign)
 
 
 def test_weights_of_another_class_list_are_refused(tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.models.normalisation import normalise
+from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
 
 
@@ -29,6 +29,7 @@ class MultiScaleEngine:
         scales: Factors on the sides of the image, more than 0; sides are rounded to pixels.
         flips: Whether each scale is also seen mirrored left to right.
         precision: torch.float32, or torch.bfloat16 for autocast.
+        normalisation: What the network was trained with.
 
     Raises:
         InferenceError: There is no scale, or one is not more than 0.
@@ -43,7 +44,7 @@ class MultiScaleEngine:
         *,
         scales: Sequence[float] = (0.5, 0.75, 1.0, 1.5, 2.0),
         flips: bool = True,
-        precision: torch.dtype = torch.float32,
+        precision: torch.dtype = torch.float32, normalisation: Normalisation = IMAGENET,
     ) -> None:
         if not scales or min(scales) <= 0:
             raise InferenceError(
@@ -57,6 +58,7 @@ class MultiScaleEngine:
         self._scales = tuple(scales)
         self._mirrored = (False, True) if flips else (False,)
         self._precision = precision
+        self._normalisation = normalisation
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +86,7 @@ class MultiScaleEngine:
                 small for it at the smallest scale.
         """
         with torch.inference_mode():
-            normalised = normalise(image.to(self._device))
+            normalised = normalise(image.to(self._device), self._normalisation)
             sizes = None
             if pixels_per_metre is not None:
                 sizes = pixels_per_metre[None].to(self._device)

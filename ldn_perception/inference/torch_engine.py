@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-from ldn_perception.models.normalisation import normalise
+from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
 
 
@@ -17,17 +17,19 @@ class TorchEngine:
         model: The network; it is moved to the device and put into evaluation mode.
         device: Where it runs.
         precision: torch.float32, or torch.bfloat16 for autocast.
+        normalisation: What the network was trained with.
     """
 
     def __init__(
         self, model: SegmentationModel, device: torch.device,
-        precision: torch.dtype = torch.float32,
+        precision: torch.dtype = torch.float32, normalisation: Normalisation = IMAGENET,
     ) -> None:
         self._model = model.eval().to(device)
         # torch's type stubs lack this overload of Module.to
         self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._precision = precision
+        self._normalisation = normalisation
 
     @property
     def device(self) -> torch.device:
@@ -49,4 +51,5 @@ class TorchEngine:
             scales = None
             if pixels_per_metre is not None:
                 scales = pixels_per_metre[None].to(self._device)
-            return self._model(normalise(image.to(self._device)), scales).logits.float()
+            normalised = normalise(image.to(self._device), self._normalisation)
+            return self._model(normalised, scales).logits.float()

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
+from ldn_perception.models.normalisation import IMAGENET, Normalisation
 
 FORMAT_VERSION = 1
 _HEADER_KEY = 'ldn_perception'
@@ -28,16 +28,19 @@ class WeightsHeader:
     Attributes:
         model_name: Name of the network in the registry.
         class_names: Class names in the order of the logit channels.
-        image_mean: Mean RGB the images were normalised with, for values in [0, 1].
-        image_std: Standard deviation they were normalised with.
+        class_colors: RGB of each class, each in [0, 255]; empty if the file does not say.
+        normalisation: What the images were normalised with.
+        ood_threshold: Foreign probability above which a pixel is out of distribution, as
+            calibrated for these weights; None if it was not.
         summary: Whatever the training wants to be remembered: data, epochs, scores.
         format_version: Version of this header.
     """
 
     model_name: str
     class_names: tuple[str, ...]
-    image_mean: tuple[float, ...]
-    image_std: tuple[float, ...]
+    class_colors: tuple[tuple[int, ...], ...]
+    normalisation: Normalisation
+    ood_threshold: float | None
     summary: Mapping[str, object]
     format_version: int = FORMAT_VERSION
 
@@ -48,6 +51,10 @@ def save_weights(
     model_name: str,
     class_names: Sequence[str],
     summary: Mapping[str, object] | None = None,
+    *,
+    class_colors: Sequence[Sequence[int]] = (),
+    normalisation: Normalisation = IMAGENET,
+    ood_threshold: float | None = None,
 ) -> None:
     """Write the weights of a model; the file appears whole or not at all.
 
@@ -57,6 +64,9 @@ def save_weights(
         model_name: Its name in the registry.
         class_names: Class names in the order of its logit channels.
         summary: Anything JSON can hold, see `WeightsHeader`.
+        class_colors: See `WeightsHeader`.
+        normalisation: See `WeightsHeader`.
+        ood_threshold: See `WeightsHeader`.
 
     Raises:
         ModelError: The file cannot be written there.
@@ -64,8 +74,9 @@ def save_weights(
     path = Path(path)
     header = {
         'format_version': FORMAT_VERSION, 'model_name': model_name,
-        'class_names': list(class_names), 'image_mean': IMAGE_MEAN, 'image_std': IMAGE_STD,
-        'summary': dict(summary or {}),
+        'class_names': list(class_names), 'class_colors': [list(rgb) for rgb in class_colors],
+        'image_mean': normalisation.mean, 'image_std': normalisation.std,
+        'ood_threshold': ood_threshold, 'summary': dict(summary or {}),
     }
     metadata = {_HEADER_KEY: json.dumps(header)}
     tensors = {
@@ -125,8 +136,10 @@ def _parse_header(path: Path, text: str) -> WeightsHeader:
         return WeightsHeader(
             model_name=header['model_name'],
             class_names=tuple(header['class_names']),
-            image_mean=tuple(header['image_mean']),
-            image_std=tuple(header['image_std']),
+            class_colors=tuple(tuple(rgb) for rgb in header['class_colors']),
+            normalisation=Normalisation(
+                tuple(header['image_mean']), tuple(header['image_std'])),
+            ood_threshold=header['ood_threshold'],
             summary=header['summary'],
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -151,11 +164,11 @@ def load_weights(
         class_names: Class names in the order of its logit channels.
 
     Returns:
-        The header of the file.
+        The header of the file; its normalisation is the engine's to apply.
 
     Raises:
-        ModelError: See `read_weights_header`; or the file is for another network, other classes or
-            another normalisation, or a tensor is missing, left over or of another shape.
+        ModelError: See `read_weights_header`; or the file is for another network or other
+            classes, or a tensor is missing, left over or of another shape.
     """
     path = Path(path)
     header = read_weights_header(path)
@@ -180,12 +193,6 @@ def _check_header(
             f'classes of weights file {path}', must_be=f'the {len(class_names)} of the taxonomy',
             got=_class_difference(header.class_names, class_names),
             do='choose the taxonomy the weights were trained for',
-        )
-    normalisation = (header.image_mean, header.image_std)
-    if normalisation != (IMAGE_MEAN, IMAGE_STD):
-        raise ModelError(
-            f'normalisation of weights file {path}', must_be=f'{(IMAGE_MEAN, IMAGE_STD)}',
-            got=normalisation, do='use weights trained with ImageNet normalisation',
         )
 
 

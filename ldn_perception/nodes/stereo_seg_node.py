@@ -116,6 +116,11 @@ class StereoSegNode(LifecycleNode):
             self.get_logger().warning(
                 'UNTRAINED: model.weights is empty, the network has random weights and its '
                 'labels mean nothing')
+        calibrated, used = perception.calibrated_threshold, config.segmentation.ood_threshold
+        if calibrated is not None and calibrated != used:
+            self.get_logger().warning(
+                f'segmentation.ood_threshold is {used:g}, the weights were calibrated for '
+                f'{calibrated:g}')
         self._statistics = Statistics()
         self._outputs = Outputs(self, config.output, perception)
         self._diagnostics = Diagnostics(self, {

@@ -5,7 +5,7 @@ import torch
 
 from ldn_perception.errors import ModelError
 from ldn_perception.inference.torch_engine import TorchEngine
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
+from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD, Normalisation
 from ldn_perception.models.registry import build_model
 
 DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(
@@ -31,6 +31,15 @@ class TestEngineContract:
         assert logits.device.type == device
         assert logits.dtype == torch.float32
         torch.testing.assert_close(logits.cpu(), expected, rtol=1e-3, atol=1e-3)
+
+    def test_the_image_is_normalised_as_the_network_wants_it(self, build, device):
+        shifted = Normalisation((0.1, 0.2, 0.3), (0.5, 0.4, 0.3))
+        engine = build(build_model('ldn_small', 5), torch.device(device), normalisation=shifted)
+        mean, std = (torch.tensor(part) for part in shifted)
+        normalised = ((IMAGE / 255 - mean) / std).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            expected = build_model('ldn_small', 5).eval()(normalised).logits
+        torch.testing.assert_close(engine.run(IMAGE).cpu(), expected, rtol=1e-3, atol=1e-3)
 
     def test_half_precision_stays_near(self, build, device):
         full = build(build_model('ldn_small', 5), torch.device(device)).run(IMAGE)

@@ -32,6 +32,7 @@ def rewrite(path, tensors=None, header=None, **changes):
         original = {
             'format_version': 1, 'model_name': 'ldn_small', 'class_names': CLASSES,
             'image_mean': IMAGE_MEAN, 'image_std': IMAGE_STD, 'summary': {},
+            'class_colors': [], 'ood_threshold': None,
         }
         header = json.dumps({**original, **changes})
     save_file(tensors, path, metadata={'ldn_perception': header})
@@ -60,8 +61,8 @@ def test_header_says_what_the_weights_are_for(path):
     header = read_weights_header(path)
     assert header.model_name == 'ldn_small'
     assert header.class_names == CLASSES
-    assert header.image_mean == IMAGE_MEAN
-    assert header.image_std == IMAGE_STD
+    assert header.normalisation.mean == IMAGE_MEAN
+    assert header.normalisation.std == IMAGE_STD
     assert header.summary == {'mean_iou': 0.5, 'data': 'synthetic'}
     assert header.format_version == 1
 
@@ -145,11 +146,19 @@ def test_weights_for_other_classes_are_refused(path, model, classes, got):
         load_weights(path, model, 'ldn_small', classes)
 
 
-def test_other_normalisation_is_refused(path, model):
+def test_another_normalisation_is_handed_to_the_engine(path, model):
     rewrite(path, image_mean=(0.5, 0.5, 0.5))
-    with pytest.raises(ModelError, match=r'normalisation of weights file .* must be .*0.485.*, '
-                                         r'got .*0.5, 0.5, 0.5.*: use weights trained'):
-        load_weights(path, model, 'ldn_small', CLASSES)
+    assert load_weights(path, model, 'ldn_small', CLASSES).normalisation == (
+        (0.5, 0.5, 0.5), IMAGE_STD)
+
+
+def test_colours_and_threshold_come_along(tmp_path, model):
+    save_weights(
+        tmp_path / 'w', model, 'ldn_small', CLASSES, ood_threshold=0.3,
+        class_colors=[(1, 2, 3), (4, 5, 6), (7, 8, 9)])
+    header = read_weights_header(tmp_path / 'w')
+    assert header.class_colors == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
+    assert header.ood_threshold == 0.3
 
 
 @pytest.mark.parametrize(
