@@ -6,6 +6,7 @@ Shapes are those of the registered networks themselves. Numbers are those of sli
 same structure, because the full ones have up to 131 million parameters.
 """
 
+import copy
 from dataclasses import replace
 from functools import partial
 import math
@@ -60,6 +61,17 @@ def build_structure(name):
     model = build_ladder_network(SLIM_LADDERS[name], NUM_CLASSES)
     initialise(model, 0)
     return model
+
+
+class LogitsOnly(nn.Module):
+    """What an engine needs of a network."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image, pixels_per_metre=None):
+        return self.model(image, pixels_per_metre).logits
 
 
 @pytest.fixture(scope='module', params=MODELS)
@@ -150,6 +162,37 @@ class TestEveryStructure:
             _, scale = random_batch(model, 1)
             with torch.inference_mode():
                 assert torch.equal(model(image).logits, model(image, scale).logits)
+
+    def test_half_precision_stays_near(self, model):
+        image, scale = random_batch(model, 1)
+        with torch.inference_mode():
+            full = model(image, scale).logits
+            with torch.autocast('cpu', torch.bfloat16):
+                half = model(image, scale).logits.float()
+        assert (half - full).abs().mean() < 0.05 * full.abs().mean() + 0.02
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason='this machine has no GPU')
+    def test_a_gpu_gives_the_same_logits(self, model):
+        image, scale = random_batch(model, 1)
+        with torch.inference_mode():
+            expected = model(image, scale).logits
+            found = copy.deepcopy(model).cuda()(image.cuda(), scale.cuda()).logits.cpu()
+        assert torch.allclose(found, expected, atol=1e-3 * float(expected.abs().max()))
+
+    @pytest.mark.filterwarnings('ignore')
+    def test_onnx_gives_the_same_logits(self, model, tmp_path):
+        pytest.importorskip('onnxscript', reason='the exporter of torch needs onnxscript')
+        runtime = pytest.importorskip('onnxruntime', reason='nothing to run the export with')
+        inputs = random_batch(model, 1, extra=1)[:2 if model.uses_disparity else 1]
+        path = tmp_path / 'model.onnx'
+        torch.onnx.export(LogitsOnly(model), inputs, path, dynamo=True, verbose=False)
+        session = runtime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        names = [entry.name for entry in session.get_inputs()]
+        given = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
+        exported = torch.from_numpy(session.run(None, given)[0])
+        with torch.no_grad():
+            expected = model(*inputs).logits
+        assert torch.allclose(exported, expected, atol=1e-3 * float(expected.abs().max()))
 
 
 @pytest.mark.parametrize('name', ['ldn121', *SMALL_MODELS])
