@@ -11,11 +11,12 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ldn_perception.errors import InferenceError
+from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
 
 
-class MultiScaleEngine:
+class MultiScaleEngine(TorchEngine):
     """Runs a model on every scale of an image, plain and mirrored, and averages probabilities.
 
     The mean is taken at the resolution of the image, over softmax of the upsampled logits. It
@@ -51,24 +52,9 @@ class MultiScaleEngine:
                 'scales', must_be='one or more factors above 0', got=tuple(scales),
                 do='evaluate at scale 1.0 if in doubt',
             )
-        self._model = model.eval().to(device)
-        # torch's type stubs lack this overload of Module.to
-        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device = device
+        super().__init__(model, device, precision, normalisation)
         self._scales = tuple(scales)
         self._mirrored = (False, True) if flips else (False,)
-        self._precision = precision
-        self._normalisation = normalisation
-
-    @property
-    def device(self) -> torch.device:
-        """Where the logits come out."""
-        return self._device
-
-    @property
-    def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
-        return self._model.uses_disparity
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
         """Logarithm of the mean probabilities of one image; see Engine.

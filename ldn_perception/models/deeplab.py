@@ -45,8 +45,8 @@ class Extractor(Protocol):
 class DilatedVgg(nn.Module):
     """VGG-16 at 1/8: pool4 and pool5 keep the resolution, group 5 has rate 2.
 
-    All pools are 3x3 as in the released networks; with the 2x2 of ImageNet, those of stride 1
-    would lose a cell.
+    All pools are 3x3: with the 2x2 of ImageNet, which the source leaves as they are, those of
+    stride 1 would lose a cell.
 
     Args:
         group_channels: Maps of the five groups; the default is VGG-16.
@@ -80,8 +80,7 @@ class DilatedResNet(nn.Module):
     """A ResNet at 1/8: the last two stages have rates 2 and 4 instead of strides.
 
     Every fourth cell is exactly what the ResNet itself computes at 1/32, so its ImageNet weights
-    mean the same. For that the 3x3 that lost its stride keeps the rate of the stage before; in
-    the released networks the stride is in the 1x1 before it.
+    mean the same. For that the 3x3 that lost its stride keeps the rate of the stage before.
 
     Args:
         backbone: A ResNet of four stages; its last two are changed.
@@ -182,6 +181,8 @@ class DeepLab(SegmentationModel):
 
 class MaxOverScales(SegmentationModel):
     """MSC: one network on several sizes of the image, the largest logit of each class wins.
+
+    The maximum is taken at the resolution of the logits; the paper takes it at the image's.
 
     Args:
         model: The network; it must not use disparity.
