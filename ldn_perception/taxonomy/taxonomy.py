@@ -47,8 +47,8 @@ class Taxonomy:
         classes: Driving classes first, foreign classes after them.
 
     Raises:
-        TaxonomyError: Two classes share a name, a driving class follows a foreign one, there is
-            no driving class, or there are more classes than label ids.
+        TaxonomyError: Two classes share a name, a driving class follows a foreign one, there are
+            no classes, or there are more classes than label ids.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Taxonomy:
                 got=len(names), do='label ids are 8 bit and 255 means unlabelled',
             )
         domains = [info.domain for info in self.classes]
-        if domains[0] is not Domain.DRIVING or Domain.DRIVING in domains[self.num_driving:]:
+        if Domain.DRIVING in domains[self.num_driving:]:
             raise TaxonomyError(
                 f'classes of taxonomy {self.name}',
                 must_be='driving classes followed by foreign classes',

@@ -1,0 +1,83 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which label mapping leads from the taxonomy of a dataset to that of a network."""
+
+from ldn_perception.errors import TaxonomyError
+from ldn_perception.taxonomy.camvid import CAMVID_TO_UNIVERSAL
+from ldn_perception.taxonomy.cityscapes import CITYSCAPES
+from ldn_perception.taxonomy.coco_panoptic import COCO_PANOPTIC_TO_UNIVERSAL
+from ldn_perception.taxonomy.foreign_scene import FOREIGN_SCENE_TO_UNIVERSAL
+from ldn_perception.taxonomy.kitti11 import KITTI11_TO_UNIVERSAL
+from ldn_perception.taxonomy.label_mapping import LabelMapping
+from ldn_perception.taxonomy.mapillary import MAPILLARY_TO_UNIVERSAL
+from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_TO_UNIVERSAL
+from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC_TO_UNIVERSAL
+from ldn_perception.taxonomy.rob2018 import ROB2018
+from ldn_perception.taxonomy.scannet import SCANNET, SCANNET_TO_UNIVERSAL
+from ldn_perception.taxonomy.synthetic_drive import SYNTHETIC_DRIVE_TO_UNIVERSAL
+from ldn_perception.taxonomy.taxonomy import Taxonomy
+from ldn_perception.taxonomy.universal import UNIVERSAL
+
+TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
+    LabelMapping.identity(UNIVERSAL),
+    LabelMapping.by_name(CITYSCAPES, UNIVERSAL, {}),
+    CAMVID_TO_UNIVERSAL,
+    KITTI11_TO_UNIVERSAL,
+    MAPILLARY_TO_UNIVERSAL,
+    COCO_PANOPTIC_TO_UNIVERSAL,
+    MSRC_V2_TO_UNIVERSAL,
+    PASCAL_VOC_TO_UNIVERSAL,
+    SCANNET_TO_UNIVERSAL,
+    FOREIGN_SCENE_TO_UNIVERSAL,
+    SYNTHETIC_DRIVE_TO_UNIVERSAL,
+)}
+"""Name of a dataset's taxonomy -> what its labels say of the universal classes."""
+
+_NO_FOREIGN: dict[str, tuple[str, ...]] = dict.fromkeys(
+    UNIVERSAL.class_names[UNIVERSAL.num_driving:], ())
+
+_FROM_UNIVERSAL = {mapping.target.name: mapping for mapping in (
+    LabelMapping.identity(UNIVERSAL),
+    LabelMapping.by_name(UNIVERSAL, CITYSCAPES, _NO_FOREIGN),
+    LabelMapping.by_name(UNIVERSAL, ROB2018, {
+        **_NO_FOREIGN,
+        'furniture': (
+            'cabinet', 'bed', 'chair', 'sofa', 'table', 'bookshelf', 'counter', 'desk',
+            'other furniture'),
+        'household object': (
+            'picture', 'refrigerator', 'shower curtain', 'toilet', 'sink', 'bathtub'),
+        'indoor surface': ('indoor wall', 'floor', 'door', 'window', 'curtain'),
+    }),
+)}
+
+_DIRECT = {
+    (SCANNET.name, ROB2018.name): LabelMapping.by_name(SCANNET, ROB2018, {}),
+}
+"""Pairs that know more of each other than the universal classes say."""
+
+
+def label_mapping(source: Taxonomy, target: Taxonomy) -> LabelMapping:
+    """Tell what the labels of a dataset say about the classes of a network.
+
+    Every label but those of the target itself is seen as its set of universal classes. Where the
+    target lacks them all, the label says nothing.
+
+    Args:
+        source: Classes of the dataset.
+        target: Classes of the network.
+
+    Raises:
+        TaxonomyError: Nothing is known of this pair.
+    """
+    if source == target:
+        return LabelMapping.identity(source)
+    if (source.name, target.name) in _DIRECT:
+        return _DIRECT[source.name, target.name]
+    if source.name not in TO_UNIVERSAL or target.name not in _FROM_UNIVERSAL:
+        raise TaxonomyError(
+            'label mapping', must_be=f'from one of {", ".join(TO_UNIVERSAL)} to its own classes '
+            f'or to one of {", ".join(_FROM_UNIVERSAL)}',
+            got=f'{source.name} to {target.name}',
+            do='train a network with one of these taxonomies',
+        )
+    return TO_UNIVERSAL[source.name].then(_FROM_UNIVERSAL[target.name])
