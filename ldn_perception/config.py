@@ -9,7 +9,7 @@ README's table and a command line override; nothing else declares options.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -94,7 +94,8 @@ class Option:
         return float('inf') if self.maximum is None else self.maximum
 
 
-def _option(default: Value, doc: str, **known: Any) -> Any:
+def option_field(default: Value, doc: str, **known: Any) -> Any:
+    """Field of a section of options; what is known of it beside, see `Option`."""
     return field(default=default, metadata={'doc': doc, **known})
 
 
@@ -102,20 +103,20 @@ def _option(default: Value, doc: str, **known: Any) -> Any:
 class InputConfig:
     """How pairs come in."""
 
-    transport: str = _option('raw', 'Image transport of the cameras.', choices=(
+    transport: str = option_field('raw', 'Image transport of the cameras.', choices=(
         'raw', 'compressed'))
-    reliability: str = _option(
+    reliability: str = option_field(
         'best_effort', 'QoS of the input subscriptions; best_effort also hears reliable cameras.',
         choices=('best_effort', 'reliable'))
-    queue_depth: int = _option(
+    queue_depth: int = option_field(
         2, 'Messages the middleware keeps of each input.', minimum=1, maximum=100)
-    synchronization: str = _option(
+    synchronization: str = option_field(
         'exact', 'Messages of a pair have equal stamps, or stamps at most slop_s apart.',
         choices=('exact', 'approximate'))
-    slop_s: float = _option(
+    slop_s: float = option_field(
         0.02, 'Largest difference between the stamps of a pair, if approximate.', unit='s',
         minimum=0.0001, maximum=1.0)
-    synchronization_depth: int = _option(
+    synchronization_depth: int = option_field(
         10, 'Unpaired messages kept of each input.', minimum=2, maximum=1000)
 
 
@@ -123,28 +124,28 @@ class InputConfig:
 class StereoConfig:
     """How disparity is found."""
 
-    matcher: str = _option(
+    matcher: str = option_field(
         'sgbm', "OpenCV's semi-global block matching, or a DisparityImage topic.",
         choices=('sgbm', 'external'))
-    mode: str = _option(
+    mode: str = option_field(
         '3way', 'Paths of the semi-global matching: 3, 5 or 8.', choices=('3way', '5', '8'))
-    min_disparity: int = _option(
+    min_disparity: int = option_field(
         0, 'Smallest disparity searched.', unit='px', minimum=-512, maximum=512)
-    max_disparity: int = _option(
+    max_disparity: int = option_field(
         128, 'Disparities are searched below this; a multiple of 16 above min_disparity.',
         unit='px', minimum=16, maximum=1024)
-    block_size: int = _option(
+    block_size: int = option_field(
         5, 'Side of the matched block; odd.', unit='px', minimum=1, maximum=21)
-    uniqueness_percent: int = _option(
+    uniqueness_percent: int = option_field(
         10, 'Margin by which the best match must beat the second best.', unit='%', minimum=0,
         maximum=100)
-    left_right_tolerance: int = _option(
+    left_right_tolerance: int = option_field(
         1, 'Largest difference of the left-right check; -1 leaves it out.', unit='px',
         minimum=-1, maximum=64)
-    speckle_size: int = _option(
+    speckle_size: int = option_field(
         100, 'Smaller regions of like disparity are unknown; 0 keeps them.', unit='px',
         minimum=0, maximum=100000)
-    speckle_range: int = _option(
+    speckle_range: int = option_field(
         2, 'Disparity step inside a region.', unit='px', minimum=1, maximum=64)
 
 
@@ -152,10 +153,11 @@ class StereoConfig:
 class ModelConfig:
     """Which network runs."""
 
-    name: str = _option('ldn121', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
-    taxonomy: str = _option(
-        'rob2018', 'Class list the network predicts.', choices=('cityscapes', 'rob2018'))
-    weights: str = _option(
+    name: str = option_field('ldn121', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
+    taxonomy: str = option_field(
+        'rob2018', 'Class list the network predicts.', choices=(
+            'cityscapes', 'rob2018', 'universal', 'camvid', 'kitti11'))
+    weights: str = option_field(
         '', 'Weights file (.safetensors); empty runs UNTRAINED random weights.')
 
 
@@ -163,14 +165,14 @@ class ModelConfig:
 class InferenceConfig:
     """Where the network runs."""
 
-    device: str = _option(
+    device: str = option_field(
         'auto', 'auto takes the GPU and warns loudly where there is none.',
         choices=('auto', 'cuda', 'cpu'))
-    precision: str = _option(
+    precision: str = option_field(
         'float32', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
-    multi_scale: bool = _option(
+    multi_scale: bool = option_field(
         False, 'Average five scales of the image and their mirror images; for evaluation.')
-    num_threads: int = _option(
+    num_threads: int = option_field(
         0, 'CPU threads of the network; 0 takes every core.', minimum=0, maximum=256)
 
 
@@ -178,13 +180,13 @@ class InferenceConfig:
 class SegmentationConfig:
     """How logits become labels."""
 
-    ood_threshold: float = _option(
+    ood_threshold: float = option_field(
         0.5, 'A pixel is out of distribution above this foreign probability.', minimum=0.0,
         maximum=1.0, live=True)
-    label_policy: str = _option(
+    label_policy: str = option_field(
         'void', 'Label where a foreign class wins: 255, or the best driving class.',
         choices=('void', 'driving'), live=True)
-    crf: str = _option(
+    crf: str = option_field(
         'none', 'Refine the labels with a fully connected CRF; seconds a pair, on the CPU.',
         choices=('none', 'thesis', 'deeplab', 'deeplab_vgg16'))
 
@@ -193,18 +195,18 @@ class SegmentationConfig:
 class OutputConfig:
     """How results go out."""
 
-    reliability: str = _option(
+    reliability: str = option_field(
         'reliable', 'QoS of the outputs; reliable is heard by every subscriber.',
         choices=('reliable', 'best_effort'))
-    queue_depth: int = _option(
+    queue_depth: int = option_field(
         1, 'Results the middleware keeps of each output.', minimum=1, maximum=100)
-    overlay_opacity: float = _option(
+    overlay_opacity: float = option_field(
         0.5, 'Opacity of the colours over the camera image.', minimum=0.0, maximum=1.0,
         live=True)
-    points_stride: int = _option(
+    points_stride: int = option_field(
         2, 'Every n-th row and column becomes a point of the cloud.', unit='px', minimum=1,
         maximum=32, live=True)
-    points_max_range_m: float = _option(
+    points_max_range_m: float = option_field(
         60.0, 'Farther points are left out of the cloud.', unit='m', minimum=1.0,
         maximum=1000.0, live=True)
 
@@ -213,9 +215,9 @@ class OutputConfig:
 class MonitoringConfig:
     """How the node tells how it is."""
 
-    diagnostics_period_s: float = _option(
+    diagnostics_period_s: float = option_field(
         1.0, 'Time between two messages on /diagnostics.', unit='s', minimum=0.1, maximum=60.0)
-    silence_s: float = _option(
+    silence_s: float = option_field(
         5.0, 'Time without output after which the node says why.', unit='s', minimum=0.5,
         maximum=600.0, live=True)
 
@@ -228,7 +230,7 @@ class PerceptionConfig:
         ConfigError: A value its option cannot have, or values that contradict each other.
     """
 
-    autostart: bool = _option(True, 'Configure and activate when the process starts.')
+    autostart: bool = option_field(True, 'Configure and activate when the process starts.')
     input: InputConfig = field(default_factory=InputConfig)
     stereo: StereoConfig = field(default_factory=StereoConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -296,15 +298,16 @@ class PerceptionConfig:
 
 def options() -> tuple[Option, ...]:
     """Every option, in the order of the sections."""
-    return tuple(_walk(PerceptionConfig, ''))
+    return tuple(section_options(PerceptionConfig))
 
 
-def _walk(section: type, prefix: str) -> Iterator[Option]:
+def section_options(section: type, prefix: str = '') -> Iterator[Option]:
+    """Options of a section and those below it, by full name."""
     types = get_type_hints(section)
     for entry in fields(section):
-        if entry.default is MISSING:
-            yield from _walk(types[entry.name], f'{prefix}{entry.name}.')
-        else:
+        if is_dataclass(types[entry.name]):
+            yield from section_options(types[entry.name], f'{prefix}{entry.name}.')
+        elif entry.default is not MISSING:
             yield Option(
                 prefix + entry.name, types[entry.name], entry.default, **entry.metadata)
 
