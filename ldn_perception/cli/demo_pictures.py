@@ -4,18 +4,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ldn_perception.bags.stereo_sample import StereoSample
+from ldn_perception.cli.picture_tiles import captioned
 from ldn_perception.cli.recorded_results import RecordedResult
 from ldn_perception.pictures import Picture, color_disparity, color_labels
 from ldn_perception.taxonomy import Taxonomy
-
-_BAR_PX = 22
 
 
 def draw(
@@ -42,22 +37,5 @@ def draw(
         ('labels', black if labels is None else color_labels(labels, taxonomy)),
         ('overlay, out of distribution is cyan', images.get('overlay', black)),
     ]
-    captioned = [_captioned(image, text) for text, image in tiles]
-    return np.vstack([np.hstack(captioned[:2]), np.hstack(captioned[2:])])
-
-
-def _captioned(image: NDArray[np.uint8], text: str) -> Picture:
-    bar = np.full((_BAR_PX, image.shape[1], 3), 32, np.uint8)
-    cv2.putText(
-        bar, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.vstack([bar, image])
-
-
-def write_picture(path: Path, picture: Picture) -> None:
-    """Write a PNG.
-
-    Args:
-        path: File to write.
-        picture: (H, W, 3) uint8 RGB.
-    """
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    drawn = [captioned(image, text) for text, image in tiles]
+    return np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])

@@ -28,6 +28,8 @@ class OodMetrics:
         fpr95: False positive rate at the first threshold, from the highest down, with a true
             positive rate of at least 0.95; in [0, 1].
         threshold95: That threshold; a pixel is called foreign at score >= threshold.
+        best_f1: Largest F1 of any threshold, in [0, 1].
+        best_f1_threshold: The highest threshold that has it.
         foreign_pixels: Number of foreign pixels.
         known_pixels: Number of pixels that are not foreign.
 
@@ -38,8 +40,28 @@ class OodMetrics:
     auroc: float
     fpr95: float
     threshold95: float
+    best_f1: float
+    best_f1_threshold: float
     foreign_pixels: int
     known_pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class OodCurve:
+    """Rates at thresholds that fall from left to right.
+
+    Attributes:
+        thresholds: (N,) float32.
+        recall: (N,) float64, part of the foreign pixels at or above the threshold: the true
+            positive rate.
+        precision: (N,) float64, part of the pixels at or above it that are foreign.
+        false_positive_rate: (N,) float64, part of the other pixels at or above it.
+    """
+
+    thresholds: NDArray[np.float32]
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    false_positive_rate: NDArray[np.float64]
 
 
 class OodScores:
@@ -94,16 +116,16 @@ class OodScores:
         return merged
 
     def metrics(self) -> OodMetrics:
-        """Average precision, AUROC and FPR95 of everything added so far.
+        """Average precision, AUROC, FPR95 and best F1 of everything added so far.
 
         Recall changes only at scores that some foreign pixel has, so these are the only
-        thresholds the step sum and the 95 % point depend on.
+        thresholds that the step sum, the 95 % point and the best F1 depend on.
         """
         foreign = np.sort(_pool(self._foreign))
         known = np.sort(_pool(self._known))
         if not foreign.size or not known.size:
             nan = math.nan
-            return OodMetrics(nan, nan, nan, nan, foreign.size, known.size)
+            return OodMetrics(nan, nan, nan, nan, nan, nan, foreign.size, known.size)
         thresholds, tied = np.unique(foreign, return_counts=True)
         true_positives = np.cumsum(tied[::-1])[::-1]
         false_positives = known.size - np.searchsorted(known, thresholds, side='left')
@@ -113,14 +135,41 @@ class OodScores:
         wins = known.size - (false_positives + strictly_above) / 2
         reached = true_positives / foreign.size >= REQUIRED_TRUE_POSITIVE_RATE
         first = int(np.flatnonzero(reached)[-1])
+        f1 = 2 * true_positives / (true_positives + false_positives + foreign.size)
+        best = f1.size - 1 - int(np.argmax(f1[::-1]))
         return OodMetrics(
             average_precision=float(np.sum(precision * tied) / foreign.size),
             auroc=float(np.sum(wins * tied) / foreign.size / known.size),
             fpr95=float(false_positives[first] / known.size),
             threshold95=float(thresholds[first]),
+            best_f1=float(f1[best]),
+            best_f1_threshold=float(thresholds[best]),
             foreign_pixels=foreign.size,
             known_pixels=known.size,
         )
+
+    def curve(self, max_points: int = 1000) -> OodCurve:
+        """Rates for a picture, at thresholds spread evenly over the foreign pixels.
+
+        Args:
+            max_points: At most so many thresholds, at least 2; the lowest and the highest score
+                of a foreign pixel are always among them.
+
+        Returns:
+            The curve; empty without foreign or without other pixels.
+        """
+        foreign = np.sort(_pool(self._foreign))[::-1]
+        known = np.sort(_pool(self._known))
+        if not foreign.size or not known.size:
+            empty = np.empty(0)
+            return OodCurve(np.empty(0, np.float32), empty, empty, empty)
+        positions = np.linspace(0, foreign.size - 1, min(max_points, foreign.size)).astype(int)
+        thresholds = np.unique(foreign[positions])[::-1]
+        true_positives = foreign.size - np.searchsorted(foreign[::-1], thresholds, side='left')
+        false_positives = known.size - np.searchsorted(known, thresholds, side='left')
+        return OodCurve(
+            thresholds, true_positives / foreign.size,
+            true_positives / (true_positives + false_positives), false_positives / known.size)
 
 
 def _pool(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
@@ -55,6 +56,7 @@ def save_weights(
     class_colors: Sequence[Sequence[int]] = (),
     normalisation: Normalisation = IMAGENET,
     ood_threshold: float | None = None,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Write the weights of a model; the file appears whole or not at all.
 
@@ -67,24 +69,61 @@ def save_weights(
         class_colors: See `WeightsHeader`.
         normalisation: See `WeightsHeader`.
         ood_threshold: See `WeightsHeader`.
+        dtype: What tensors of floating point are stored as, for example torch.float16 for half
+            the bytes; None keeps what they are. Counters stay integers.
 
     Raises:
-        ModelError: The file cannot be written there.
+        ModelError: `dtype` is no floating point, a value is beyond its range, or the file cannot
+            be written there.
     """
     path = Path(path)
-    header = {
-        'format_version': FORMAT_VERSION, 'model_name': model_name,
-        'class_names': list(class_names), 'class_colors': [list(rgb) for rgb in class_colors],
-        'image_mean': normalisation.mean, 'image_std': normalisation.std,
-        'ood_threshold': ood_threshold, 'summary': dict(summary or {}),
-    }
-    metadata = {_HEADER_KEY: json.dumps(header)}
+    header = _to_fields(WeightsHeader(
+        model_name, tuple(class_names), tuple(tuple(rgb) for rgb in class_colors), normalisation,
+        ood_threshold, summary or {}))
     tensors = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+        name: _stored(name, value, dtype) for name, value in model.state_dict().items()
     }
+    _write(path, tensors, header)
+
+
+def store_ood_threshold(
+    source: str | os.PathLike[str], path: str | os.PathLike[str], threshold: float,
+    calibration: Mapping[str, object],
+) -> None:
+    """Write a weights file again with another foreign threshold, all else as it is.
+
+    Args:
+        source: A file that `save_weights` wrote.
+        path: File to write or replace, the same or another; it appears whole or not at all.
+        threshold: See `WeightsHeader.ood_threshold`, in [0, 1].
+        calibration: How the threshold was found; the summary holds it as 'ood_calibration'.
+
+    Raises:
+        ModelError: See `read_weights_header`; or the threshold is no probability, or the file
+            cannot be written there.
+    """
+    if not 0 <= threshold <= 1:
+        raise ModelError(
+            'foreign threshold', must_be='in [0, 1]', got=threshold, do='calibrate it again')
+    known = read_weights_header(source)
+    summary = {**known.summary, 'ood_calibration': dict(calibration)}
+    changed = replace(known, ood_threshold=threshold, summary=summary)
+    _write(Path(path), load_file(source), _to_fields(changed))
+
+
+def _to_fields(header: WeightsHeader) -> dict[str, object]:
+    return {
+        'format_version': header.format_version, 'model_name': header.model_name,
+        'class_names': header.class_names, 'class_colors': header.class_colors,
+        'image_mean': header.normalisation.mean, 'image_std': header.normalisation.std,
+        'ood_threshold': header.ood_threshold, 'summary': dict(header.summary),
+    }
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        save_file(tensors, partial, metadata=metadata)
+        save_file(dict(tensors), partial, metadata={_HEADER_KEY: json.dumps(header)})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         raise ModelError(
@@ -92,6 +131,26 @@ def save_weights(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    if dtype is None:
+        return value
+    if not dtype.is_floating_point:
+        raise ModelError(
+            'dtype of stored weights', must_be='of floating point', got=dtype,
+            do='choose torch.float16, torch.bfloat16 or torch.float32',
+        )
+    if not value.is_floating_point():
+        return value
+    stored = value.to(dtype)
+    if not torch.equal(stored.isfinite(), value.isfinite()):
+        raise ModelError(
+            f'tensor {name}', must_be=f'within the range of {dtype}',
+            got=float(value.abs().max()), do='store torch.bfloat16 or torch.float32',
+        )
+    return stored
 
 
 def read_weights_header(path: str | os.PathLike[str]) -> WeightsHeader:
@@ -159,7 +218,7 @@ def load_weights(
 
     Args:
         path: A file that `save_weights` wrote.
-        model: The network; stays on its device.
+        model: The network; its tensors keep their device and dtype, whatever is stored.
         model_name: Its name in the registry.
         class_names: Class names in the order of its logit channels.
 

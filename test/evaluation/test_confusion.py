@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from ldn_perception.errors import EvaluationError
 from ldn_perception.evaluation import ConfusionMatrix
@@ -83,14 +84,14 @@ def test_sum_equals_counting_everything_in_one_matrix():
 
 
 def test_matrix_equals_scikit_learn():
-    metrics = pytest.importorskip('sklearn.metrics')
     prediction, truth = _random_labels(1, 5, 0), _random_labels(2, 5, 0)
     matrix = ConfusionMatrix(5)
     matrix.accumulate(prediction, truth)
-    expected = metrics.confusion_matrix(truth.ravel(), prediction.ravel(), labels=range(5))
+    expected = sklearn.metrics.confusion_matrix(truth.ravel(), prediction.ravel(), labels=range(5))
     np.testing.assert_array_equal(matrix.counts[:, :5], expected)
     np.testing.assert_allclose(
-        matrix.iou(), metrics.jaccard_score(truth.ravel(), prediction.ravel(), average=None)
+        matrix.iou(),
+        sklearn.metrics.jaccard_score(truth.ravel(), prediction.ravel(), average=None),
     )
 
 

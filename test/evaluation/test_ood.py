@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from ldn_perception.errors import EvaluationError
 from ldn_perception.evaluation import OodScores
@@ -60,7 +61,6 @@ def test_metrics_equal_walking_down_the_thresholds(levels):
 
 @pytest.mark.parametrize('levels', [None, 1, 5])
 def test_metrics_equal_scikit_learn(levels):
-    reference = pytest.importorskip('sklearn.metrics')
     images = list(_images(4, levels=levels))
     pool = OodScores()
     for image in images:
@@ -68,11 +68,50 @@ def test_metrics_equal_scikit_learn(levels):
     metrics = pool.metrics()
     scores, foreign = _pooled(images)
     assert metrics.average_precision == pytest.approx(
-        reference.average_precision_score(foreign, scores), rel=1e-9
+        sklearn.metrics.average_precision_score(foreign, scores), rel=1e-9
     )
-    assert metrics.auroc == pytest.approx(reference.roc_auc_score(foreign, scores), rel=1e-9)
-    false_rate, true_rate, _ = reference.roc_curve(foreign, scores, drop_intermediate=False)
+    assert metrics.auroc == pytest.approx(sklearn.metrics.roc_auc_score(foreign, scores), rel=1e-9)
+    false_rate, true_rate, _ = sklearn.metrics.roc_curve(foreign, scores, drop_intermediate=False)
     assert metrics.fpr95 == pytest.approx(false_rate[np.argmax(true_rate >= 0.95)], rel=1e-12)
+
+
+@pytest.mark.parametrize('levels', [None, 2])
+def test_best_f1_equals_scikit_learn(levels):
+    images = list(_images(6, levels=levels))
+    pool = OodScores()
+    for image in images:
+        pool.accumulate(*image)
+    metrics = pool.metrics()
+    scores, foreign = _pooled(images)
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(foreign, scores)
+    assert metrics.best_f1 == pytest.approx(
+        np.nanmax(2 * precision * recall / (precision + recall)))
+    assert metrics.best_f1 == pytest.approx(
+        sklearn.metrics.f1_score(foreign, scores >= metrics.best_f1_threshold))
+
+
+@pytest.mark.parametrize('levels', [None, 3])
+def test_curve_lies_on_the_exact_rates(levels):
+    images = list(_images(7, levels=levels))
+    pool = OodScores()
+    for image in images:
+        pool.accumulate(*image)
+    scores, foreign = _pooled(images)
+    curve = pool.curve(max_points=40)
+    assert 5 < curve.thresholds.size <= 40
+    assert (np.diff(curve.thresholds) < 0).all()
+    assert curve.thresholds[[0, -1]].tolist() == [scores[foreign].max(), scores[foreign].min()]
+    for index, threshold in enumerate(curve.thresholds):
+        called = scores >= threshold
+        assert curve.recall[index] == called[foreign].mean()
+        assert curve.false_positive_rate[index] == called[~foreign].mean()
+        assert curve.precision[index] == foreign[called].mean()
+
+
+def test_curve_without_foreign_pixels_is_empty():
+    pool = OodScores()
+    pool.accumulate(np.zeros((2, 3), np.float32), np.zeros((2, 3), np.bool_))
+    assert pool.curve().recall.size == 0
 
 
 def test_perfect_and_useless_scores():
@@ -103,7 +142,8 @@ def test_without_foreign_pixels_there_is_no_score():
     assert pool.metrics().known_pixels == 0
     pool.accumulate(np.zeros((2, 3), np.float32), np.zeros((2, 3), np.bool_))
     metrics = pool.metrics()
-    assert np.isnan([metrics.average_precision, metrics.auroc, metrics.fpr95]).all()
+    assert np.isnan([
+        metrics.average_precision, metrics.auroc, metrics.fpr95, metrics.best_f1]).all()
     assert (metrics.foreign_pixels, metrics.known_pixels) == (0, 6)
 
 

@@ -1,5 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,12 @@ import torch
 from ldn_perception.errors import ModelError
 from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.weights import load_weights, read_weights_header, save_weights
+from ldn_perception.models.weights import (
+    load_weights,
+    read_weights_header,
+    save_weights,
+    store_ood_threshold,
+)
 
 CLASSES = ('road', 'sky', 'car')
 
@@ -55,6 +61,54 @@ def test_channels_last_weights_survive_the_round_trip(tmp_path, model):
     other = build_model('ldn_small', 3)
     load_weights(tmp_path / 'w', other, 'ldn_small', CLASSES)
     assert_equal_weights(model, other)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_halves_the_file_and_loads_as_the_model_is(tmp_path, path, model, dtype):
+    half = tmp_path / 'half.safetensors'
+    save_weights(half, model, 'ldn_small', CLASSES, dtype=dtype)
+    # What does not halve is the header: names, shapes and places of the tensors.
+    tensors = load_file(half)
+    saved = sum(value.nbytes for value in load_file(path).values())
+    assert sum(value.nbytes for value in tensors.values()) == pytest.approx(saved / 2, rel=0.01)
+    assert {value.dtype for value in tensors.values()} == {dtype, torch.int64}
+    other = build_model('ldn_small', 3, seed=2)
+    load_weights(half, other, 'ldn_small', CLASSES)
+    for name, value in model.state_dict().items():
+        loaded = other.state_dict()[name]
+        assert loaded.dtype == value.dtype
+        assert torch.equal(loaded, value.to(dtype).to(value.dtype)), name
+    assert model.head.conv.weight.dtype == torch.float32
+
+
+def test_half_precision_keeps_counters_exact(tmp_path, model):
+    model.backbone.stem.norm.num_batches_tracked.fill_(100_001)
+    save_weights(tmp_path / 'w', model, 'ldn_small', CLASSES, dtype=torch.float16)
+    other = build_model('ldn_small', 3)
+    load_weights(tmp_path / 'w', other, 'ldn_small', CLASSES)
+    assert other.backbone.stem.norm.num_batches_tracked == 100_001
+
+
+def test_half_precision_file_with_another_shape_is_refused(tmp_path, model):
+    save_weights(tmp_path / 'w', build_model('ldn_small', 4), 'ldn_small', CLASSES,
+                 dtype=torch.float16)
+    with pytest.raises(ModelError, match=r'tensor head.conv.weight of weights file .* must be '
+                                         r'\(3, \d+, 1, 1\), got \(4, \d+, 1, 1\)'):
+        load_weights(tmp_path / 'w', model, 'ldn_small', CLASSES)
+
+
+def test_values_beyond_half_precision_are_refused_and_nothing_is_written(tmp_path, model):
+    torch.nn.init.constant_(model.head.conv.bias, 1e5)
+    with pytest.raises(ModelError, match=r'tensor head.conv.bias must be within the range of '
+                                         r'torch.float16, got 100000.0: store torch.bfloat16'):
+        save_weights(tmp_path / 'w', model, 'ldn_small', CLASSES, dtype=torch.float16)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_integers_cannot_hold_weights(tmp_path, model):
+    with pytest.raises(ModelError, match=r'dtype of stored weights must be of floating point, '
+                                         r'got torch\.int8: choose torch\.float16'):
+        save_weights(tmp_path / 'w', model, 'ldn_small', CLASSES, dtype=torch.int8)
 
 
 def test_header_says_what_the_weights_are_for(path):
@@ -192,3 +246,37 @@ def test_tensor_of_another_shape_is_named_and_nothing_is_loaded(path):
                                          r'\(3,\), got \(4,\): use weights written for'):
         load_weights(path, other, 'ldn_small', CLASSES)
     assert_equal_weights(other, build_model('ldn_small', 3, seed=2))
+
+
+@pytest.mark.parametrize('dtype', [None, torch.float16])
+def test_threshold_is_stored_and_all_else_is_kept(tmp_path, model, dtype):
+    path, other = tmp_path / 'weights', tmp_path / 'calibrated'
+    save_weights(
+        path, model, 'ldn_small', CLASSES, {'mean_iou': 0.5},
+        class_colors=((1, 2, 3), (4, 5, 6), (7, 8, 9)), ood_threshold=0.7, dtype=dtype)
+    before, original = read_weights_header(path), path.read_bytes()
+    store_ood_threshold(path, other, 0.125, {'pixels': 10})
+    assert path.read_bytes() == original
+    assert read_weights_header(other) == dataclasses.replace(
+        before, ood_threshold=0.125,
+        summary={'mean_iou': 0.5, 'ood_calibration': {'pixels': 10}})
+    tensors, kept = load_file(path), load_file(other)
+    assert tensors.keys() == kept.keys()
+    for name, value in tensors.items():
+        assert value.dtype == kept[name].dtype
+        assert torch.equal(value, kept[name]), name
+
+
+def test_threshold_replaces_the_file_it_was_measured_for(path):
+    store_ood_threshold(path, path, 0.25, {'pixels': 1})
+    store_ood_threshold(path, path, 0.5, {'pixels': 2})
+    header = read_weights_header(path)
+    assert header.ood_threshold == 0.5
+    assert header.summary['ood_calibration'] == {'pixels': 2}
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_threshold_that_is_no_probability_is_refused(path):
+    with pytest.raises(ModelError, match=(
+            r'foreign threshold must be in \[0, 1\], got nan: calibrate it again')):
+        store_ood_threshold(path, path, float('nan'), {})

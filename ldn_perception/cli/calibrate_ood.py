@@ -1,0 +1,91 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn calibrate-ood`: the foreign threshold for a wanted false positive rate, kept in weights."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+import torch
+
+from ldn_perception.cli.evaluation_samples import (
+    Samples,
+    add_dataset_arguments,
+    open_samples,
+)
+from ldn_perception.cli.trained_model import (
+    TrainedModel,
+    add_model_arguments,
+    load_trained_model,
+)
+from ldn_perception.errors import ConfigError
+from ldn_perception.evaluation.foreign_scores import foreign_probability
+from ldn_perception.evaluation.foreign_threshold import ForeignThreshold
+from ldn_perception.models.weights import store_ood_threshold
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    add_model_arguments(parser)
+    add_dataset_arguments(parser)
+    parser.add_argument(
+        '--fpr', type=float, default=0.05,
+        help='wanted part of the in-distribution pixels above the threshold')
+    parser.add_argument(
+        '--output', type=Path, help='file for the calibrated weights; default: the same')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, store, print."""
+    if not 0 < options.fpr < 1:
+        raise ConfigError(
+            '--fpr', must_be='above 0 and below 1', got=options.fpr, do='ask for 0.05')
+    console = Console()
+    samples = open_samples(options)
+    model = load_trained_model(options)
+    if model.taxonomy.num_driving == len(model.taxonomy):
+        raise ConfigError(
+            f'weights file {options.weights}', must_be='of a network with foreign classes',
+            got=f'one of taxonomy {model.taxonomy.name}, which has none',
+            do='train with foreign images')
+    measured, above_before = _measure(model, samples, console)
+    threshold, above = measured.at(options.fpr)
+    store_ood_threshold(options.weights, options.output or options.weights, threshold, {
+        'dataset': options.dataset, 'split': options.split, 'images': len(samples),
+        'pixels': measured.pixels, 'wanted_fpr': options.fpr, 'fpr': above,
+        'input_size': options.size,
+    })
+    before = (model.ood_threshold, above_before / measured.pixels)
+    console.print(_table(before, (threshold, above), measured.pixels))
+    console.print(f'stored in {options.output or options.weights}', soft_wrap=True)
+    return 0
+
+
+def _measure(
+    model: TrainedModel, samples: Samples, console: Console
+) -> tuple[ForeignThreshold, int]:
+    """Histogram of the in-distribution pixels, and how many are above the old threshold."""
+    measured, above_before = ForeignThreshold(), 0
+    with Progress(console=console) as progress:
+        for sample in progress.track(samples, len(samples), description='measuring'):
+            with torch.inference_mode():
+                logits = model.logits(sample.image, sample.pixels_per_metre)
+                foreign = foreign_probability(logits, model.taxonomy.num_driving)
+            known = foreign.cpu().numpy()[sample.truth.known]
+            measured.accumulate(known)
+            above_before += int((known > model.ood_threshold).sum())
+    return measured, above_before
+
+
+def _table(before: Any, after: Any, pixels: int) -> Table:
+    table = Table(title=f'{pixels:,} in-distribution pixels', title_justify='left')
+    for heading in ('', 'threshold', 'pixels above it'):
+        table.add_column(heading, justify='right')
+    for name, (threshold, share) in (('before', before), ('after', after)):
+        table.add_row(name, f'{threshold:.6g}', f'{100 * share:.3f} %')
+    return table

@@ -1,0 +1,125 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn evaluate`: scores of trained weights on a dataset, with pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ldn_perception.cli.evaluation_json import to_json
+from ldn_perception.cli.evaluation_page import write_page
+from ldn_perception.cli.evaluation_pictures import Extremes
+from ldn_perception.cli.evaluation_run import Evaluation
+from ldn_perception.cli.evaluation_samples import add_dataset_arguments, open_samples
+from ldn_perception.cli.evaluation_tables import percent, tables
+from ldn_perception.cli.trained_model import (
+    TrainedModel,
+    add_model_arguments,
+    load_trained_model,
+)
+from ldn_perception.evaluation.component_scores import COMPONENT_TRACKS
+from ldn_perception.evaluation.figures import (
+    draw_confusion,
+    draw_ood_curves,
+    draw_reliability,
+)
+from ldn_perception.evaluation.ood_report import OodReport
+from ldn_perception.evaluation.score_files import ScoreFiles
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    add_model_arguments(parser)
+    parser.add_argument(
+        '--multi-scale', action='store_true', help='average five scales and their mirror images')
+    add_dataset_arguments(parser)
+    parser.add_argument(
+        '--track', choices=tuple(COMPONENT_TRACKS), default='anomaly',
+        help='smallest objects that count in the component scores')
+    parser.add_argument(
+        '--smoothing', type=float, default=1.0, metavar='SHARE',
+        help='share of the newest frame in the foreign scores averaged over a drive; 1: none')
+    parser.add_argument('--pictures', type=int, default=6, help='best and worst images to draw')
+    parser.add_argument(
+        '--output', type=Path, default=Path('build/evaluation'),
+        help='folder for scores.json and the pictures')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the network over the dataset, score, draw."""
+    console = Console()
+    samples = open_samples(options)
+    model = load_trained_model(options, multi_scale=options.multi_scale)
+    output: Path = options.output
+    pictures = output / 'pictures'
+    pictures.mkdir(parents=True, exist_ok=True)
+    for old in pictures.glob('*.png'):
+        old.unlink()
+
+    with ScoreFiles() as files:
+        evaluation = Evaluation(model, samples, files, options.smoothing)
+        extremes = Extremes(
+            options.pictures, evaluation.shown_taxonomy, evaluation.merit_meaning)
+        with Progress(console=console) as progress:
+            for sample in progress.track(samples, len(samples), description='evaluating'):
+                extremes.offer(sample, evaluation.add(sample))
+        reports = evaluation.ood_reports(COMPONENT_TRACKS[options.track])
+
+    scores = {**_settings(options, model, len(samples)), **to_json(evaluation, reports)}
+    (output / 'scores.json').write_text(json.dumps(scores, indent=2) + '\n')
+    _draw(pictures, f'{model.header.model_name} on {options.dataset}', evaluation, reports)
+    extremes.write(pictures)
+    write_page(output, scores)
+    for table in tables(scores):
+        console.print(table)
+    console.print(
+        f'scores: {output / "scores.json"}   report: {output / "index.html"}', soft_wrap=True)
+    return 0
+
+
+def _settings(
+    options: argparse.Namespace, model: TrainedModel, images: int
+) -> dict[str, Any]:
+    """What was run, so that a file of scores says by itself what it is of."""
+    return {
+        'weights': str(options.weights),
+        'model': model.header.model_name,
+        'taxonomy': model.taxonomy.name,
+        'dataset': options.dataset,
+        'root': str(options.root),
+        'split': options.split,
+        'images': images,
+        'device': str(model.engine.device),
+        'precision': options.precision,
+        'multi_scale': options.multi_scale,
+        'input_size': options.size,
+        'smoothing': options.smoothing,
+        'track': options.track,
+        'threshold': model.ood_threshold,
+    }
+
+
+def _draw(
+    folder: Path, title: str, evaluation: Evaluation, reports: dict[str, OodReport],
+) -> None:
+    if evaluation.segmentation is not None:
+        confusion = evaluation.segmentation.confusion
+        names = evaluation.shown_taxonomy.class_names[:confusion.num_classes]
+        calibration = evaluation.segmentation.calibration
+        draw_confusion(folder / 'confusion.png', confusion.counts, names, title)
+        draw_reliability(
+            folder / 'reliability.png', calibration.bins, calibration.value, title)
+    if reports:
+        draw_ood_curves(
+            folder / 'ood_curves.png',
+            {name: report.curve for name, report in reports.items()},
+            {name: f'{name}: AP {percent(report.pixels.average_precision)}, '
+                   f'FPR95 {percent(report.pixels.fpr95)}'
+             for name, report in reports.items()},
+            title)

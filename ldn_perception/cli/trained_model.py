@@ -1,0 +1,154 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A trained network as its weights file describes it, for verbs that run it over images."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch.nn import functional as F
+
+from ldn_perception.build import (
+    DEFAULT_THRESHOLD,
+    PRECISIONS,
+    build_device,
+    build_engine,
+)
+from ldn_perception.config import InferenceConfig
+from ldn_perception.errors import ConfigError, EvaluationError
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
+from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A network that is ready to run.
+
+    Attributes:
+        engine: Runs it.
+        taxonomy: Its classes.
+        header: What its weights file says.
+        input_size: Width and height it sees every image at [px]; None for the image's own.
+    """
+
+    engine: Engine
+    taxonomy: Taxonomy
+    header: WeightsHeader
+    input_size: tuple[int, int] | None = None
+
+    @property
+    def ood_threshold(self) -> float:
+        """Foreign probability above which a pixel is out of distribution."""
+        threshold = self.header.ood_threshold
+        return DEFAULT_THRESHOLD if threshold is None else threshold
+
+    def logits(
+        self, image: NDArray[np.uint8], pixels_per_metre: NDArray[np.float32] | None,
+    ) -> torch.Tensor:
+        """Logits of one image, upsampled bilinearly to it as the decoders do.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            pixels_per_metre: (H, W) float32 [px/m], NaN where unknown; None without stereo.
+
+        Returns:
+            (C, H, W) float32 on the engine's device.
+
+        Raises:
+            EvaluationError: The network selects its scales by stereo and there is none.
+        """
+        sizes = None
+        if self.engine.uses_disparity:
+            if pixels_per_metre is None:
+                raise EvaluationError(
+                    'dataset', must_be=f'with stereo, which {self.header.model_name} needs',
+                    got='none', do='choose another dataset or network')
+            sizes = _resize_sizes(pixels_per_metre, self.input_size)
+        seen = _resize_image(image, self.input_size)
+        logits = self.engine.run(torch.from_numpy(seen), sizes)
+        with torch.inference_mode():
+            return F.interpolate(
+                logits.float(), image.shape[:2], mode='bilinear', align_corners=False)[0]
+
+
+def _resize_image(
+    image: NDArray[np.uint8], size: tuple[int, int] | None
+) -> NDArray[np.uint8]:
+    if size is None or size == image.shape[1::-1]:
+        return np.ascontiguousarray(image)
+    shrinks = size[0] < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+
+
+def _resize_sizes(
+    pixels_per_metre: NDArray[np.float32], size: tuple[int, int] | None
+) -> torch.Tensor:
+    """A metre spans more pixels of a wider image; unknown pixels stay as few as they are."""
+    sizes = torch.from_numpy(np.ascontiguousarray(pixels_per_metre))
+    if size is None:
+        return sizes
+    nearest = F.interpolate(sizes[None, None], size[::-1], mode='nearest-exact')[0, 0]
+    return nearest * (size[0] / pixels_per_metre.shape[1])
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare which network runs, and where."""
+    parser.add_argument(
+        '--weights', type=Path, required=True, help='trained weights (.safetensors)')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--precision', choices=tuple(PRECISIONS), default='float32')
+    parser.add_argument(
+        '--size', metavar='WxH',
+        help='size the network sees [px], 480x360 for example; default: that of the image')
+
+
+def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False) -> TrainedModel:
+    """Build the network that a weights file is for.
+
+    Args:
+        options: With what `add_model_arguments` declares.
+        multi_scale: Whether to average several scales of the image.
+
+    Raises:
+        ModelError: The file is missing or damaged, or of a network that is not here.
+        ConfigError: Its classes are of no taxonomy, or the size is no size.
+        InferenceError: The device is not there.
+    """
+    keep_freed_memory()
+    header = read_weights_header(options.weights)
+    taxonomy = _find_taxonomy(options.weights, header)
+    config = InferenceConfig(
+        device=options.device, precision=options.precision, multi_scale=multi_scale)
+    size = None if options.size is None else _parse_size(options.size)
+    model = build_model(header.model_name, len(taxonomy))
+    load_weights(options.weights, model, header.model_name, header.class_names)
+    engine = build_engine(model, build_device(config), config, header.normalisation)
+    return TrainedModel(engine, taxonomy, header, size)
+
+
+def _find_taxonomy(path: Path, header: WeightsHeader) -> Taxonomy:
+    for taxonomy in TAXONOMIES.values():
+        if taxonomy.class_names == header.class_names:
+            return taxonomy
+    raise ConfigError(
+        f'classes of weights file {path}', must_be=f'those of {", ".join(TAXONOMIES)}',
+        got=f'{len(header.class_names)} others', do='use weights of one of these taxonomies')
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
+    if found is None:
+        raise ConfigError(
+            '--size', must_be='WIDTHxHEIGHT', got=repr(text), do='write for example 480x360')
+    return int(found[1]), int(found[2])
