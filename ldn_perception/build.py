@@ -15,6 +15,7 @@ import torch
 
 from ldn_perception.config import (
     InferenceConfig,
+    ModelConfig,
     PerceptionConfig,
     SegmentationConfig,
     StereoConfig,
@@ -39,6 +40,10 @@ from ldn_perception.stereo.external_disparity import ExternalDisparity
 from ldn_perception.stereo.matcher import Matcher
 from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.weights import find_shipped_weights
+
+DEFAULT_THRESHOLD = 0.5
+"""Of foreign probability, for weights that were not calibrated."""
 
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
 
@@ -51,9 +56,9 @@ class Perception:
         pipeline: The corridor.
         taxonomy: Classes of its labels.
         device: Where the network runs.
-        is_trained: False for random weights.
         calibrated_threshold: Foreign probability the weights were calibrated for; None if they
             were not.
+        weights: File they are from; None for random ones.
         switch_levels: (H, W) pixels per metre to the pyramid levels a scale-selecting network
             takes there, (M, H, W) uint8; None for other networks.
     """
@@ -61,9 +66,14 @@ class Perception:
     pipeline: StereoSegmentationPipeline
     taxonomy: Taxonomy
     device: torch.device
-    is_trained: bool
     calibrated_threshold: float | None = None
+    weights: Path | None = None
     switch_levels: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """False for random weights."""
+        return self.weights is not None
 
 
 def build_perception(config: PerceptionConfig) -> Perception:
@@ -76,25 +86,32 @@ def build_perception(config: PerceptionConfig) -> Perception:
     taxonomy = TAXONOMIES[config.model.taxonomy]
     device = build_device(config.inference)
     model = build_model(config.model.name, len(taxonomy))
-    header = None
-    if config.model.weights:
-        header = load_weights(
-            Path(config.model.weights), model, config.model.name, taxonomy.class_names)
-    normalisation = IMAGENET if header is None else header.normalisation
+    weights = find_weights(config.model)
+    normalisation, calibrated = IMAGENET, None
+    if weights is not None:
+        header = load_weights(weights, model, config.model.name, taxonomy.class_names)
+        normalisation, calibrated = header.normalisation, header.ood_threshold
     return Perception(
         pipeline=StereoSegmentationPipeline(
             build_matcher(config.stereo),
             build_engine(model, device, config.inference, normalisation),
             build_decoder(taxonomy, device, config),
-            build_rule(config.segmentation),
+            build_rule(config.segmentation, calibrated),
         ),
         taxonomy=taxonomy,
         device=device,
-        is_trained=header is not None,
-        calibrated_threshold=None if header is None else header.ood_threshold,
+        calibrated_threshold=calibrated,
+        weights=weights,
         switch_levels=model.multiplexer.switch_levels
         if isinstance(model, ScaleInvariantNetwork) else None,
     )
+
+
+def find_weights(config: ModelConfig) -> Path | None:
+    """File of the weights a configuration asks for; None for random ones."""
+    if config.weights == 'shipped':
+        return find_shipped_weights(config.name, config.taxonomy)
+    return Path(config.weights) if config.weights else None
 
 
 def build_device(config: InferenceConfig) -> torch.device:
@@ -156,9 +173,17 @@ def build_decoder(
     return TorchDecoder(taxonomy)
 
 
-def build_rule(config: SegmentationConfig) -> OodRule:
-    """Build the out-of-distribution rule."""
-    return OodRule(config.ood_threshold, LabelPolicy(config.label_policy))
+def build_rule(config: SegmentationConfig, calibrated_threshold: float | None) -> OodRule:
+    """Build the out-of-distribution rule.
+
+    Args:
+        config: Its options.
+        calibrated_threshold: What is used where they name no threshold.
+    """
+    threshold = config.ood_threshold
+    if threshold < 0:
+        threshold = DEFAULT_THRESHOLD if calibrated_threshold is None else calibrated_threshold
+    return OodRule(threshold, LabelPolicy(config.label_policy))
 
 
 def warm_up(perception: Perception, config: StereoConfig) -> None:

@@ -158,7 +158,8 @@ class ModelConfig:
         'rob2018', 'Class list the network predicts.', choices=(
             'cityscapes', 'rob2018', 'universal', 'camvid', 'kitti11'))
     weights: str = option_field(
-        '', 'Weights file (.safetensors); empty runs UNTRAINED random weights.')
+        'shipped', 'Weights file (.safetensors); shipped takes those of the package for this '
+        'network and class list; empty, or where none are shipped, runs UNTRAINED random weights.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,8 @@ class SegmentationConfig:
     """How logits become labels."""
 
     ood_threshold: float = option_field(
-        0.5, 'A pixel is out of distribution above this foreign probability.', minimum=0.0,
-        maximum=1.0, live=True)
+        -1.0, 'A pixel is out of distribution above this foreign probability; below 0 it is the '
+        'one the weights were calibrated for, or 0.5.', minimum=-1.0, maximum=1.0, live=True)
     label_policy: str = option_field(
         'void', 'Label where a foreign class wins: 255, or the best driving class.',
         choices=('void', 'driving'), live=True)

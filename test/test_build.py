@@ -7,7 +7,7 @@ import pytest
 from stereo_frames import shifted_frame
 import torch
 
-from ldn_perception.build import build_decoder, build_device, build_perception
+from ldn_perception.build import build_decoder, build_device, build_perception, build_rule
 from ldn_perception.config import (
     InferenceConfig,
     ModelConfig,
@@ -18,11 +18,12 @@ from ldn_perception.config import (
 from ldn_perception.errors import InferenceError, ModelError
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.weights import save_weights
+from ldn_perception.models.weights import read_weights_header, save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.semi_global_block_matcher import MODES
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES
+from ldn_perception.weights import SHIPPED, find_shipped_weights
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
 
@@ -68,6 +69,23 @@ def test_weights_bring_their_normalisation_and_threshold(tmp_path):
         foreign.append(perception.pipeline.process(
             shifted_frame(12)).segmentation.foreign_probability)
     assert not np.array_equal(*foreign)
+
+
+@pytest.mark.parametrize(('asked', 'calibrated', 'used'), [
+    (-1.0, 0.25, 0.25), (-1.0, None, 0.5), (0.0, 0.25, 0.0), (0.75, 0.25, 0.75),
+])
+def test_the_threshold_is_the_calibrated_one_unless_one_is_named(asked, calibrated, used):
+    assert build_rule(SegmentationConfig(ood_threshold=asked), calibrated).threshold == used
+
+
+def test_shipped_weights_are_for_the_network_and_class_list_they_are_filed_under():
+    for (model_name, taxonomy_name), _ in SHIPPED.items():
+        path = find_shipped_weights(model_name, taxonomy_name)
+        header = read_weights_header(path)
+        assert header.model_name == model_name
+        assert header.class_names == TAXONOMIES[taxonomy_name].class_names
+        assert path.stat().st_size <= 25e6
+    assert find_shipped_weights('ldn_small', 'cityscapes') is None
 
 
 def test_weights_of_another_class_list_are_refused(tmp_path):

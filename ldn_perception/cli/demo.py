@@ -29,9 +29,11 @@ from ldn_perception.bags.raw_messages import RawBag
 from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
 from ldn_perception.bags.topics import COMPRESSED_IMAGE, find_stereo_topics
-from ldn_perception.cli.demo_pictures import draw, write_picture
+from ldn_perception.build import find_weights
+from ldn_perception.cli.demo_pictures import draw
 from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_json
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
+from ldn_perception.cli.picture_tiles import write_picture
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
@@ -229,7 +231,7 @@ def _draw_pictures(
 
 
 def _table(score: DemoScore, config: PerceptionConfig) -> Table:
-    weights = config.model.weights or '[bold red]UNTRAINED, labels mean nothing[/]'
+    weights = find_weights(config.model) or '[bold red]UNTRAINED, labels mean nothing[/]'
     table = Table(
         title=f'{config.model.name} ({weights})', title_justify='left', show_header=False)
     table.add_row('pairs sent', str(score.sent))

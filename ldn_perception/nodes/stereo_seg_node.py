@@ -23,7 +23,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from ldn_perception.build import Perception, build_perception, build_rule, warm_up
-from ldn_perception.config import PerceptionConfig
+from ldn_perception.config import ModelConfig, PerceptionConfig
 from ldn_perception.errors import LdnPerceptionError
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.nodes.diagnostics import Diagnostics
@@ -111,12 +111,12 @@ class StereoSegNode(LifecycleNode):
 
     def _offer(self, perception: Perception) -> None:
         config = self._config
-        trained = config.model.weights if perception.is_trained else 'UNTRAINED'
+        weights = str(perception.weights or 'UNTRAINED')
         if not perception.is_trained:
             self.get_logger().warning(
-                'UNTRAINED: model.weights is empty, the network has random weights and its '
-                'labels mean nothing')
-        calibrated, used = perception.calibrated_threshold, config.segmentation.ood_threshold
+                f'UNTRAINED: {_why_untrained(config.model)}, the network has random weights and '
+                'its labels mean nothing')
+        calibrated, used = perception.calibrated_threshold, perception.pipeline.rule.threshold
         if calibrated is not None and calibrated != used:
             self.get_logger().warning(
                 f'segmentation.ood_threshold is {used:g}, the weights were calibrated for '
@@ -125,13 +125,12 @@ class StereoSegNode(LifecycleNode):
         self._outputs = Outputs(self, config.output, perception)
         self._diagnostics = Diagnostics(self, {
             'model': config.model.name,
-            'weights': trained,
+            'weights': weights,
             'taxonomy': config.model.taxonomy,
             'device': str(perception.device),
             'matcher': config.stereo.matcher,
         }, perception.is_trained)
-        self._label_info = publish_label_info(
-            self, perception.taxonomy, config.segmentation.ood_threshold)
+        self._label_info = publish_label_info(self, perception.taxonomy, used)
         self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
         self._enabled = True
         # Simulated time may stand still; a watchdog must not.
@@ -139,7 +138,7 @@ class StereoSegNode(LifecycleNode):
             config.monitoring.diagnostics_period_s, self._on_timer,
             clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(
-            f'configured: {config.model.name} ({trained}) on {perception.device}, '
+            f'configured: {config.model.name} ({weights}) on {perception.device}, '
             f'{len(perception.taxonomy)} classes of {perception.taxonomy.name}')
 
     @_told
@@ -218,7 +217,8 @@ class StereoSegNode(LifecycleNode):
                 check_parameters(parameters)
             else:
                 self._config = changed_config(self._config, parameters)
-                self._perception.pipeline.rule = build_rule(self._config.segmentation)
+                self._perception.pipeline.rule = build_rule(
+                    self._config.segmentation, self._perception.calibrated_threshold)
         except LdnPerceptionError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if self._outputs is not None:
@@ -255,6 +255,12 @@ class StereoSegNode(LifecycleNode):
             or ('nobody subscribes to a result' if snapshot.dropped.get('no_subscriber')
                 else 'inputs have come but no complete pair: the newest stamps agree, check for '
                 'lost messages (load the large-image DDS profile)'))
+
+
+def _why_untrained(config: ModelConfig) -> str:
+    if config.weights:
+        return f'no weights are shipped for {config.name} with taxonomy {config.taxonomy}'
+    return 'model.weights is empty'
 
 
 def _build(config: PerceptionConfig) -> Perception:

@@ -39,7 +39,7 @@ def test_the_table_has_a_row_for_every_parameter(capsys):
     assert run('parameters') == 0
     rows = capsys.readouterr().out.splitlines()[2:]
     assert [row.split('`')[1] for row in rows] == [option.name for option in options()]
-    assert '| `segmentation.ood_threshold` | `0.5` | 0 – 1 | yes | ' in parameter_table()
+    assert '| `segmentation.ood_threshold` | `-1.0` | -1 – 1 | yes | ' in parameter_table()
     assert '| `autostart` | `true` | bool |  | ' in parameter_table()
     assert '| `stereo.min_disparity` | `0` | -512 – 512 px |  | ' in parameter_table()
 

@@ -298,7 +298,7 @@ def weights_for(path, model='ldn_small', taxonomy=ROB2018):
 class TestConfigure:
     @pytest.mark.parametrize(('values', 'text'), [
         ({'model.name': 'ldn'}, 'model.name must be one of ldn121, ldn_small'),
-        ({'segmentation.ood_threshold': 2.0}, 'segmentation.ood_threshold must be in [0, 1]'),
+        ({'segmentation.ood_threshold': 2.0}, 'segmentation.ood_threshold must be in [-1, 1]'),
         ({'stereo.max_disparity': 100}, 'plus a multiple of 16, got 100'),
         ({'stereo.max_disparity': 64.5}, 'stereo.max_disparity must be a int, got 64.5'),
         ({'model.weights': '/no/such/file.safetensors'}, '/no/such/file.safetensors'),
@@ -323,13 +323,17 @@ class TestConfigure:
         for part in (' must be ', ', got ', ': '):
             assert part in lines[0]
 
-    def test_an_untrained_network_is_announced(self, capfd):
-        with running() as rig:
+    @pytest.mark.parametrize(('weights', 'why'), [
+        ('', 'model.weights is empty'),
+        ('shipped', 'no weights are shipped for ldn_small with taxonomy rob2018'),
+    ])
+    def test_an_untrained_network_is_announced(self, weights, why, capfd):
+        with running(model__weights=weights) as rig:
             rig.spin_until(lambda: rig.diagnostics, 'diagnostics')
             status = rig.diagnostics[-1].status[0]
             assert status.message.startswith('UNTRAINED')
             assert {entry.key: entry.value for entry in status.values}['weights'] == 'UNTRAINED'
-        assert 'UNTRAINED: model.weights is empty' in capfd.readouterr().err
+        assert f'UNTRAINED: {why}' in capfd.readouterr().err
 
     def test_a_trained_network_is_not(self, tmp_path, capfd):
         path = weights_for(tmp_path / 'w.safetensors')

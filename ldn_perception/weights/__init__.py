@@ -1,0 +1,16 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights that come with the package; docs/weights.md says what each was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SHIPPED: dict[tuple[str, str], str] = {}
+"""Network and taxonomy -> file beside this one."""
+
+
+def find_shipped_weights(model_name: str, taxonomy_name: str) -> Path | None:
+    """File of the shipped weights for a network and taxonomy; None if none are shipped."""
+    name = SHIPPED.get((model_name, taxonomy_name))
+    return None if name is None else Path(__file__).with_name(name)
