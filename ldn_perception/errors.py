@@ -67,3 +67,7 @@ class EvaluationError(LdnPerceptionError):
 
 class BagError(LdnPerceptionError):
     """A bag or image folder that cannot be read or written."""
+
+
+class TrainingError(LdnPerceptionError):
+    """A training that cannot begin or go on."""

@@ -35,18 +35,28 @@ RULES = {
         'errors frames models.segmentation_model models.normalisation', 'numpy torch'),
     'segmentation': Rule('errors frames taxonomy', 'numpy torch cv2'),
     'segmentation.fused_decoder': Rule('errors frames taxonomy', 'numpy torch numba'),
+    'segmentation.bilinear_cells': Rule('', 'numpy'),
+    'segmentation.cell_labels': Rule('frames', 'numpy numba'),
+    'segmentation.cell_mask': Rule('', 'numpy numba'),
+    'segmentation.cell_maxima': Rule('', 'numpy numba'),
+    'segmentation.softmax_kernels': Rule('', 'numpy numba'),
     'segmentation.dense_crf': Rule('errors', 'numpy numba'),
     'segmentation.permutohedral_lattice': Rule('errors', 'numpy numba'),
     'segmentation.separable_gaussian': Rule('errors', 'numpy numba'),
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule('errors frames messages taxonomy.cityscapes', 'numpy torch cv2 rosbags apsw'),
-    'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
+    'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
         'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
+    'training': Rule(
+        'errors frames config taxonomy models datasets evaluation',
+        'numpy torch cv2 yaml matplotlib'),
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
+    'evaluation.figures': Rule('errors', 'numpy matplotlib'),
+    'weights': Rule(),
     'build': Rule(
-        'errors frames config taxonomy stereo models inference segmentation pipeline',
+        'errors frames config taxonomy stereo models inference segmentation pipeline weights',
         'numpy torch'),
     'nodes': Rule(
         'errors frames taxonomy config messages pictures build pipeline evaluation bags '
@@ -55,7 +65,7 @@ RULES = {
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy config messages pictures stereo models inference segmentation '
-        'pipeline bags datasets evaluation build',
+        'pipeline bags datasets training evaluation build',
         'numpy torch cv2 yaml rich'),
 }
 """Room, or a part of one with a rule of its own, to what it may import: dotted names are

@@ -1,0 +1,138 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn train`: train a network by a recipe, or go on with a training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+import torch
+import yaml
+
+from ldn_perception.cli.stop_signals import StopSignals
+from ldn_perception.cli.training_table import training_table
+from ldn_perception.errors import ConfigError, TrainingError
+from ldn_perception.inference.device import choose_device
+from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.models.weights import save_weights
+from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.training.build import build_trainer
+from ldn_perception.training.curves import draw_curves
+from ldn_perception.training.recipe import TrainingRecipe
+from ldn_perception.training.record_log import StepRecord
+from ldn_perception.training.trainer import Trainer
+from ldn_perception.training.training_logs import read_logs
+from ldn_perception.training.workers import Workers
+
+WEIGHTS_FILE = 'weights.safetensors'
+_SMOOTHING = 0.98
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument('--config', type=Path, required=True, help='recipe, see config/training')
+    parser.add_argument('--output', type=Path, required=True,
+                        help='folder of the training; one that was stopped goes on')
+    parser.add_argument('--data', type=Path, default=Path(),
+                        help='folder below which the datasets lie')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--minutes', type=float, default=float('inf'),
+                        help='stop with a snapshot after so long')
+    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
+                        help='option of the recipe that is to be different')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train; with all steps done, write the weights."""
+    stop_at = time.monotonic() + 60 * options.minutes
+    keep_freed_memory()
+    recipe = TrainingRecipe.from_yaml(options.config, _overrides(options.set))
+    device = choose_device(options.device)
+    workers = Workers.join(device)
+    console = Console(quiet=workers.number > 0)
+    try:
+        _make_folder(options.output)
+        trainer = build_trainer(recipe, options.data, options.output, device, workers)
+        console.print(training_table(trainer, workers))
+        if _train(trainer, console, stop_at):
+            _finish(trainer, options.output, console, workers)
+        else:
+            console.print(f'stopped after step {trainer.step} of {trainer.num_steps}; the same '
+                          'command goes on')
+        if workers.number == 0:
+            draw_curves(*read_logs(options.output), options.output / 'curves.png')
+    finally:
+        workers.leave()
+    return 0
+
+
+def _train(trainer: Trainer, console: Console, stop_at: float) -> bool:
+    with StopSignals() as signals, Progress(
+        TextColumn('training'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True), TextColumn('loss {task.fields[loss]}'),
+        console=console, speed_estimate_period=600,
+    ) as progress:
+        task = progress.add_task(
+            '', total=trainer.num_steps, completed=trainer.step, loss='unknown')
+        mean = [float('nan')]
+
+        def show(record: StepRecord) -> None:
+            seen = record.loss if mean[0] != mean[0] else mean[0]
+            mean[0] = _SMOOTHING * seen + (1 - _SMOOTHING) * record.loss
+            progress.update(task, completed=record.step + 1, loss=f'{mean[0]:.3f}')
+
+        def should_stop() -> bool:
+            return bool(signals.received) or time.monotonic() > stop_at
+
+        is_done = trainer.train(should_stop, show)
+    if signals.received:
+        console.print(f'{signals.received} received, snapshot written')
+    return is_done
+
+
+def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) -> None:
+    with Progress(console=console) as progress:
+        task = progress.add_task('batch norm statistics')
+        model = trainer.finish(
+            lambda done, total: progress.update(task, completed=done, total=total))
+    if workers.number:
+        return
+    recipe, taxonomy = trainer.recipe, TAXONOMIES[trainer.recipe.taxonomy]
+    save_weights(
+        output / WEIGHTS_FILE, model, recipe.model, taxonomy.class_names,
+        {'recipe': recipe.to_values(), 'steps': trainer.num_steps,
+         'torch': torch.__version__},
+        class_colors=[info.color for info in taxonomy.classes], dtype=torch.float16)
+    console.print(f'weights: {output / WEIGHTS_FILE}')
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f'output folder {folder}', must_be='a folder one can write to', got=error.strerror,
+            do='choose another') from error
+
+
+def _overrides(texts: list[str]) -> dict[str, Any]:
+    overrides = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not equals:
+            raise ConfigError(
+                '--set', must_be='NAME=VALUE', got=repr(text), do='write an equals sign')
+        overrides[name] = yaml.safe_load(value)
+    return overrides

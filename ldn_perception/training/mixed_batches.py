@@ -1,0 +1,238 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches in which every domain has its share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+import signal
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ldn_perception.datasets.augmentation import Augmentation, TrainingView
+from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
+from ldn_perception.datasets.labelled_image import LabelledImages
+from ldn_perception.datasets.paste_foreign import paste_foreign
+
+MOST_PASTED = 3
+"""Foreign things in an image that gets some, at most."""
+
+
+class CutoutSource(NamedTuple):
+    """Things of a foreign domain.
+
+    Attributes:
+        cutouts: The things.
+        targets: (256,) uint8, class of a thing -> number of its set.
+    """
+
+    cutouts: ForeignCutouts
+    targets: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pasting:
+    """Foreign things for a domain without any.
+
+    The size of a metre in the pixels of a thing stays that of what it hides.
+
+    Attributes:
+        sources: Where the things are from; each is as likely as it has things.
+        ground: (256,) bool, labels of the domain on which things stand.
+        share: Part of the images that get some.
+    """
+
+    sources: Sequence[CutoutSource]
+    ground: NDArray[np.bool_]
+    share: float
+
+    def paste(
+        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
+        random: np.random.Generator,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Paste things into an image (H, W, 3), or none; image and targets are new arrays."""
+        if random.random() >= self.share:
+            return image, targets
+        ground = self.ground[labels]
+        sizes = np.array([len(source.cutouts) for source in self.sources])
+        for _ in range(random.integers(1, MOST_PASTED + 1)):
+            source = self.sources[random.choice(len(sizes), p=sizes / sizes.sum())]
+            paste = paste_foreign(image, source.cutouts, random, ground)
+            image = paste.image
+            targets = np.where(paste.mask, source.targets[paste.class_id], targets)
+        return image, targets
+
+
+@dataclass(frozen=True)
+class TrainingDomain:
+    """A dataset in a training.
+
+    Attributes:
+        images: The dataset.
+        targets: (256,) uint8, label -> number of its set.
+        repeat: How often an epoch shows each image; the remainder of a fraction is drawn anew
+            for every epoch.
+        pasting: What is pasted into the images; None for nothing.
+    """
+
+    images: LabelledImages
+    targets: NDArray[np.uint8]
+    repeat: float = 1.0
+    pasting: Pasting | None = None
+
+    @property
+    def shown(self) -> int:
+        """Images it adds to an epoch."""
+        return max(1, round(len(self.images) * self.repeat))
+
+
+class Batch(NamedTuple):
+    """What a step is made of.
+
+    Attributes:
+        image: (N, h, w, 3) uint8 RGB.
+        targets: (N, h, w) uint8.
+        pixels_per_metre: (N, h, w) float32 [px/m]; all NaN for images without stereo.
+    """
+
+    image: Tensor
+    targets: Tensor
+    pixels_per_metre: Tensor
+
+
+class Place(NamedTuple):
+    """A place in the order of a training: what is shown there, and the seed of how."""
+
+    domain: int
+    image: int
+    seed: tuple[int, ...]
+
+
+class MixedBatches:
+    """The same batches for the same seed, from any step on and in any number of processes.
+
+    An epoch shuffles every domain by itself and lays them into each other evenly, so that each
+    batch has about the mixture of the epoch: batch norm statistics then fit all domains (thesis
+    section 5.2). A batch may reach into the next epoch; no image is left out.
+
+    Args:
+        domains: One or more.
+        augmentation: How they are seen.
+        unknown: Target of pixels outside of an image.
+        batch_size: Images of a step, over all workers.
+        seed: Of order and augmentation.
+        worker: Number of this worker; it takes every num_workers-th image of a batch.
+        num_workers: Number of processes that train together.
+
+    Attributes:
+        domains: As given.
+        batch_size: As given.
+        epoch_images: Images shown in an epoch.
+    """
+
+    def __init__(
+        self, domains: Sequence[TrainingDomain], augmentation: Augmentation, unknown: int,
+        batch_size: int, seed: int, *, worker: int = 0, num_workers: int = 1,
+    ) -> None:
+        self.domains = domains
+        self.epoch_images = sum(domain.shown for domain in domains)
+        self.batch_size = batch_size
+        self._views = _Views(domains, augmentation, unknown)
+        self._seed = seed
+        self._worker, self._num_workers = worker, num_workers
+
+    @property
+    def epoch_steps(self) -> float:
+        """Steps an epoch takes."""
+        return self.epoch_images / self.batch_size
+
+    def epoch(self, step: int) -> int:
+        """Number of the epoch in which a step begins, from 0."""
+        return step * self.batch_size // self.epoch_images
+
+    def places(self, first_step: int, last_step: int) -> Iterator[list[Place]]:
+        """What this worker sees in each of the steps [first_step, last_step)."""
+        epoch, order = -1, []
+        for step in range(first_step, last_step):
+            batch = []
+            for number_in_batch in range(self._worker, self.batch_size, self._num_workers):
+                number, position = divmod(
+                    step * self.batch_size + number_in_batch, self.epoch_images)
+                if number != epoch:
+                    epoch, order = number, self._epoch(number)
+                domain, index = order[position]
+                batch.append(Place(domain, index, (self._seed, epoch, position)))
+            yield batch
+
+    def _epoch(self, epoch: int) -> list[tuple[int, int]]:
+        """Domain and index of every image of an epoch, in its order."""
+        random = np.random.default_rng((self._seed, epoch))
+        keys, entries = [], []
+        for number, domain in enumerate(self.domains):
+            shown = _shuffled(len(domain.images), domain.shown, random)
+            # One image in every n-th of the epoch, anywhere in it.
+            keys.append((np.arange(len(shown)) + random.random(len(shown))) / len(shown))
+            entries += [(number, int(index)) for index in shown]
+        order = np.argsort(np.concatenate(keys), kind='stable')
+        return [entries[place] for place in order]
+
+    def load(self, first_step: int, last_step: int, processes: int = 0) -> Iterator[Batch]:
+        """Batches of the steps [first_step, last_step).
+
+        Args:
+            first_step: Number of the first one.
+            last_step: Number behind the last one.
+            processes: Processes that read ahead; 0 reads in this one.
+        """
+        return iter(DataLoader(
+            self._views,
+            batch_sampler=self.places(first_step, last_step),  # type: ignore[arg-type]
+            collate_fn=_stack, num_workers=processes, pin_memory=torch.cuda.is_available(),
+            prefetch_factor=4 if processes else None, worker_init_fn=_ignore_signals,
+        ))
+
+
+class _Views(Dataset[TrainingView]):
+    """Augmented views, by their place."""
+
+    def __init__(
+        self, domains: Sequence[TrainingDomain], augmentation: Augmentation, unknown: int
+    ) -> None:
+        self._domains, self._augmentation, self._unknown = domains, augmentation, unknown
+
+    def __getitem__(self, place: Place) -> TrainingView:
+        domain, random = self._domains[place.domain], np.random.default_rng(place.seed)
+        sample = domain.images[place.image]
+        image, targets = sample.image, domain.targets[sample.labels]
+        if domain.pasting is not None:
+            image, targets = domain.pasting.paste(image, targets, sample.labels, random)
+        return self._augmentation.view(
+            image, targets, sample.pixels_per_metre, self._unknown, random)
+
+
+def _ignore_signals(number: int) -> None:
+    """Leave it to the training what becomes of a signal that all its processes get."""
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, signal.SIG_IGN)
+
+
+def _shuffled(count: int, wanted: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """As many indices below a count as are wanted, each as often as any other but for one."""
+    rounds = [random.permutation(count) for _ in range(-(-wanted // count))]
+    return np.asarray(np.concatenate(rounds)[:wanted])
+
+
+def _stack(views: Sequence[TrainingView]) -> Batch:
+    image = torch.from_numpy(np.stack([view.image for view in views]))
+    targets = torch.from_numpy(np.stack([view.targets for view in views]))
+    metres = [
+        np.full(view.targets.shape, np.nan, np.float32)
+        if view.pixels_per_metre is None else view.pixels_per_metre for view in views
+    ]
+    return Batch(image, targets, torch.from_numpy(np.stack(metres)))

@@ -1,0 +1,200 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""All that a training depends on, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from ldn_perception.config import MODEL_NAMES, option_field, section_options
+from ldn_perception.errors import ConfigError
+
+FREE_OPTIONS = (
+    'loader_processes', 'snapshot_steps', 'norm_batches', 'validation', 'validation_epochs',
+    'tensorboard',
+)
+"""Options that change no step of a training: it may go on with others."""
+
+Section = TypeVar('Section')
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRecipe:
+    """One dataset of a training."""
+
+    dataset: str = option_field('', 'Name of the dataset.')
+    root: str = option_field('', 'Its folder, below the folder of all data.')
+    split: str = option_field('train', 'Which of its images.')
+    repeat: float = option_field(
+        1.0, 'How often an epoch shows each image, to balance domains of different sizes.',
+        minimum=0.01, maximum=1000.0)
+    wholly_foreign: bool = option_field(
+        False, 'Whether everything in the images is foreign, whatever the labels say.')
+    paste_share: float = option_field(
+        0.0, 'Share of the images into which foreign objects are pasted.', minimum=0.0,
+        maximum=1.0)
+    is_cutout_source: bool = option_field(
+        False, 'Whether its foreign objects are those that are pasted.')
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRecipe:
+    """One dataset on which the network is scored on the way."""
+
+    dataset: str = option_field('', 'Name of the dataset.')
+    root: str = option_field('', 'Its folder, below the folder of all data.')
+    split: str = option_field('val', 'Which of its images.')
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecipe:
+    """A training; what is not said is as in section 4.6.1 of the thesis.
+
+    Raises:
+        ConfigError: There are no domains, or values contradict each other.
+    """
+
+    domains: tuple[DomainRecipe, ...]
+    model: str = option_field('ldn121_64_4', 'Network.', choices=MODEL_NAMES)
+    taxonomy: str = option_field('universal', 'Class list of the network.')
+    initial_weights: str = option_field(
+        '', "Weights to start from: a file of this package's format, or empty for random ones.")
+    imagenet_weights: str = option_field(
+        '', 'ImageNet weights for the backbone: a file or a name torchvision knows.')
+    seed: int = option_field(0, 'Weights, order and augmentation.', minimum=0, maximum=2**31)
+    epochs: int = option_field(300, 'Length.', minimum=1, maximum=100000)
+    batch_size: int = option_field(16, 'Images of a step, over all processes.', minimum=1,
+                                   maximum=4096)
+    crop_height_px: int = option_field(448, 'Height of a crop.', minimum=32, maximum=4096)
+    crop_width_px: int = option_field(448, 'Width of a crop.', minimum=32, maximum=4096)
+    smallest_scale: float = option_field(0.5, 'Least resizing.', minimum=0.1, maximum=10.0)
+    largest_scale: float = option_field(2.0, 'Greatest resizing.', minimum=0.1, maximum=10.0)
+    colour_jitter: float = option_field(
+        0.0, 'Change of brightness, contrast, saturation.', minimum=0.0, maximum=0.9)
+    grey_share: float = option_field(
+        0.0, 'Share of the images without colour.', minimum=0.0, maximum=1.0)
+    learning_rate: float = option_field(4e-4, 'Of the first epoch.', minimum=1e-8, maximum=1.0)
+    smallest_learning_rate: float = option_field(
+        1e-7, 'Neared by the last epoch.', minimum=0.0, maximum=1.0)
+    backbone_divisor: float = option_field(
+        4.0, 'The rate of a backbone with ImageNet weights is divided by this.', minimum=1.0,
+        maximum=1000.0)
+    weight_decay: float = option_field(
+        0.0, 'Decoupled from the gradient, as in AdamW.', minimum=0.0, maximum=1.0)
+    auxiliary_weight: float = option_field(
+        0.4, 'Weight of the auxiliary losses; 0 for a network without their heads.', minimum=0.0,
+        maximum=1.0)
+    class_balancing: bool = option_field(
+        False, 'Whether rare classes weigh more, as in section 3.4.')
+    average_decay: float = option_field(
+        0.0, 'Decay a step of the moving average of the weights that is kept; 0 for none.',
+        minimum=0.0, maximum=0.99999)
+    checkpointing: str = option_field('none', 'What is computed again for the gradient.')
+    precision: str = option_field(
+        'bfloat16', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
+    loader_processes: int = option_field(
+        0, 'Processes that prepare batches; 0 for none beside the training.', minimum=0,
+        maximum=256)
+    snapshot_steps: int = option_field(
+        100, 'Steps between snapshots.', minimum=1, maximum=1000000)
+    norm_batches: int = option_field(
+        200, 'Largest number of batches over which the batch norm statistics are averaged at '
+        'the end.', minimum=1, maximum=1000000)
+    validation: tuple[ValidationRecipe, ...] = field(default_factory=tuple)
+    validation_epochs: int = option_field(
+        10, 'Epochs between validations.', minimum=1, maximum=100000)
+    tensorboard: bool = option_field(False, 'Whether TensorBoard gets the losses and scores.')
+
+    def __post_init__(self) -> None:
+        if not self.domains:
+            raise ConfigError(
+                'domains of a training', must_be='one or more', got='none',
+                do='name the datasets under domains')
+        if self.largest_scale < self.smallest_scale:
+            raise ConfigError(
+                'largest_scale', must_be=f'at least smallest_scale ({self.smallest_scale:g})',
+                got=self.largest_scale, do='exchange the two')
+        if any(domain.paste_share for domain in self.domains) and not any(
+                domain.is_cutout_source for domain in self.domains):
+            raise ConfigError(
+                'paste_share', must_be='0 where no domain is a cutout source',
+                got='a share to paste into', do='set is_cutout_source for a foreign domain')
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> TrainingRecipe:
+        """Build from the values of a recipe file.
+
+        Raises:
+            ConfigError: An unknown name, or a value its option cannot have.
+        """
+        lists = ('domains', 'validation')
+        return cls(
+            domains=_datasets('domains', DomainRecipe, values),
+            validation=_datasets('validation', ValidationRecipe, values),
+            **_checked(cls, {
+                name: value for name, value in values.items() if name not in lists}))
+
+    @classmethod
+    def from_yaml(
+        cls, path: Path, overrides: Mapping[str, Any] | None = None
+    ) -> TrainingRecipe:
+        """Read a recipe file.
+
+        Args:
+            path: YAML, the fields of this class.
+            overrides: Values that win over the file's.
+
+        Raises:
+            ConfigError: The file is missing or no recipe, or a value is wrong.
+        """
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f'recipe {path}', must_be='a readable YAML file', got=error,
+                do='start from config/training') from error
+        if not isinstance(values, Mapping):
+            raise ConfigError(
+                f'recipe {path}', must_be='a mapping of options', got=type(values).__name__,
+                do='start from config/training')
+        return cls.from_values({**values, **(overrides or {})})
+
+    def to_values(self) -> dict[str, Any]:
+        """Every option, as `from_values` takes them."""
+        values = asdict(self)
+        return {**values, **{
+            name: list(values[name]) for name in ('domains', 'validation')}}
+
+    def differences(self, other: TrainingRecipe) -> list[str]:
+        """Names of the options that another recipe trains otherwise by."""
+        return [
+            entry.name for entry in fields(self)
+            if entry.name not in FREE_OPTIONS
+            and getattr(self, entry.name) != getattr(other, entry.name)]
+
+
+def _datasets(
+    name: str, section: type[Section], values: Mapping[str, Any]
+) -> tuple[Section, ...]:
+    given = values.get(name, ())
+    if not isinstance(given, Sequence) or isinstance(given, str) or not all(
+            isinstance(dataset, Mapping) for dataset in given):
+        raise ConfigError(
+            f'{name} of a training', must_be='a list of datasets', got=repr(given),
+            do="write '- {dataset: camvid, root: camvid, split: train}' for each")
+    return tuple(section(**_checked(section, dataset)) for dataset in given)
+
+
+def _checked(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    known = {option.name: option for option in section_options(section)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(
+            f'option of a {section.__name__}', must_be=f'one of {", ".join(known)}',
+            got=repr(unknown[0]), do='correct the name')
+    return {name: known[name].check(value) for name, value in values.items()}

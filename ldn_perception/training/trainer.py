@@ -1,0 +1,224 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+from pathlib import Path
+import time
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ldn_perception.errors import TrainingError
+from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.training.forward_pass import ForwardPass
+from ldn_perception.training.learning_rate import cosine_learning_rate
+from ldn_perception.training.losses import LossParts, SegmentationLoss
+from ldn_perception.training.mixed_batches import Batch, MixedBatches
+from ldn_perception.training.norm_statistics import average_norm_statistics
+from ldn_perception.training.optimizer import build_optimizer
+from ldn_perception.training.recipe import TrainingRecipe
+from ldn_perception.training.record_log import StepRecord
+from ldn_perception.training.snapshot import Snapshot, read_snapshot, write_snapshot
+from ldn_perception.training.training_logs import TrainingLogs
+from ldn_perception.training.validation import Validation
+from ldn_perception.training.workers import Workers
+
+
+class Trainer:
+    """Trains a network by a recipe, from where the folder says it stopped.
+
+    The folder gets `snapshot.pt` and the logs. A training that is killed and started again does
+    the same steps as one that was not.
+
+    Args:
+        model: The network, with or without auxiliary heads; it is trained in place.
+        batches: What it sees.
+        loss: What is minimised.
+        recipe: How it is trained.
+        folder: Where its state is kept.
+        device: Where it is trained.
+        workers: The processes that train together.
+        validation: Scores it on the way; None for no scores.
+
+    Attributes:
+        step: Steps done.
+        num_steps: Steps of the whole training.
+
+    Raises:
+        TrainingError: The snapshot in the folder is damaged or of another recipe.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, batches: MixedBatches, loss: SegmentationLoss,
+        recipe: TrainingRecipe, folder: Path, device: torch.device, workers: Workers,
+        validation: Validation | None = None,
+    ) -> None:
+        # torch's type stubs lack this overload of Module.to
+        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model, self.batches, self.recipe, self.device = model, batches, recipe, device
+        self._loss = loss.to(device)
+        self._workers = workers
+        self._validation = validation
+        self._forward_pass = ForwardPass(device, recipe.precision, model.uses_disparity)
+        self._wrapped = workers.wrap(model, device)
+        self._optimizer = build_optimizer(model, recipe)
+        self._average = AveragedModel(
+            model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=False,
+        ) if recipe.average_decay else None
+        self._folder = folder
+        self._snapshot_path = folder / 'snapshot.pt'
+        self.step = 0
+        self.num_steps = max(1, round(recipe.epochs * batches.epoch_steps))
+        if self._snapshot_path.is_file():
+            self._resume()
+
+    def train(
+        self, should_stop: Callable[[], bool] = lambda: False,
+        report: Callable[[StepRecord], None] | None = None,
+    ) -> bool:
+        """Do the steps that are left.
+
+        Args:
+            should_stop: Asked in every step whether it is to be the last for now; one worker's
+                wish is enough.
+            report: Called after every step.
+
+        Returns:
+            Whether all steps are done.
+
+        Raises:
+            TrainingError: The loss is not finite, or the logs cannot be gone on with.
+        """
+        logs = None
+        if self._workers.number == 0:
+            logs = TrainingLogs(
+                self._folder, self.step, tensorboard=self.recipe.tensorboard)
+        self.model.train()
+        try:
+            self._train(should_stop, report, logs)
+        finally:
+            if logs is not None:
+                logs.close()
+        self.write_snapshot()
+        return self.step >= self.num_steps
+
+    def _train(
+        self, should_stop: Callable[[], bool], report: Callable[[StepRecord], None] | None,
+        logs: TrainingLogs | None,
+    ) -> None:
+        began = time.monotonic()
+        for batch in self.batches.load(
+                self.step, self.num_steps, self.recipe.loader_processes):
+            epoch = self.batches.epoch(self.step)
+            rate = self._set_learning_rate(epoch)
+            losses, stops = self._train_step(batch, should_stop)
+            record = StepRecord(self.step, epoch, rate, *losses, time.monotonic() - began)
+            self.step += 1
+            if logs is not None:
+                logs.add_step(record)
+            if report is not None:
+                report(record)
+            self._validate(logs)
+            if stops:
+                break
+            if self.step % self.recipe.snapshot_steps == 0:
+                self.write_snapshot()
+            began = time.monotonic()
+
+    def finish(self, report: Callable[[int, int], None] | None = None) -> SegmentationModel:
+        """Make the network fit for use: averaged weights, exact statistics, no training heads.
+
+        Args:
+            report: Called with the batches averaged over and their number.
+
+        Returns:
+            The network, in evaluation mode.
+        """
+        if self._average is not None:
+            self.model.load_state_dict(self._average.module.state_dict())
+        count = min(self.recipe.norm_batches, max(1, round(self.batches.epoch_steps)))
+        batches = self.batches.load(
+            self.num_steps, self.num_steps + count, self.recipe.loader_processes)
+
+        def run(numbered: tuple[int, Batch]) -> None:
+            number, batch = numbered
+            self._forward_pass.run(self.model, batch.image, batch.pixels_per_metre)
+            if report is not None:
+                report(number, count)
+
+        average_norm_statistics(self.model, run, enumerate(batches, 1))
+        for buffer in self.model.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(self._workers.mean(buffer))
+        if hasattr(self.model, 'auxiliary_heads'):
+            setattr(self.model, 'auxiliary_heads', None)  # noqa: B010  only some networks have it
+        return self.model.eval()
+
+    def write_snapshot(self) -> None:
+        """Keep the state; only the first worker writes."""
+        if self._workers.number == 0:
+            average = {} if self._average is None else self._average.state_dict()
+            write_snapshot(self._snapshot_path, Snapshot(
+                self.step, self.model.state_dict(), average, self._optimizer.state_dict(),
+                self.recipe.to_values()))
+
+    def _resume(self) -> None:
+        snapshot = read_snapshot(self._snapshot_path, self.recipe)
+        self.step = snapshot.step
+        self.model.load_state_dict(snapshot.model)
+        if self._average is not None:
+            self._average.load_state_dict(snapshot.average)
+        self._optimizer.load_state_dict(snapshot.optimizer)
+
+    def _set_learning_rate(self, epoch: int) -> float:
+        recipe = self.recipe
+        rate = cosine_learning_rate(
+            epoch, recipe.epochs, recipe.learning_rate, recipe.smallest_learning_rate)
+        for group in self._optimizer.param_groups:
+            group['lr'] = rate / group['divisor']
+        return rate
+
+    def _train_step(
+        self, batch: Batch, should_stop: Callable[[], bool]
+    ) -> tuple[tuple[float, float, float], bool]:
+        # Dropout must be the same after a resume.
+        torch.manual_seed(
+            (self.recipe.seed + self.step) * self._workers.count + self._workers.number)
+        output = self._forward_pass.run(self._wrapped, batch.image, batch.pixels_per_metre)
+        parts: LossParts = self._loss(output, batch.targets.to(self.device, non_blocking=True))
+        self._optimizer.zero_grad(set_to_none=True)
+        parts.total.backward()
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self.model)
+        return self._agree(parts, stops=should_stop())
+
+    def _agree(
+        self, parts: LossParts, *, stops: bool
+    ) -> tuple[tuple[float, float, float], bool]:
+        """Losses of the whole batch, and whether any worker wants to stop."""
+        own = torch.stack([*parts, parts.total.new_tensor(float(stops))])
+        total, main, auxiliary, stopping = self._workers.mean(own).tolist()
+        if not math.isfinite(total):
+            raise TrainingError(
+                f'loss of step {self.step}', must_be='finite', got=total,
+                do='begin anew with a lower learning_rate')
+        return (total, main, auxiliary), stopping > 0
+
+    def _validate(self, logs: TrainingLogs | None) -> None:
+        if self._validation is None:
+            return
+        every = self.recipe.validation_epochs
+        before, after = (self.batches.epoch(step) // every for step in (self.step - 1, self.step))
+        if after == before and self.step < self.num_steps:
+            return
+        model = self.model if self._average is None else self._average.module
+        for record in self._validation.score(
+                model, self._forward_pass, self.step - 1, self.batches.epoch(self.step)):
+            if logs is not None:
+                logs.add_validation(record)
+        self.model.train()

@@ -1,0 +1,105 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""How good a network is on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+from ldn_perception.datasets.labelled_image import LabelledImage, LabelledImages
+from ldn_perception.errors import TrainingError
+from ldn_perception.evaluation.confusion import ConfusionMatrix
+from ldn_perception.evaluation.label_space import LabelSpace
+from ldn_perception.frames import UNLABELLED
+from ldn_perception.taxonomy.label_mapping import LabelMapping
+from ldn_perception.training.forward_pass import ForwardPass
+from ldn_perception.training.record_log import ValidationRecord
+from ldn_perception.training.workers import Workers
+
+
+class ValidationDomain(NamedTuple):
+    """A dataset on which a network is scored during its training.
+
+    Attributes:
+        name: How the records name it.
+        images: The dataset.
+        mapping: From its classes to those of the network.
+    """
+
+    name: str
+    images: LabelledImages
+    mapping: LabelMapping
+
+
+class Validation:
+    """Scores a network on whole images, each worker a part of them.
+
+    Args:
+        domains: On what.
+        workers: The processes that train together.
+
+    Raises:
+        TrainingError: A dataset has no driving class.
+    """
+
+    def __init__(self, domains: Sequence[ValidationDomain], workers: Workers) -> None:
+        for domain in domains:
+            if not domain.images.taxonomy.num_driving:
+                raise TrainingError(
+                    f'validation dataset {domain.name}', must_be='one with driving classes',
+                    got=f'only the classes {", ".join(domain.images.taxonomy.class_names)}',
+                    do='use ldn evaluate for foreign images')
+        self._domains = domains
+        self._workers = workers
+
+    def score(
+        self, model: nn.Module, forward_pass: ForwardPass, step: int, epoch: int
+    ) -> list[ValidationRecord]:
+        """Score a network on every dataset.
+
+        Args:
+            model: The network; it is in evaluation mode afterwards.
+            forward_pass: How it computes.
+            step: Number of the last step.
+            epoch: Number of epochs done.
+        """
+        model.eval()
+        records = []
+        for domain in self._domains:
+            confusion = self._confusion(domain, model, forward_pass)
+            records.append(ValidationRecord(
+                step, epoch, domain.name, confusion.mean_iou, confusion.pixel_accuracy))
+        return records
+
+    def _confusion(
+        self, domain: ValidationDomain, model: nn.Module, forward_pass: ForwardPass
+    ) -> ConfusionMatrix:
+        num_driving = domain.images.taxonomy.num_driving
+        confusion, space = ConfusionMatrix(num_driving), LabelSpace(domain.mapping)
+        for index in range(self._workers.number, len(domain.images), self._workers.count):
+            sample = domain.images[index]
+            with torch.inference_mode():
+                prediction = space.decide(_logits(sample, model, forward_pass))
+            driving = sample.labels < num_driving
+            confusion.accumulate(
+                prediction.labels, np.where(driving, sample.labels, np.uint8(UNLABELLED)))
+        counts = torch.from_numpy(confusion.counts).to(forward_pass.device)
+        confusion.counts = self._workers.sum(counts).cpu().numpy()
+        return confusion
+
+
+def _logits(sample: LabelledImage, model: nn.Module, forward_pass: ForwardPass) -> Tensor:
+    """(C, H, W) float32, at the size of the image."""
+    metres = sample.pixels_per_metre
+    if metres is None:
+        metres = np.full(sample.labels.shape, np.nan, np.float32)
+    output = forward_pass.run(
+        model, torch.from_numpy(sample.image)[None], torch.from_numpy(metres)[None])
+    return F.interpolate(
+        output.logits.float(), sample.labels.shape, mode='bilinear', align_corners=False)[0]
