@@ -1,61 +1,110 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused decoder against plain tensor operations, one after the other in one process."""
+"""The fused decoder against plain tensor operations, one after the other in one process.
+
+How much the fused decoder has to do depends on the logits: random numbers leave nothing settled by
+the corners of a cell, the untrained network hesitates everywhere between driving and foreign
+classes, a trained one is sure of most pixels. Each is measured by itself.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import os
+from pathlib import Path
 import time
 
 from live_node import report
 import numpy as np
 import torch
 
+from ldn_perception.datasets.synthetic_drive import SyntheticDrive
 from ldn_perception.frames import Quantity
+from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import load_weights, read_weights_header
 from ldn_perception.segmentation.decoder import OodRule
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
-from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES, Taxonomy
+
+MODEL = 'ldn_small'
 
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=20)
     parser.add_argument('--width', type=int, default=1226)
     parser.add_argument('--height', type=int, default=370)
+    parser.add_argument('--weights', type=Path, nargs='*', default=[], metavar='FILE',
+                        help='trained networks whose logits to decode too')
     options = parser.parse_args()
-    image = np.zeros((options.height, options.width, 3), np.uint8)
+    image = SyntheticDrive(0, 8, options.width, options.height)[4].frame.left
     figures: dict[str, object] = {'image': f'{options.width}x{options.height}'}
-    for taxonomy in TAXONOMIES.values():
-        logits = 3 * torch.randn(1, len(taxonomy), options.height // 4, options.width // 4)
+    num_threads = os.cpu_count() or 1
+    for source, taxonomy, logits in all_logits(image, options.weights):
         decoders = {
             'torch': TorchDecoder(taxonomy),
-            'fused': FusedDecoder(taxonomy, os.cpu_count() or 1),
+            'fused': FusedDecoder(taxonomy, num_threads),
+            'fused, one thread': FusedDecoder(taxonomy, 1),
         }
         for wanted in (Quantity.NOTHING, Quantity.OOD_MASK, Quantity.ALL):
-            medians = interleaved({
+            medians, cpu = interleaved({
                 name: lambda decoder=decoder, wanted=wanted, logits=logits:
                 decoder.decode(logits, image, OodRule(), wanted)
                 for name, decoder in decoders.items()
             }, options.runs)
-            title = f'{len(taxonomy)} classes, {wanted.name}'
+            title = f'{len(taxonomy)} classes, {source}, {wanted.name}'
             figures[f'{title}: fused [ms]'] = medians['fused']
+            figures[f'{title}: one thread, its CPU time [ms]'] = cpu['fused, one thread']
             figures[f'{title}: torch / fused'] = medians['torch'] / medians['fused']
     report('decode', figures)
 
 
-def interleaved(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median milliseconds of each call, the calls taking turns; the first turn is not counted."""
+def all_logits(
+    image: np.ndarray, weights: list[Path],
+) -> Iterator[tuple[str, Taxonomy, torch.Tensor]]:
+    """Where logits come from, their taxonomy and the logits."""
+    for taxonomy in (CITYSCAPES, ROB2018):
+        num_classes = len(taxonomy)
+        untrained = build_model(MODEL, num_classes)
+        logits = TorchEngine(untrained, torch.device('cpu')).run(torch.from_numpy(image))
+        random = 3 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+        yield 'random', taxonomy, random.contiguous(memory_format=torch.channels_last)
+        yield f'untrained {MODEL}', taxonomy, logits
+    for file in weights:
+        header = read_weights_header(file)
+        taxonomy = next(
+            known for known in TAXONOMIES.values() if known.class_names == header.class_names)
+        model = build_model(header.model_name, len(taxonomy))
+        load_weights(file, model, header.model_name, taxonomy.class_names)
+        engine = TorchEngine(model, torch.device('cpu'), normalisation=header.normalisation)
+        yield f'trained {header.model_name}', taxonomy, engine.run(torch.from_numpy(image))
+
+
+def interleaved(
+    calls: dict[str, Callable[[], object]], runs: int,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Median milliseconds and smallest CPU milliseconds of each call.
+
+    The calls take turns; the first turn is not counted. The CPU time is that of the calling
+    thread.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(runs + 1):
         for name, call in calls.items():
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.thread_time()
             call()
+            cpu[name].append((time.thread_time() - cpu_started) * 1e3)
             times[name].append((time.perf_counter() - started) * 1e3)
-    return {name: float(np.median(values[1:])) for name, values in times.items()}
+    return (
+        {name: float(np.median(values[1:])) for name, values in times.items()},
+        {name: min(values[1:]) for name, values in cpu.items()},
+    )
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from live_node import LiveNode, report
 import numpy as np
@@ -16,9 +17,13 @@ def main() -> None:
     parser.add_argument('--pairs', type=int, default=150)
     parser.add_argument('--rate', type=float, default=4.0, help='pairs per second')
     parser.add_argument('--taxonomy', default='rob2018')
+    parser.add_argument('--weights', metavar='FILE', help='of a trained ldn_small; without it '
+                        'the logits are those of the untrained one')
     options = parser.parse_args()
-    node = LiveNode(('labels', 'ood_mask'), 1226, 370, {
-        'model.name': 'ldn_small', 'model.taxonomy': options.taxonomy})
+    parameters = {'model.name': 'ldn_small', 'model.taxonomy': options.taxonomy}
+    if options.weights:
+        parameters['model.weights'] = str(Path(options.weights).resolve())
+    node = LiveNode(('labels', 'ood_mask'), 1226, 370, parameters)
     node.send_at(options.rate, options.pairs)
     node.spin_for(2.5)
     stages = node.stage_ms()
@@ -28,6 +33,7 @@ def main() -> None:
     report('node_overhead', {
         'pairs processed': node.diagnostics['pairs_processed'],
         'classes': options.taxonomy,
+        'logits': Path(options.weights).name if options.weights else 'of the untrained ldn_small',
         **{f'{name} (median) [ms]': value for name, value in stages.items()},
         'overhead: all but disparity and network [ms]': sum(overhead.values()),
         'of it decode [ms]': overhead['decode'],

@@ -1,14 +1,19 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding in one pass over the image, compiled for the CPU.
+"""Decoding on the CPU without the full-resolution logits (39 classes at 1226x370: 71 MB).
 
-The full-resolution logits (39 classes at 1226x370: 71 MB) never exist: a thread keeps two rows of
-them, upsampled along x, and walks down its share of the image.
+Labels and mask come from the cells between the logits, most of which one look at their corners
+settles. Probabilities of all pixels need exponentials at all pixels; then a thread keeps two rows
+of logits, upsampled along x, and walks down its share of the image. Both ways give the same labels
+and the same mask, bit by bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+import math
 
 import numba
 import numpy as np
@@ -16,22 +21,35 @@ from numpy.typing import NDArray
 import torch
 
 from ldn_perception.frames import UNLABELLED, Quantity, Segmentation
+from ldn_perception.segmentation.bilinear_cells import CellAxis, cell_axis
+from ldn_perception.segmentation.cell_labels import decide_labels
+from ldn_perception.segmentation.cell_mask import decide_mask
+from ldn_perception.segmentation.cell_maxima import DRIVING, measure_samples, padded_width
 from ldn_perception.segmentation.decoder import LabelPolicy, OodRule, check_logits
+from ldn_perception.segmentation.softmax_kernels import sum_exponentials
 from ldn_perception.taxonomy.taxonomy import Taxonomy
+
+_MIN_PIXELS_PER_CELL = 4
+_MIN_AGREEMENT = 0.5  # of neighbours on their class, below it cells cost more than pixels
+_PROBABILITY_ERROR = 1e-5
+_UNIT_ROUNDOFF = 2.0 ** -24
 
 
 class FusedDecoder:
-    """Decodes logits in host memory.
+    """Decodes logits in host memory; construction compiles what was not compiled before.
 
     Args:
         taxonomy: Classes of the logits' channels.
-        num_threads: Threads that share the rows of an image.
+        num_threads: Threads that share the rows of an image, the calling one among them.
     """
 
     def __init__(self, taxonomy: Taxonomy, num_threads: int = 1) -> None:
         self._taxonomy = taxonomy
         self._num_threads = num_threads
-        self._pool = ThreadPoolExecutor(num_threads, 'decode')
+        self._pool = ThreadPoolExecutor(max(1, num_threads - 1), 'decode')
+        logits, image = torch.zeros(1, len(taxonomy), 2, 3), np.zeros((8, 12, 3), np.uint8)
+        for quantities in (Quantity.OOD_MASK, Quantity.ALL):
+            self.decode(logits, image, OodRule(), quantities)
 
     def decode(
         self, logits: torch.Tensor, image: NDArray[np.uint8], rule: OodRule,
@@ -40,7 +58,8 @@ class FusedDecoder:
         """Decode one image; see Decoder."""
         check_logits(logits, self._taxonomy)
         shape = image.shape[:2]
-        scores = logits[0].float().numpy()  # (C, h, w), often channels last in memory
+        # (h, w, C), as convolutions leave it in memory
+        scores = logits[0].float().permute(1, 2, 0).contiguous().numpy()
         labels = np.empty(shape, np.uint8)
         wants = [
             flag in quantities
@@ -49,18 +68,15 @@ class FusedDecoder:
         ood_mask = np.empty(shape if wants[0] else (0, 0), np.bool_)
         confidence = np.empty(shape if wants[1] else (0, 0), np.float32)
         foreign = np.empty(shape if wants[2] else (0, 0), np.float32)
-        rows = _interpolation(scores.shape[1], shape[0])
-        columns = _interpolation(scores.shape[2], shape[1])
-        keep_driving = rule.label_policy is LabelPolicy.DRIVING
-
-        def decode_rows(first: int, last: int) -> None:
-            _decode_rows(
-                scores, first, last, *rows, *columns, self._taxonomy.num_driving, keep_driving,
-                np.float32(rule.threshold), labels, ood_mask, confidence, foreign)
-
-        bounds = np.linspace(0, shape[0], 4 * self._num_threads + 1).astype(int)
-        for _ in self._pool.map(decode_rows, bounds[:-1], bounds[1:]):
-            pass
+        rows, columns = cell_axis(scores.shape[0], shape[0]), cell_axis(scores.shape[1], shape[1])
+        if wants[1] or wants[2] or self._taxonomy.num_driving == 0 or not _cells_pay(
+                scores, shape, rule, wants[0]):
+            self._share(
+                self._pixel_decoder(
+                    scores, rows, columns, rule, labels, ood_mask, confidence, foreign),
+                shape[0])
+        else:
+            self._decode_cells(scores, rows, columns, rule, labels, ood_mask)
         return Segmentation(
             taxonomy=self._taxonomy.name,
             labels=labels,
@@ -69,20 +85,126 @@ class FusedDecoder:
             foreign_probability=foreign if wants[2] else None,
         )
 
+    def _decode_cells(
+        self, scores: NDArray[np.float32], rows: CellAxis, columns: CellAxis, rule: OodRule,
+        labels: NDArray[np.uint8], ood_mask: NDArray[np.bool_],
+    ) -> None:
+        num_driving, num_classes = self._taxonomy.num_driving, len(self._taxonomy)
+        width = padded_width(scores.shape[1])
+        keeps_driving = rule.label_policy is LabelPolicy.DRIVING
+        has_mask = ood_mask.size > 0 and num_driving < num_classes
+        if not has_mask:
+            ood_mask[:] = False
 
-def _interpolation(
-    source: int, target: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Neighbours and weight of the second one, as interpolate(align_corners=False) has them."""
-    scale = np.float32(source / target)
-    position = np.maximum(scale * (np.arange(target, dtype=np.float32) + np.float32(0.5))
-                          - np.float32(0.5), 0)
-    first = np.minimum(position.astype(np.int64), source - 1)
-    second = np.minimum(first + 1, source - 1)
-    return first, second, (position - first).astype(np.float32)
+        pixels = self._pixel_decoder(
+            scores, rows, columns, rule, labels, ood_mask, *np.empty((2, 0, 0), np.float32))
+
+        def decode_rows(first: int, last: int) -> None:
+            number = last - first + 1
+            planes = np.empty((number, num_classes, width), np.float32)
+            best, second = np.empty((2, number, 2, width), np.float32)
+            winner = np.empty((number, 2, width), np.int32)
+            magnitude = measure_samples(scores, first, num_driving, planes, best, second, winner)
+            if _agreement(winner[:, DRIVING]) < _MIN_AGREEMENT:
+                pixels(int(rows.starts[first]), int(rows.starts[last]))
+                return
+            grid = (rows.starts, rows.weight, columns.first, columns.starts, columns.weight)
+            decide_labels(
+                scores, first, best, second, winner, *grid, num_driving,
+                num_driving if keeps_driving else num_classes,
+                np.float32(label_margin(magnitude)), labels)
+            if has_mask:
+                least, most = decisive_log_odds(rule.threshold, num_classes, magnitude)
+                decide_mask(
+                    planes, first, best, winner, *grid, num_driving, np.float32(least),
+                    np.float32(most), np.float32(rule.threshold), ood_mask)
+
+        self._share(decode_rows, scores.shape[0])
+
+    def _pixel_decoder(
+        self, scores: NDArray[np.float32], rows: CellAxis, columns: CellAxis, rule: OodRule,
+        labels: NDArray[np.uint8], ood_mask: NDArray[np.bool_],
+        confidence: NDArray[np.float32], foreign: NDArray[np.float32],
+    ) -> Callable[[int, int], None]:
+        keeps_driving = rule.label_policy is LabelPolicy.DRIVING
+        planes = scores.transpose(2, 0, 1)
+
+        def decode_rows(first: int, last: int) -> None:
+            _decode_rows(
+                planes, first, last, *rows[:3], *columns[:3], self._taxonomy.num_driving,
+                keeps_driving, np.float32(rule.threshold), labels, ood_mask, confidence, foreign)
+
+        return decode_rows
+
+    def _share(self, work: Callable[[int, int], None], size: int) -> None:
+        """Let all threads, this one too, take parts of a range until none is left."""
+        bounds = np.linspace(0, size, min(size, 4 * self._num_threads) + 1).astype(int).tolist()
+        parts = iter(list(pairwise(bounds)))
+        helpers = [
+            self._pool.submit(_take, work, parts) for _ in range(self._num_threads - 1)]
+        _take(work, parts)
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
 
 
-@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz', 'arcp', 'reassoc'})
+def _take(work: Callable[[int, int], None], parts: Iterator[tuple[int, int]]) -> None:
+    for first, last in parts:
+        work(first, last)
+
+
+def _cells_pay(
+    scores: NDArray[np.float32], shape: tuple[int, ...], rule: OodRule, wants_mask: bool,
+) -> bool:
+    """Whether cells hold enough pixels, and a threshold is one that bounds can decide."""
+    num_pixels, num_cells = math.prod(shape), math.prod(scores.shape[:2])
+    return num_pixels >= _MIN_PIXELS_PER_CELL * num_cells and (
+        rule.threshold > _PROBABILITY_ERROR or not wants_mask)
+
+
+def _agreement(winner: NDArray[np.int32]) -> float:
+    return float(np.mean(winner[:, 1:] == winner[:, :-1]))
+
+
+def label_margin(magnitude: float) -> float:
+    """Lead at the corners of a cell that no rounding inside of it takes away.
+
+    An interpolated logit is a sum of two products after a difference, twice: it is off by less
+    than 10 u M, with u the unit roundoff and M the largest magnitude at the corners, and the
+    difference of two of them by less than 20 u M.
+
+    Args:
+        magnitude: M, the largest magnitude of a logit.
+    """
+    return 32 * _UNIT_ROUNDOFF * float(magnitude)
+
+
+def decisive_log_odds(
+    threshold: float, num_classes: int, magnitude: float,
+) -> tuple[float, float]:
+    """Log odds below and above which the mask is certain, whatever is rounded.
+
+    Sums of n numbers are off by less than n u of their magnitudes, which are logits less than 87
+    below the largest; exponentials and logarithms by 2e-5 together. A probability that is not
+    clearly on one side of the threshold has to be computed for the pixel.
+
+    Args:
+        threshold: Foreign probability above which a pixel is out of distribution.
+        num_classes: n.
+        magnitude: The largest magnitude of a logit.
+    """
+    guard = 1e-4 + 2 * (num_classes + 32) * _UNIT_ROUNDOFF * (float(magnitude) + 100)
+    least = math.inf if threshold >= 1 else _log_odds(threshold - _PROBABILITY_ERROR)
+    return least - guard, _log_odds(threshold + _PROBABILITY_ERROR) + guard
+
+
+def _log_odds(probability: float) -> float:
+    if probability <= 0:
+        return -math.inf
+    return math.inf if probability >= 1 else math.log(probability / (1 - probability))
+
+
+@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'})
 def _decode_rows(  # type: ignore[no-untyped-def]
     scores, first_row, last_row, above, below, row_weight, left, right, column_weight,
     num_driving, keep_driving, threshold, labels, ood_mask, confidence, foreign,
@@ -123,16 +245,7 @@ def _decode_rows(  # type: ignore[no-untyped-def]
             is_foreign = best[x] > best_driving[x]
             labels[y, x] = UNLABELLED if is_foreign and not keep_driving else label[x]
         if needs_sums:
-            total[:] = 0
-            total_foreign[:] = 0
-            for c in range(num_classes):
-                for x in range(width):
-                    total[x] += _exponential(values[c, x] - best[x])
-                if c == num_driving - 1:
-                    total_foreign[:] = total
-            for x in range(width):
-                share = 1 - total_foreign[x] / total[x]
-                total_foreign[x] = max(share, np.float32(0))
+            sum_exponentials(values, best, width, num_driving, total, total_foreign)
             if ood_mask.size:
                 for x in range(width):
                     ood_mask[y, x] = total_foreign[x] > threshold
@@ -143,26 +256,9 @@ def _decode_rows(  # type: ignore[no-untyped-def]
                 foreign[y] = total_foreign
 
 
-@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz', 'arcp', 'reassoc'})
+@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'})
 def _stretch(source, left, right, weight, target):  # type: ignore[no-untyped-def]
     for c in range(source.shape[0]):
         for x in range(left.size):
             a, b = source[c, left[x]], source[c, right[x]]
             target[c, x] = a + weight[x] * (b - a)
-
-
-@numba.njit(inline='always', fastmath=True)
-def _exponential(x):  # type: ignore[no-untyped-def]
-    """exp(x) for x <= 0, to 2e-6 where it is above 1e-7; plain arithmetic, so it vectorises."""
-    z = max(x, np.float32(-87)) * np.float32(1 / 256)
-    p = np.float32(1) + z * (np.float32(1) + z * (
-        np.float32(0.5) + z * (np.float32(1 / 6) + z * np.float32(1 / 24))))
-    p *= p
-    p *= p
-    p *= p
-    p *= p
-    p *= p
-    p *= p
-    p *= p
-    p *= p
-    return p
