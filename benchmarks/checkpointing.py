@@ -7,7 +7,8 @@ resolution or at the image's, backward) on random images. Its peak is what a ste
 memory of the process at rest, weights and gradients included in the rest: on the CPU resident
 memory, with large blocks given back to the kernel at once, on the GPU
 torch.cuda.max_memory_allocated. Beside it stand the bytes that autograd holds between forward and
-backward, each block counted once. Another process measures the speed, with memory kept instead.
+backward of the network, each block counted once. Another process measures the speed, with memory
+kept instead. The last row has the loss in segments too, one for each image.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.models.checkpointing import CHECKPOINT_PLANS, checkpoint_model
+from ldn_perception.models.checkpointing import (
+    CHECKPOINT_PLANS,
+    checkpoint_model,
+    sum_over_images,
+)
 from ldn_perception.models.registry import MODELS, build_model
 
 THESIS_MB = {
@@ -37,6 +42,9 @@ THESIS_FPS = {
     'block_stem_td_up': 8.4, 'cat_1x1_3x3': 10.1, 'cat_1x1_3x3_stem_td_up': 9.2,
 }
 _NUM_CLASSES = 19
+_SMALLEST = 'cat_1x1_3x3_stem_td_up'
+_WITH_LOSS = f'{_SMALLEST}_loss'
+_ROWS = (*CHECKPOINT_PLANS, _WITH_LOSS)
 
 
 def main() -> None:
@@ -48,7 +56,9 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=2, help='steps timed, the fastest counts')
     parser.add_argument('--loss', choices=('logits', 'image'), default='logits',
                         help='resolution of the cross-entropy')
-    parser.add_argument('--plan', choices=CHECKPOINT_PLANS, help='measure this one, print JSON')
+    parser.add_argument('--rows', nargs='+', choices=_ROWS, default=_ROWS, metavar='ROW',
+                        help='measure some of the table only; the first is the base')
+    parser.add_argument('--plan', choices=_ROWS, help='measure this one, print JSON')
     parser.add_argument('--quantity', choices=('memory', 'speed'), default='memory')
     options = parser.parse_args()
     if options.plan:
@@ -56,7 +66,7 @@ def main() -> None:
         return
     results = {
         plan: {**measure_in_child(plan, 'memory'), **measure_in_child(plan, 'speed')}
-        for plan in CHECKPOINT_PLANS
+        for plan in options.rows
     }
     print_table(options, results)
     folder = Path('build/benchmarks')
@@ -83,13 +93,13 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     if options.quantity == 'speed':
         keep_freed_memory()
     model = build_model(options.model, _NUM_CLASSES).to(device).train()
-    checkpoint_model(model, options.plan)
+    checkpoint_model(model, _SMALLEST if options.plan == _WITH_LOSS else options.plan)
     torch.manual_seed(0)
     image = torch.randn(options.batch, 3, options.crop, options.crop, device=device)
 
     def train() -> float:
         started = time.perf_counter()
-        step(model, image, options.loss == 'image')
+        step(model, image, options.loss == 'image', options.plan == _WITH_LOSS)
         return time.perf_counter() - started
 
     train()  # makes the gradients and everything that is made once
@@ -101,16 +111,26 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     return {'rest_mb': peak.rest_mb, 'peak_mb': peak.above_rest_mb(), 'saved_mb': saved_mb}
 
 
-def step(model: nn.Module, image: Tensor, full_size: bool) -> None:
+def step(model: nn.Module, image: Tensor, full_size: bool, by_image: bool) -> None:
     """One pass forth and back; gradients add up."""
     logits = model(image).logits
-    if full_size:
-        size = (image.shape[-2], image.shape[-1])
-        logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
-    labels = torch.zeros_like(logits[:, 0], dtype=torch.long)
-    F.cross_entropy(logits, labels).backward()
+    height, width = image.shape[-2:] if full_size else logits.shape[-2:]
+    labels = torch.zeros(len(image), height, width, dtype=torch.long, device=image.device)
+    if by_image:
+        loss = sum_over_images(cross_entropy, logits, labels)
+    else:
+        loss = cross_entropy(logits, labels)
+    (loss / labels.numel()).backward()
     if image.is_cuda:
         torch.cuda.synchronize()
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Sum over all pixels of the labels (N, H, W), to which logits are upsampled."""
+    size = (labels.shape[-2], labels.shape[-1])
+    if logits.shape[-2:] != size:
+        logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
+    return F.cross_entropy(logits, labels, reduction='sum')
 
 
 def saved_bytes(model: nn.Module, image: Tensor) -> int:
@@ -162,20 +182,24 @@ def _status_mb(field: str) -> float:
 
 def print_table(options: argparse.Namespace, results: dict[str, dict[str, float]]) -> None:
     """One line for each plan, ratios to the first beside the thesis' own."""
-    base = results['none']
+    base = next(iter(results.values()))
     print(f'{options.model}, batch {options.batch}, {options.crop} x {options.crop}, loss at the '
           f'{options.loss}, {"GPU" if torch.cuda.is_available() else "CPU"}')
-    print(f'{"plan":24}{"peak MB":>9}{"ratio":>7}{"thesis":>8}{"held MB":>9}{"ratio":>7}'
+    print(f'{"plan":28}{"peak MB":>9}{"ratio":>7}{"thesis":>8}{"held MB":>9}{"ratio":>7}'
           f'{"images/s":>10}{"ratio":>7}{"thesis":>8}')
     for plan, figures in results.items():
-        print(f'{plan:24}{figures["peak_mb"]:9.0f}{base["peak_mb"] / figures["peak_mb"]:7.2f}'
-              f'{THESIS_MB["none"] / THESIS_MB[plan]:8.2f}{figures["saved_mb"]:9.0f}'
+        print(f'{plan:28}{figures["peak_mb"]:9.0f}{base["peak_mb"] / figures["peak_mb"]:7.2f}'
+              f'{_ratio(THESIS_MB["none"], THESIS_MB.get(plan)):>8}{figures["saved_mb"]:9.0f}'
               f'{base["saved_mb"] / figures["saved_mb"]:7.2f}{figures["images_per_s"]:10.2f}'
               f'{figures["images_per_s"] / base["images_per_s"]:7.2f}'
-              f'{THESIS_FPS[plan] / THESIS_FPS["none"]:8.2f}')
+              f'{_ratio(THESIS_FPS.get(plan), THESIS_FPS["none"]):>8}')
     best = min(results, key=lambda plan: results[plan]['peak_mb'])
     print(f'least memory: {best}, {base["peak_mb"] / results[best]["peak_mb"]:.2f} x less than '
           f'without (thesis 5.35); at rest {base["rest_mb"]:.0f} MB')
+
+
+def _ratio(numerator: float | None, denominator: float | None) -> str:
+    return '' if numerator is None or denominator is None else f'{numerator / denominator:.2f}'
 
 
 if __name__ == '__main__':

@@ -8,12 +8,25 @@ import argparse
 from collections.abc import Sequence
 import sys
 
-from ldn_perception.cli import complexity, demo, parameters, synthesize
+from ldn_perception.cli import (
+    calibrate_ood,
+    complexity,
+    convert,
+    demo,
+    evaluate,
+    parameters,
+    synthesize,
+    train,
+)
 from ldn_perception.errors import LdnPerceptionError
 
 VERBS = {
     'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
     'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
+    'train': (train, 'train a network by a recipe'),
+    'evaluate': (evaluate, 'score trained weights on a dataset, with pictures'),
+    'calibrate-ood': (calibrate_ood, 'choose the foreign threshold for a false positive rate'),
+    'convert': (convert, 'make a weights file of a checkpoint of the LDN authors'),
     'complexity': (complexity, 'print sizes and costs of the networks beside the thesis'),
     'parameters': (parameters, 'print the table of parameters'),
 }

@@ -9,6 +9,9 @@ and the names of its weights. Without gradients nothing is different.
 Batch norms of a segment see every batch twice. `NormUpdates` says what becomes of their running
 statistics.
 
+What is left then is mostly the loss at the resolution of the image. `sum_over_images` makes a
+segment of that too.
+
 Source: thesis sections 4.5 and 4.6.7, Figure 4.4 and Table 4.11.
 """
 
@@ -125,6 +128,30 @@ def checkpoint_model(
     _restore(model)
     for module, mixin in mixins:
         _mix_in(module, mixin, norm_updates)
+
+
+def sum_over_images(
+    function: Callable[..., Tensor], logits: Tensor, *others: Tensor
+) -> Tensor:
+    """Sum of a function of each image of a batch, with the buffers of one image at a time.
+
+    Logits upsampled to the image, their softmax and the gradient of both need as much memory as
+    a whole network with checkpoints. Here none of them outlives its image: each call of the
+    function is a segment, forgotten until the gradient comes and then computed again. Divide the
+    sum by the number of images or of labelled pixels for a mean.
+
+    Args:
+        function: Takes logits (1, C, h, w) and a slice of one of each of `others`, and gives a
+            scalar, for example cross-entropy with reduction='sum' after upsampling.
+        logits: (N, C, h, w).
+        others: Whatever else there is one of for each image, such as labels (N, H, W).
+    """
+    slices = zip(*(batch.split(1) for batch in (logits, *others)), strict=True)
+    if not torch.is_grad_enabled():
+        return torch.stack([function(*image) for image in slices]).sum()
+    return torch.stack([
+        checkpoint(function, *image, use_reentrant=False) for image in slices
+    ]).sum()
 
 
 def _find_mixins(model: nn.Module, segment: Segment) -> list[tuple[nn.Module, type[_Mixin]]]:

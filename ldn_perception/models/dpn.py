@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ldn_perception.models.staged_backbone import StagedBackbone
+
 _NORM_EPSILON = 1e-3
 """What the released network adds to variances, a hundred times the usual."""
 
@@ -114,12 +116,11 @@ class SmallStem(nn.Sequential):
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
 
-class DualPathNet(nn.Module):
-    """Stem and stages of dual path units; each stage after the first halves the resolution.
+class DualPathNet(StagedBackbone):
+    """Stages of dual path units; a feature is the concatenation of both paths.
 
-    A feature is the concatenation of both paths. There is no norm and no ReLU after a stage:
-    whatever follows, the next stage, the pyramid or the ladder, begins with them. The default is
-    DPN-68.
+    There is no norm and no ReLU after a stage: whatever follows, the next stage, the pyramid or
+    the ladder, begins with them. The default is DPN-68.
 
     Args:
         stage_sizes: Units of each stage.
@@ -128,10 +129,6 @@ class DualPathNet(nn.Module):
         residuals: Maps of the residual path in each stage.
         groups: Groups of the 3x3 convolutions.
         stem_channels: Maps of the stem.
-
-    Attributes:
-        channels: Maps of each feature `forward` returns, finest first.
-        strides: Image pixels per cell of each of them [px].
     """
 
     def __init__(
@@ -144,10 +141,7 @@ class DualPathNet(nn.Module):
         groups: int = 32,
         stem_channels: int = 10,
     ) -> None:
-        super().__init__()
-        self.stem = SmallStem(stem_channels)
-        self.stages = nn.ModuleList()
-        self.channels: tuple[int, ...] = ()
+        stages, channels = [], []
         in_channels = stem_channels
         sizes = zip(stage_sizes, growths, widths, residuals, strict=True)
         for index, (size, growth, width, residual) in enumerate(sizes):
@@ -159,25 +153,9 @@ class DualPathNet(nn.Module):
                 )
                 units.append(unit)
                 in_channels = unit.out_channels
-            self.stages.append(nn.Sequential(*units))
-            self.channels += (in_channels,)
-        self.strides = tuple(4 << level for level in range(len(self.channels)))
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Output of every stage, finest first.
-
-        Args:
-            image: (N, 3, H, W).
-
-        Returns:
-            (N, channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for every i.
-        """
-        features = []
-        output = self.stem(image)
-        for stage in self.stages:
-            output = stage(output)
-            features.append(output)
-        return features
+            stages.append(units)
+            channels.append(in_channels)
+        super().__init__(SmallStem(stem_channels), stages, channels)
 
 
 def dpn68() -> DualPathNet:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPException
 import os
 from pathlib import Path
-import pickle
 import re
 from typing import Any, NamedTuple
 
@@ -22,8 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
+from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
 from ldn_perception.models.resnet import ConvNorm, ResidualUnit, ResNet
+from ldn_perception.models.torch_file import UNREADABLE, load_torch_file, unreadable_reason
 from ldn_perception.models.vgg import PyramidNorm, VggFeatures
 
 _SERVER = 'https://download.pytorch.org/models'
@@ -39,12 +40,6 @@ IMAGENET_FILES: dict[str, str] = {
 }
 """Name -> published file, the first version of each (IMAGENET1K_V1)."""
 
-_UNREADABLE = (
-    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-    AssertionError, OverflowError, pickle.UnpicklingError,
-)
-"""What torch raises for files that are damaged or something else altogether."""
-
 _COUNTER = '.num_batches_tracked'
 _OLD_DENSENET_NAME = re.compile(r'(\.denselayer\d+\.(?:norm|conv))\.([12])\.')
 
@@ -58,7 +53,8 @@ def load_imagenet_weights(backbone: nn.Module, source: str | os.PathLike[str]) -
     file, stays as it is.
 
     Args:
-        backbone: `DenseNet`, `ResNet` or `VggFeatures`; stays on its device.
+        backbone: `DenseNet`, `ResNet`, `VggFeatures`, or the `extractor` of a DeepLab; stays on
+            its device.
         source: A name in `IMAGENET_FILES` (str), downloaded unless the cache of torch.hub has it,
             or the path of a file: torch's format, or safetensors where it ends so.
 
@@ -121,7 +117,12 @@ def _resnet_modules(backbone: ResNet) -> dict[str, str]:
     return names
 
 
-def _vgg_modules(backbone: VggFeatures) -> dict[str, str]:
+def _dilated_resnet_modules(backbone: DilatedResNet) -> dict[str, str]:
+    modules = _resnet_modules(backbone.backbone)
+    return {f'backbone.{own}': published for own, published in modules.items()}
+
+
+def _vgg_modules(backbone: VggFeatures | DilatedVgg) -> dict[str, str]:
     return {
         'groups.0.conv1_1': 'features.0',
         'groups.0.conv1_2': 'features.2',
@@ -146,13 +147,18 @@ class _Layout(NamedTuple):
     ignored: re.Pattern[str]
 
 
+_RESNET_CLASSIFIER = re.compile(r'fc\.(weight|bias)')
+_VGG_CLASSIFIER = re.compile(r'classifier\.[036]\.(weight|bias)')
+
 _LAYOUTS: dict[type[nn.Module], _Layout] = {
     DenseNet: _Layout(_densenet_modules, re.compile(
         r'features\.norm5\.(weight|bias|running_mean|running_var|num_batches_tracked)'
         r'|classifier\.(weight|bias)'
     )),
-    ResNet: _Layout(_resnet_modules, re.compile(r'fc\.(weight|bias)')),
-    VggFeatures: _Layout(_vgg_modules, re.compile(r'classifier\.[036]\.(weight|bias)')),
+    ResNet: _Layout(_resnet_modules, _RESNET_CLASSIFIER),
+    DilatedResNet: _Layout(_dilated_resnet_modules, _RESNET_CLASSIFIER),
+    VggFeatures: _Layout(_vgg_modules, _VGG_CLASSIFIER),
+    DilatedVgg: _Layout(_vgg_modules, _VGG_CLASSIFIER),
 }
 """Family -> its module names to the published ones, and the tensors it has no place for."""
 
@@ -210,9 +216,10 @@ def _download(name: str) -> object:
         return torch.hub.load_state_dict_from_url(
             url, map_location='cpu', progress=False, check_hash=True, weights_only=True
         )
-    except (*_UNREADABLE, HTTPException) as error:
+    except (*UNREADABLE, HTTPException) as error:
         raise ModelError(
-            f'ImageNet weights {name}', must_be=f'available from {url}', got=_reason(error),
+            f'ImageNet weights {name}', must_be=f'available from {url}',
+            got=unreadable_reason(error),
             do='fetch the file on a machine with a network and pass its path, or delete a damaged '
             f'copy under {torch.hub.get_dir()}',
         ) from error
@@ -228,20 +235,13 @@ def _read_file(path: Path) -> object:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except (*_UNREADABLE, SafetensorError) as error:
+        return load_torch_file(path)
+    except (*UNREADABLE, SafetensorError) as error:
         raise ModelError(
             f'ImageNet weights {path}',
             must_be='readable tensors in the format of torch or in *.safetensors',
-            got=_reason(error), do='fetch the file again',
+            got=unreadable_reason(error), do='fetch the file again',
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    # Torch's own text advises to run whatever code the file holds.
-    if isinstance(error, pickle.UnpicklingError):
-        return 'a damaged file, or one that holds more than tensors'
-    return str(error).partition('\n')[0] or type(error).__name__
 
 
 def _check_names(

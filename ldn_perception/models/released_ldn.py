@@ -11,18 +11,17 @@ Source: https://github.com/ivankreso/LDN, models/ldn_semseg.py and layers.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import os
 from pathlib import Path
-import pickle
 import re
 
-import torch
 from torch import Tensor
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseNet, TransitionDown
 from ldn_perception.models.ldn import LadderDenseNet
+from ldn_perception.models.torch_file import UNREADABLE, load_torch_file, unreadable_reason
 
 RELEASED_IMAGE_MEAN = tuple(value / 255 for value in (73.45286, 83.21195, 72.78044))
 """Mean RGB their images are normalised with, for values in [0, 1]."""
@@ -56,7 +55,7 @@ def load_released_ldn(
         ModelError: The file cannot be read or holds something else; the network is of another
             kind; or a tensor is missing, left over or of another shape.
     """
-    tensors = _tensors(source)
+    tensors = read_released_ldn(source)
     names = dict(released_names(model))
     expected = model.state_dict()
     _check_names(tensors, names)
@@ -68,6 +67,41 @@ def load_released_ldn(
             )
     state = {ours: tensors[theirs] for theirs, ours in names.items() if theirs in tensors}
     model.load_state_dict({**expected, **state})
+
+
+def read_released_ldn(source: str | os.PathLike[str] | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a file of the authors' code, by the names that code has today.
+
+    Args:
+        source: See `load_released_ldn`.
+
+    Raises:
+        ModelError: The file cannot be read or holds something else.
+    """
+    content = source if isinstance(source, Mapping) else _read(Path(source))
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, Tensor) for value in content.values()
+    ):
+        raise ModelError(
+            'released weights', must_be='a state dict of tensors', got=type(content).__name__,
+            do='pass what the code of the authors saves',
+        )
+    return {_DOTTED_LAYER.sub(r'\1\2', name): value for name, value in content.items()}
+
+
+def has_auxiliary_heads(tensors: Iterable[str]) -> bool:
+    """Whether names of the authors' tensors are those of a network with heads for training."""
+    return any('.aux_logits.' in name for name in tensors)
+
+
+def _read(path: Path) -> object:
+    try:
+        return load_torch_file(path)
+    except UNREADABLE as error:
+        raise ModelError(
+            f'released weights {path}', must_be='a file of tensors that torch.save has written',
+            got=unreadable_reason(error), do='check the path or copy it again',
+        ) from error
 
 
 def released_names(model: LadderDenseNet) -> Iterator[tuple[str, str]]:
@@ -125,29 +159,6 @@ def _backbone_names(backbone: DenseNet) -> Iterator[tuple[str, str]]:
 def _unit(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     yield f'{ours}.norm', f'{theirs}.norm'
     yield f'{ours}.conv', f'{theirs}.conv'
-
-
-def _tensors(source: str | os.PathLike[str] | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    content = source if isinstance(source, Mapping) else _read(Path(source))
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
-        raise ModelError(
-            'released weights', must_be='a state dict of tensors', got=type(content).__name__,
-            do='pass what the code of the authors saves',
-        )
-    return {_DOTTED_LAYER.sub(r'\1\2', name): value for name, value in content.items()}
-
-
-def _read(path: Path) -> object:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise ModelError(
-            f'released weights {path}', must_be='a file of tensors that torch.save has written',
-            got=str(error).partition('\n')[0] or type(error).__name__,
-            do='check the path or copy it again',
-        ) from error
 
 
 def _check_names(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> None:

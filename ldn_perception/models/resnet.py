@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from ldn_perception.models.densenet import Stem
+from ldn_perception.models.staged_backbone import StagedBackbone
 
 
 class ConvNorm(nn.Sequential):
@@ -87,17 +88,13 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     return ConvNorm(in_channels, out_channels, kernel_size=1, stride=stride)
 
 
-class ResNet(nn.Module):
-    """Stem and stages of residual units; each stage after the first halves the resolution.
+class ResNet(StagedBackbone):
+    """Stages of residual units; no feature is negative, a unit ends with ReLU.
 
     Args:
         stage_sizes: Units of each stage; the default is ResNet-18.
         bottleneck: Whether the units are `bottleneck_unit` instead of `basic_unit`.
         stem_channels: Maps of the stem and width of the first stage; it doubles with every stage.
-
-    Attributes:
-        channels: Maps of each feature `forward` returns, finest first.
-        strides: Image pixels per cell of each of them [px].
     """
 
     def __init__(
@@ -107,12 +104,9 @@ class ResNet(nn.Module):
         bottleneck: bool = False,
         stem_channels: int = 64,
     ) -> None:
-        super().__init__()
         build_unit = bottleneck_unit if bottleneck else basic_unit
         expansion = 4 if bottleneck else 1
-        self.stem = Stem(stem_channels)
-        self.stages = nn.ModuleList()
-        self.channels: tuple[int, ...] = ()
+        stages, channels = [], []
         in_channels = stem_channels
         for index, size in enumerate(stage_sizes):
             width = stem_channels << index
@@ -120,26 +114,9 @@ class ResNet(nn.Module):
             for unit in range(size):
                 units.append(build_unit(in_channels, width, 2 if index and not unit else 1))
                 in_channels = expansion * width
-            self.stages.append(nn.Sequential(*units))
-            self.channels += (in_channels,)
-        self.strides = tuple(4 << level for level in range(len(self.channels)))
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Output of every stage, finest first.
-
-        Args:
-            image: (N, 3, H, W).
-
-        Returns:
-            (N, channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for every i;
-            none is negative, a unit ends with ReLU.
-        """
-        features = []
-        output = self.stem(image)
-        for stage in self.stages:
-            output = stage(output)
-            features.append(output)
-        return features
+            stages.append(units)
+            channels.append(in_channels)
+        super().__init__(Stem(stem_channels), stages, channels)
 
 
 def resnet18() -> ResNet:

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+import torch.nn.functional as F
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.checkpointing import (
@@ -12,6 +13,7 @@ from ldn_perception.models.checkpointing import (
     NormUpdates,
     checkpoint_model,
     half_momentum,
+    sum_over_images,
 )
 from ldn_perception.models.densenet import DenseNet
 from ldn_perception.models.initialisation import initialise
@@ -291,3 +293,73 @@ def test_norm_that_averages_over_all_batches_cannot_be_updated_twice():
     model.backbone.stem.norm.momentum = None
     with pytest.raises(ModelError, match='momentum of a batch norm that is updated twice'):
         checkpoint_model(model, 'cat_1x1_3x3_stem_td_up', NormUpdates.TWICE)
+
+
+def upsampled_cross_entropy(logits, labels):
+    large = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=False)
+    return F.cross_entropy(large, labels, ignore_index=255, reduction='sum')
+
+
+def random_scores(batch):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(batch, 5, 8, 8, generator=generator, requires_grad=True)
+    labels = torch.randint(0, 5, (batch, 61, 64), generator=generator)
+    labels[:, :9] = 255
+    return logits, labels
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+def test_loss_image_by_image_has_the_value_and_gradient_of_the_loss_of_the_batch(batch):
+    logits, labels = random_scores(batch)
+    expected = upsampled_cross_entropy(logits, labels)
+    (expected_gradient,) = torch.autograd.grad(expected, logits)
+    loss = sum_over_images(upsampled_cross_entropy, logits, labels)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.shape == ()
+    assert torch.allclose(loss, expected, rtol=1e-5)
+    assert torch.allclose(gradient, expected_gradient, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        assert torch.allclose(
+            sum_over_images(upsampled_cross_entropy, logits, labels), expected, rtol=1e-5)
+
+
+def test_loss_image_by_image_keeps_nothing_of_the_size_of_the_images():
+    logits, labels = random_scores(3)
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: sizes.append(tensor.numel()) or tensor, lambda tensor: tensor
+    ):
+        upsampled_cross_entropy(logits, labels)
+        assert max(sizes) == 3 * 5 * 61 * 64
+        sizes.clear()
+        sum_over_images(upsampled_cross_entropy, logits, labels)
+    assert all(size <= labels.numel() for size in sizes)
+
+
+def test_loss_is_computed_again_for_one_image_after_the_other():
+    logits, labels = random_scores(3)
+    events = []
+
+    class Note(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, value, number):
+            ctx.number = number
+            ctx.save_for_backward(value)
+            events.append(f'forth {number}')
+            return value.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            assert ctx.saved_tensors
+            events.append(f'back {ctx.number}')
+            return gradient, None
+
+    def noted(logits, labels):
+        return upsampled_cross_entropy(Note.apply(logits, int(labels[0, -1, -1])), labels)
+
+    labels[:, -1, -1] = torch.arange(3)
+    sum_over_images(noted, logits, labels).backward()
+    assert events == [
+        'forth 0', 'forth 1', 'forth 2',
+        'forth 2', 'back 2', 'forth 1', 'back 1', 'forth 0', 'back 0',
+    ]

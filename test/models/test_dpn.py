@@ -7,8 +7,9 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ldn_perception.models.complexity import count_parameters
+from ldn_perception.models.complexity import count_multiply_adds, count_parameters
 from ldn_perception.models.dpn import DualPathNet, DualPathUnit, dpn68
+from ldn_perception.models.registry import MODELS
 
 SMALL = {
     'stage_sizes': (2, 2, 1, 1), 'growths': (2, 4, 4, 8), 'widths': (8, 16, 32, 64),
@@ -56,6 +57,16 @@ def test_parameters_are_those_published_for_dpn68():
         backbone = dpn68()
     last_norm, classifier = 2 * 832, 832 * 1000 + 1000
     assert count_parameters(backbone) + last_norm + classifier == 12_611_602
+
+
+def test_printed_cost_fits_stages_whose_first_convolution_has_the_stride():
+    with torch.device('meta'):
+        model = MODELS['ldpn68_32_4'](19)
+    published = count_multiply_adds(model, 1024, 1024)
+    for stage in model.backbone.stages[1:]:
+        stage[0].reduce.conv.stride, stage[0].transform.conv.stride = (2, 2), (1, 1)
+    assert published / 59.0e9 == pytest.approx(1.13, abs=0.005)
+    assert count_multiply_adds(model, 1024, 1024) / 59.0e9 == pytest.approx(1.028, abs=0.005)
 
 
 def test_channels_are_the_residual_maps_and_all_that_has_grown():

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ldn_perception.errors import ModelError
+from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseNet
 from ldn_perception.models.dpn import dpn68
 from ldn_perception.models.imagenet_weights import IMAGENET_FILES, load_imagenet_weights
@@ -110,6 +111,10 @@ BACKBONES = {
     'densenet169': lambda: DenseNet(block_sizes=(6, 12, 32, 32)),
     'resnet18': resnet18, 'resnet50': resnet50, 'resnet101': resnet101, 'vgg16': VggFeatures,
 }
+DILATED = {
+    'vgg16': DilatedVgg, 'resnet50': lambda: DilatedResNet(resnet50()),
+    'resnet101': lambda: DilatedResNet(resnet101()),
+}
 CLASSIFIER = re.compile(r'(features\.norm5|classifier.*|fc)\.\w+')
 
 
@@ -123,10 +128,10 @@ def distinct_tensors(layout):
     }
 
 
-def build_empty(name):
+def build_empty(name, builders=BACKBONES):
     """A backbone without initial values, which would take longer than all the rest."""
     with torch.device('meta'):
-        return BACKBONES[name]()
+        return builders[name]()
 
 
 def tensors_in_order_of_use(backbone):
@@ -175,9 +180,11 @@ def test_every_network_of_the_description_can_be_asked_for_by_name():
         assert re.fullmatch(rf'https://\S+/models/{name}-[0-9a-f]{{8}}\.pth', url)
 
 
-@pytest.mark.parametrize('name', LAYOUTS)
-def test_every_tensor_lands_where_it_is_used(name, write):
-    backbone = build_empty(name)
+@pytest.mark.parametrize(('builders', 'name'), [
+    *((BACKBONES, name) for name in BACKBONES), *((DILATED, name) for name in DILATED),
+])
+def test_every_tensor_lands_where_it_is_used(builders, name, write):
+    backbone = build_empty(name, builders)
     tensors = distinct_tensors(LAYOUTS[name])
     used = [
         key for key in tensors_in_order_of_use(backbone) if not key.startswith('groups.4.norm')
@@ -191,6 +198,34 @@ def test_every_tensor_lands_where_it_is_used(name, write):
     for own, published in zip(used, kept, strict=True):
         assert own.rpartition('.')[2] == published.rpartition('.')[2]
         assert torch.equal(state[own], tensors[published]), (own, published)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('bottleneck', [False, True])
+def test_every_fourth_cell_of_a_dilated_resnet_is_what_the_same_weights_give_undilated(
+    bottleneck, write
+):
+    sizes, kernels = ((1, 2, 2, 2), (1, 3, 1)) if bottleneck else ((1, 1, 2, 1), (3, 3))
+    generator = torch.Generator().manual_seed(0)
+    path = write({
+        key: torch.rand(shape, generator=generator) * (0.05 if len(shape) > 1 else 1)
+        for key, shape in resnet_layout(sizes, kernels, 4 if bottleneck else 1).items()
+    })
+    plain = ResNet(stage_sizes=sizes, bottleneck=bottleneck).eval()
+    dilated = DilatedResNet(ResNet(stage_sizes=sizes, bottleneck=bottleneck)).eval()
+    load_imagenet_weights(plain, path)
+    load_imagenet_weights(dilated, path)
+    image = torch.randn(1, 3, 65, 97)
+    expected = plain(image)[-1]
+    assert expected.std() > 0.01 * expected.abs().max()
+    assert torch.allclose(dilated(image)[..., ::4, ::4], expected, rtol=1e-4)
+
+
+def test_weights_of_another_depth_are_refused_by_a_dilated_resnet(write):
+    path = write(distinct_tensors(LAYOUTS['resnet50']))
+    with pytest.raises(ModelError, match=r'must be the \d+ that torchvision has for this '
+                                         r'DilatedResNet, got \d+ missing .* and 0 left over'):
+        load_imagenet_weights(build_empty('resnet101', DILATED), path)
 
 
 @pytest.mark.parametrize('split_blocks', [(), (2,), (1, 2)])
@@ -317,8 +352,9 @@ def test_tensor_of_another_shape_is_named_and_nothing_is_loaded(small, write):
 def test_backbone_without_published_weights_is_refused(write):
     with torch.device('meta'):
         backbone = dpn68()
-    with pytest.raises(ModelError, match='backbone must be one of DenseNet, ResNet, VggFeatures, '
-                                         'got DualPathNet: start from random weights or choose'):
+    with pytest.raises(ModelError, match='backbone must be one of DenseNet, ResNet, '
+                                         'DilatedResNet, VggFeatures, DilatedVgg, got '
+                                         'DualPathNet: start from random weights or choose'):
         load_imagenet_weights(backbone, 'resnet18')
 
 
