@@ -91,7 +91,7 @@ def _start(context: LaunchContext) -> list[Node]:
 
 
 def _check_file(argument: str, path: str) -> None:
-    if path and not Path(path).is_file():
+    if path not in ('', 'shipped') and not Path(path).is_file():
         raise ConfigError(argument, must_be='an existing file', got=path, do='check the path')
 
 

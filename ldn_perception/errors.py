@@ -24,6 +24,16 @@ class LdnPerceptionError(Exception):
         super().__init__(f'{what} must be {must_be}, got {got}: {do}')
         self.reason = reason
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes as the finished sentence."""
+        return _restore, (type(self), str(self), self.reason)
+
+
+def _restore(kind: type[LdnPerceptionError], sentence: str, reason: str) -> LdnPerceptionError:
+    error = kind.__new__(kind, sentence)
+    error.reason = reason
+    return error
+
 
 class FrameError(LdnPerceptionError):
     """A frame, geometry or result whose parts do not fit together."""

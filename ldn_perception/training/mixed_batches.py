@@ -19,6 +19,7 @@ from ldn_perception.datasets.augmentation import Augmentation, TrainingView
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.paste_foreign import paste_foreign
+from ldn_perception.errors import DatasetError
 
 MOST_PASTED = 3
 """Foreign things in an image that gets some, at most."""
@@ -189,24 +190,40 @@ class MixedBatches:
             first_step: Number of the first one.
             last_step: Number behind the last one.
             processes: Processes that read ahead; 0 reads in this one.
+
+        Raises:
+            DatasetError: A file is missing or damaged.
         """
-        return iter(DataLoader(
+        for batch in DataLoader(
             self._views,
             batch_sampler=self.places(first_step, last_step),  # type: ignore[arg-type]
             collate_fn=_stack, num_workers=processes, pin_memory=torch.cuda.is_available(),
             prefetch_factor=4 if processes else None, worker_init_fn=_ignore_signals,
-        ))
+        ):
+            if isinstance(batch, DatasetError):
+                raise batch
+            yield batch
 
 
-class _Views(Dataset[TrainingView]):
-    """Augmented views, by their place."""
+class _Views(Dataset['TrainingView | DatasetError']):
+    """Augmented views, by their place.
+
+    An error is returned like a view: of one that is raised in another process, torch would make
+    a RuntimeError with a traceback.
+    """
 
     def __init__(
         self, domains: Sequence[TrainingDomain], augmentation: Augmentation, unknown: int
     ) -> None:
         self._domains, self._augmentation, self._unknown = domains, augmentation, unknown
 
-    def __getitem__(self, place: Place) -> TrainingView:
+    def __getitem__(self, place: Place) -> TrainingView | DatasetError:
+        try:
+            return self._view(place)
+        except DatasetError as error:
+            return error
+
+    def _view(self, place: Place) -> TrainingView:
         domain, random = self._domains[place.domain], np.random.default_rng(place.seed)
         sample = domain.images[place.image]
         image, targets = sample.image, domain.targets[sample.labels]
@@ -228,7 +245,12 @@ def _shuffled(count: int, wanted: int, random: np.random.Generator) -> NDArray[n
     return np.asarray(np.concatenate(rounds)[:wanted])
 
 
-def _stack(views: Sequence[TrainingView]) -> Batch:
+def _stack(results: Sequence[TrainingView | DatasetError]) -> Batch | DatasetError:
+    views = []
+    for result in results:
+        if isinstance(result, DatasetError):
+            return result
+        views.append(result)
     image = torch.from_numpy(np.stack([view.image for view in views]))
     targets = torch.from_numpy(np.stack([view.targets for view in views]))
     metres = [

@@ -9,6 +9,7 @@ from training.tiny import Striped, taxonomy
 from ldn_perception.datasets.augmentation import Augmentation
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
 from ldn_perception.datasets.labelled_image import LabelledImage
+from ldn_perception.errors import DatasetError
 from ldn_perception.training.mixed_batches import (
     CutoutSource,
     MixedBatches,
@@ -126,6 +127,21 @@ def test_loaded_batch_holds_the_images_of_its_places(processes):
             assert metres.isnan().all()
         else:
             assert (metres == 20).all()
+
+
+@pytest.mark.parametrize('processes', [0, 1])
+def test_damaged_image_is_a_dataset_error_from_whichever_process_reads_it(processes):
+    class Damaged(Striped):
+        def __getitem__(self, index):
+            if index == 3:
+                raise DatasetError('file x.png', must_be='whole', got='half', do='copy it again',
+                                   reason='damaged')
+            return super().__getitem__(index)
+
+    domain = TrainingDomain(Damaged(taxonomy('any', 'abc'), 6, 6), PLAIN)
+    with pytest.raises(DatasetError, match=r'file x\.png must be whole') as caught:
+        list(_batches([domain], 2).load(0, 3, processes))
+    assert caught.value.reason == 'damaged'
 
 
 def test_steps_of_an_epoch_need_not_be_whole():
