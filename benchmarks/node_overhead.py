@@ -16,14 +16,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pairs', type=int, default=150)
     parser.add_argument('--rate', type=float, default=4.0, help='pairs per second')
-    parser.add_argument('--taxonomy', default='rob2018')
-    parser.add_argument('--weights', metavar='FILE', help='of a trained ldn_small; without it '
-                        'the logits are those of the untrained one')
+    parser.add_argument('--taxonomy', default='universal')
+    parser.add_argument('--model', default='ldn121_64_4')
+    parser.add_argument('--weights', default='shipped', help='see model.weights')
     options = parser.parse_args()
-    parameters = {'model.name': 'ldn_small', 'model.taxonomy': options.taxonomy}
-    if options.weights:
-        parameters['model.weights'] = str(Path(options.weights).resolve())
-    node = LiveNode(('labels', 'ood_mask'), 1226, 370, parameters)
+    node = LiveNode(('labels', 'ood_mask'), 1226, 370, {
+        'model.name': options.model, 'model.taxonomy': options.taxonomy,
+        'model.weights': options.weights})
     node.send_at(options.rate, options.pairs)
     node.spin_for(2.5)
     stages = node.stage_ms()
@@ -33,7 +32,7 @@ def main() -> None:
     report('node_overhead', {
         'pairs processed': node.diagnostics['pairs_processed'],
         'classes': options.taxonomy,
-        'logits': Path(options.weights).name if options.weights else 'of the untrained ldn_small',
+        'weights': Path(node.diagnostics['weights']).name,
         **{f'{name} (median) [ms]': value for name, value in stages.items()},
         'overhead: all but disparity and network [ms]': sum(overhead.values()),
         'of it decode [ms]': overhead['decode'],

@@ -153,10 +153,10 @@ class StereoConfig:
 class ModelConfig:
     """Which network runs."""
 
-    name: str = option_field('ldn121', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
+    name: str = option_field('ldn121_64_4', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
     taxonomy: str = option_field(
-        'rob2018', 'Class list the network predicts.', choices=(
-            'cityscapes', 'rob2018', 'universal', 'camvid', 'kitti11'))
+        'universal', 'Class list the network predicts.', choices=(
+            'universal', 'cityscapes', 'rob2018', 'camvid', 'kitti11', 'synthetic_drive'))
     weights: str = option_field(
         'shipped', 'Weights file (.safetensors); shipped takes those of the package for this '
         'network and class list; empty, or where none are shipped, runs UNTRAINED random weights.')

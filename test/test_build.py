@@ -22,7 +22,7 @@ from ldn_perception.models.weights import read_weights_header, save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.semi_global_block_matcher import MODES
-from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES
+from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, UNIVERSAL
 from ldn_perception.weights import SHIPPED, find_shipped_weights
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
@@ -41,8 +41,8 @@ def test_every_choice_of_the_options_can_be_built():
 
 def test_weights_make_a_trained_network(tmp_path):
     path = tmp_path / 'weights.safetensors'
-    trained = build_model('ldn_small', len(ROB2018), seed=3)
-    save_weights(path, trained, 'ldn_small', ROB2018.class_names)
+    trained = build_model('ldn_small', len(UNIVERSAL), seed=3)
+    save_weights(path, trained, 'ldn_small', UNIVERSAL.class_names)
     values = {'model.name': 'ldn_small', 'inference.device': 'cpu'}
     loaded = build_perception(
         PerceptionConfig.from_values({**values, 'model.weights': str(path)}))
@@ -55,12 +55,12 @@ def test_weights_make_a_trained_network(tmp_path):
 
 
 def test_weights_bring_their_normalisation_and_threshold(tmp_path):
-    model = build_model('ldn_small', len(ROB2018))
+    model = build_model('ldn_small', len(UNIVERSAL))
     darker = Normalisation((0.3, 0.3, 0.3), (0.2, 0.2, 0.2))
     foreign = []
     for name, normalisation in (('a', IMAGENET), ('b', darker)):
         save_weights(
-            tmp_path / name, model, 'ldn_small', ROB2018.class_names,
+            tmp_path / name, model, 'ldn_small', UNIVERSAL.class_names,
             normalisation=normalisation, ood_threshold=0.25)
         perception = build_perception(PerceptionConfig.from_values({
             'model.name': 'ldn_small', 'inference.device': 'cpu',
@@ -125,5 +125,5 @@ def test_the_number_of_threads_is_set():
 
 
 def test_logits_on_a_gpu_are_decoded_there():
-    decoder = build_decoder(ROB2018, torch.device('cuda'), PerceptionConfig())
+    decoder = build_decoder(UNIVERSAL, torch.device('cuda'), PerceptionConfig())
     assert isinstance(decoder, TorchDecoder)

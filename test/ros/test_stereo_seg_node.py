@@ -20,7 +20,7 @@ from ldn_perception.messages import POINT_TYPE, disparity_fields, image_fields, 
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import save_weights
 from ldn_perception.nodes.message_filling import fill
-from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
 
 SECOND = 10**9
 ALL = tuple(name for name in TYPES if name != 'scale_switches')
@@ -290,7 +290,7 @@ class TestParameters:
                 **before, 'model.name': 'ldn_small'}[name]
 
 
-def weights_for(path, model='ldn_small', taxonomy=ROB2018):
+def weights_for(path, model='ldn_small', taxonomy=UNIVERSAL):
     save_weights(path, build_model(model, len(taxonomy)), model, taxonomy.class_names)
     return str(path)
 
@@ -325,7 +325,7 @@ class TestConfigure:
 
     @pytest.mark.parametrize(('weights', 'why'), [
         ('', 'model.weights is empty'),
-        ('shipped', 'no weights are shipped for ldn_small with taxonomy rob2018'),
+        ('shipped', 'no weights are shipped for ldn_small with taxonomy universal'),
     ])
     def test_an_untrained_network_is_announced(self, weights, why, capfd):
         with running(model__weights=weights) as rig:
