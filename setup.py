@@ -26,6 +26,7 @@ setup(
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', sorted(glob('launch/*.launch.py'))),
         (f'{SHARE}/config', sorted(glob('config/*.*'))),
+        (f'{SHARE}/config/training', sorted(glob('config/training/*.yaml'))),
     ],
     install_requires=['setuptools'],
     zip_safe=True,

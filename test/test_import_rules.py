@@ -30,6 +30,10 @@ RULES = {
     'messages': Rule('errors frames', 'numpy cv2 torch'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'stereo': Rule('errors frames', 'numpy torch cv2'),
+    'stereo.census_cost': Rule('errors', 'numpy numba cv2'),
+    'stereo.disparity_refinement': Rule('', 'numpy numba cv2'),
+    'stereo.semi_global_aggregation': Rule('errors', 'numpy numba'),
+    'stereo.winner_takes_all': Rule('', 'numpy numba'),
     'models': Rule('errors frames', 'numpy torch safetensors'),
     'inference': Rule(
         'errors frames models.segmentation_model models.normalisation', 'numpy torch'),

@@ -1,0 +1,169 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Smoothness along straight paths through a cost volume.
+
+Source: Hirschmüller, Stereo processing by semiglobal matching and mutual information, PAMI 2008,
+eqs. 13 and 14. Penalties fall at image edges in steps, as in Žbontar and LeCun, Stereo matching by
+training a convolutional neural network to compare image patches, JMLR 2016, section 4.2, here by
+the left image alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ldn_perception.errors import StereoError
+from ldn_perception.stereo.row_workers import RowWorkers
+
+PATHS = {
+    4: ((0, 1), (0, -1)),
+    8: ((0, 1), (1, 1), (-1, 1), (0, -1), (1, -1), (-1, -1)),
+}
+"""Steps (dx, dy) of the paths that leave a row, by number of all paths; two stay in it."""
+
+_WALL = 0x3FFF  # beyond the outermost disparities, larger than any cost of a path
+_MAX_PENALTY = 4095  # eight paths of at most 255 + P2 fit into 16 bits
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothnessPenalties:
+    """What a change of disparity between neighbours on a path costs.
+
+    Attributes:
+        small: P1, for a change by one step, >= 0 [units of the matching cost].
+        large: P2, for any other change, >= P1, <= 4095 [units of the matching cost].
+        edge_contrast: Difference of neighbours in the left image from which on they are on both
+            sides of an edge [grey levels of 255].
+        edge_divisor: Both penalties are divided by it at an edge, >= 1.
+
+    Raises:
+        StereoError: A value out of its range.
+    """
+
+    small: int = 25
+    large: int = 300
+    edge_contrast: int = 12
+    edge_divisor: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, is_met, must_be in (
+            ('small', self.small >= 0, '>= 0'),
+            ('large', self.small <= self.large <= _MAX_PENALTY,
+             f'in [{self.small}, {_MAX_PENALTY}]'),
+            ('edge_divisor', self.edge_divisor >= 1, '>= 1'),
+        ):
+            if not is_met:
+                raise StereoError(
+                    f'smoothness penalty {name}', must_be=must_be, got=getattr(self, name),
+                    do='take one in the range', reason='penalties',
+                )
+
+    def by_contrast(self) -> NDArray[np.uint16]:
+        """P1 and P2 by contrast, (2, 256) uint16, rounded down."""
+        table = np.empty((2, 256), np.uint16)
+        table[:] = np.array([[self.small], [self.large]])
+        table[:, max(0, self.edge_contrast):] = [
+            [int(self.small / self.edge_divisor)], [int(self.large / self.edge_divisor)]]
+        return table
+
+
+def aggregate_costs(
+    costs: NDArray[np.uint8], image: NDArray[np.uint8], penalties: SmoothnessPenalties,
+    num_paths: int, workers: RowWorkers,
+) -> NDArray[np.uint16]:
+    """Sum of the cheapest costs to arrive at a pixel with a disparity, over all paths.
+
+    Paths of one direction do not meet, so threads share them without a lock; beside the sums a
+    thread keeps two rows of costs.
+
+    Args:
+        costs: (H, W, D) uint8 matching costs.
+        image: (H, W) uint8 left image, grey, whose edges lower the penalties.
+        penalties: P1 and P2.
+        num_paths: A key of PATHS.
+        workers: Threads; the result does not depend on their number.
+
+    Returns:
+        (H, W, D) uint16.
+    """
+    height, width = image.shape
+    table = penalties.by_contrast()
+    totals = np.empty(costs.shape, np.uint16)
+    workers.share(partial(_aggregate_rows, costs, image, table, totals), height)
+    for dx, dy in PATHS[num_paths]:
+        num_paths_along = width + abs(dx) * (height - 1)
+        workers.share(
+            partial(_aggregate_columns, costs, image, table, dx, dy, totals), num_paths_along)
+    return totals
+
+
+@numba.njit(nogil=True, cache=True)
+def _aggregate_rows(costs, image, table, totals, first, last):  # type: ignore[no-untyped-def]
+    width, num_disparities = costs.shape[1:]
+    states = np.empty((2, num_disparities + 2), np.uint16)
+    for y in range(first, last):
+        totals[y] = 0
+        for step in (1, -1):
+            _begin_paths(states)
+            least = np.uint16(0)
+            x = before = 0 if step > 0 else width - 1
+            for i in range(width):
+                contrast = abs(np.int64(image[y, x]) - np.int64(image[y, before]))
+                least = _advance(
+                    states[i & 1], states[1 - (i & 1)], least, costs[y, x],
+                    table[0, contrast], table[1, contrast], totals[y, x])
+                before = x
+                x += step
+
+
+@numba.njit(nogil=True, cache=True)
+def _aggregate_columns(costs, image, table, dx, dy, totals, first, last):  # type: ignore[no-untyped-def]
+    """Follow paths that are numbered by the column, maybe outside, where they meet row one."""
+    height, width, num_disparities = costs.shape
+    states = np.empty((2, last - first, num_disparities + 2), np.uint16)
+    _begin_paths(states[0])
+    _begin_paths(states[1])
+    least = np.zeros(last - first, np.uint16)
+    leftmost = first - (height - 1 if dx > 0 else 0)
+    for i in range(height):
+        y = i if dy > 0 else height - 1 - i
+        start = leftmost + dx * i
+        for x in range(max(0, start), min(width, start + last - first)):
+            before = x - dx
+            contrast = 0
+            if i > 0 and 0 <= before < width:
+                contrast = abs(np.int64(image[y, x]) - np.int64(image[y - dy, before]))
+            path = x - start
+            least[path] = _advance(
+                states[i & 1, path], states[1 - (i & 1), path], least[path], costs[y, x],
+                table[0, contrast], table[1, contrast], totals[y, x])
+
+
+@numba.njit(nogil=True)
+def _begin_paths(states):  # type: ignore[no-untyped-def]
+    """Before its first pixel a path has cost nothing: the first step leaves the matching cost."""
+    states[:] = 0
+    states[:, 0] = _WALL
+    states[:, -1] = _WALL
+
+
+@numba.njit(nogil=True)
+def _advance(previous, current, least, cost, small, large, total):  # type: ignore[no-untyped-def]
+    """One pixel of a path, eq. 13; returns the least cost of the path there."""
+    jump = np.uint16(least + large)
+    current[0] = current[-1] = _WALL
+    new_least = np.uint16(_WALL)
+    below, same, above = previous[:-2], previous[1:-1], previous[2:]
+    values = current[1:-1]
+    for d in range(cost.size):
+        best = min(min(same[d], jump), np.uint16(min(below[d], above[d]) + small))
+        value = np.uint16(cost[d] + np.uint16(best - least))
+        values[d] = value
+        total[d] += value
+        new_least = min(new_least, value)
+    return new_least
