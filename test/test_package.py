@@ -48,8 +48,8 @@ def test_colcon_takes_it_for_an_ament_python_package(tmp_path: Path) -> None:
 @NEEDS_COLCON
 def test_build_places_what_ros2_launch_looks_for(install: Path) -> None:
     share = install / 'share' / PACKAGE
-    for folder in ('launch', 'config'):
-        built = {path.name for path in (share / folder).iterdir()}
+    for folder in ('launch', 'config', 'config/training'):
+        built = {path.name for path in (share / folder).iterdir() if path.is_file()}
         assert built == {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
         assert built
     assert (share / 'package.xml').is_file()

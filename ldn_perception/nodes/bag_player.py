@@ -22,7 +22,7 @@ from ldn_perception.errors import BagError
 from ldn_perception.nodes.tool_process import run_tool
 
 _POLL_S = 0.02
-_SETTLE_S = 0.3
+_SETTLE_S = 1.0
 
 
 class BagPlayer(Node):

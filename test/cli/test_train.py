@@ -40,6 +40,15 @@ precision: float32
 NUM_STEPS = 14  # 6 epochs of 9 images
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _one_thread():
+    """As many threads as the processes have: with others, sums are rounded otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
     """Folder with data and a recipe."""
