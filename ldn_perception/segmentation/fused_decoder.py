@@ -10,9 +10,7 @@ and the same mask, bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Callable
 import math
 
 import numba
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 import torch
 
 from ldn_perception.frames import UNLABELLED, Quantity, Segmentation
+from ldn_perception.row_workers import RowWorkers
 from ldn_perception.segmentation.bilinear_cells import CellAxis, cell_axis
 from ldn_perception.segmentation.cell_labels import decide_labels
 from ldn_perception.segmentation.cell_mask import decide_mask
@@ -45,8 +44,7 @@ class FusedDecoder:
 
     def __init__(self, taxonomy: Taxonomy, num_threads: int = 1) -> None:
         self._taxonomy = taxonomy
-        self._num_threads = num_threads
-        self._pool = ThreadPoolExecutor(max(1, num_threads - 1), 'decode')
+        self._workers = RowWorkers(num_threads)
         logits, image = torch.zeros(1, len(taxonomy), 2, 3), np.zeros((8, 12, 3), np.uint8)
         for quantities in (Quantity.OOD_MASK, Quantity.ALL):
             self.decode(logits, image, OodRule(), quantities)
@@ -71,7 +69,7 @@ class FusedDecoder:
         rows, columns = cell_axis(scores.shape[0], shape[0]), cell_axis(scores.shape[1], shape[1])
         if wants[1] or wants[2] or self._taxonomy.num_driving == 0 or not _cells_pay(
                 scores, shape, rule, wants[0]):
-            self._share(
+            self._workers.share(
                 self._pixel_decoder(
                     scores, rows, columns, rule, labels, ood_mask, confidence, foreign),
                 shape[0])
@@ -119,7 +117,7 @@ class FusedDecoder:
                     planes, first, best, winner, *grid, num_driving, np.float32(least),
                     np.float32(most), np.float32(rule.threshold), ood_mask)
 
-        self._share(decode_rows, scores.shape[0])
+        self._workers.share(decode_rows, scores.shape[0])
 
     def _pixel_decoder(
         self, scores: NDArray[np.float32], rows: CellAxis, columns: CellAxis, rule: OodRule,
@@ -135,22 +133,6 @@ class FusedDecoder:
                 keeps_driving, np.float32(rule.threshold), labels, ood_mask, confidence, foreign)
 
         return decode_rows
-
-    def _share(self, work: Callable[[int, int], None], size: int) -> None:
-        """Let all threads, this one too, take parts of a range until none is left."""
-        bounds = np.linspace(0, size, min(size, 4 * self._num_threads) + 1).astype(int).tolist()
-        parts = iter(list(pairwise(bounds)))
-        helpers = [
-            self._pool.submit(_take, work, parts) for _ in range(self._num_threads - 1)]
-        _take(work, parts)
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
-
-
-def _take(work: Callable[[int, int], None], parts: Iterator[tuple[int, int]]) -> None:
-    for first, last in parts:
-        work(first, last)
 
 
 def _cells_pay(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.errors import StereoError
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 
 _MAX_BITS = 64
 _OUTSIDE_SHARE = 3  # eighths of the bits: more than of a true match, less than of a false one

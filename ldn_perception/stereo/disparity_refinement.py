@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 
 _SUBPIXEL = 16
 _UNKNOWN = -32768  # below every disparity of an image in sixteenths

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.errors import StereoError
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 
 PATHS = {
     4: ((0, 1), (0, -1)),

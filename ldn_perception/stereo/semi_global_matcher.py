@@ -11,6 +11,7 @@ import torch
 
 from ldn_perception.errors import StereoError
 from ldn_perception.frames import CameraGeometry, DisparityMap, StereoFrame
+from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,
@@ -19,7 +20,6 @@ from ldn_perception.stereo.disparity_refinement import (
     remove_speckles,
 )
 from ldn_perception.stereo.matching_cost import MatchingCost
-from ldn_perception.stereo.row_workers import RowWorkers
 from ldn_perception.stereo.semi_global_aggregation import (
     PATHS,
     SmoothnessPenalties,

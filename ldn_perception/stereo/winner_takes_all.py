@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 
 
 def take_winners(

@@ -176,15 +176,6 @@ def test_without_driving_classes_everything_is_out_of_distribution():
         assert (found.labels == 255).all()
 
 
-def test_an_error_in_a_thread_reaches_the_caller():
-    def fail(first, last):
-        if first > 0:
-            raise ZeroDivisionError(first)
-
-    with pytest.raises(ZeroDivisionError):
-        FusedDecoder(ROB2018, 3)._share(fail, 12)
-
-
 @pytest.mark.parametrize(
     'quantities', [Quantity.ALL, Quantity.NOTHING, Quantity.OOD_MASK], ids=str)
 @pytest.mark.parametrize('policy', LabelPolicy)

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,
@@ -12,7 +13,6 @@ from ldn_perception.stereo.disparity_refinement import (
     median_of_known,
     remove_speckles,
 )
-from ldn_perception.stereo.row_workers import RowWorkers
 
 NAN = np.nan
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldn_perception.errors import StereoError
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.semi_global_aggregation import (
     SmoothnessPenalties,
     aggregate_costs,

@@ -167,7 +167,7 @@ def test_impossible_option_is_refused(options, message):
 def real_pair(name):
     folder = DATA / name
     if not folder.is_dir():
-        pytest.skip(f'{folder} is not here; see the data section of the README')
+        pytest.skip(f'no real pair in {folder}')
     dataset = Middlebury(folder) if name.startswith('middlebury') else KittiStereoFolder(folder)
     return dataset[0]
 

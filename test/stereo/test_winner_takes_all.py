@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.winner_takes_all import take_winners
 
 

@@ -16,13 +16,15 @@ _PARTS_PER_THREAD = 4
 class RowWorkers:
     """Runs compiled work on parts of a range; the calling thread takes its share.
 
+    Not OpenMP: a second team of its threads would slow every layer of torch's networks.
+
     Args:
         num_threads: Threads, the calling one among them, >= 1.
     """
 
     def __init__(self, num_threads: int = 1) -> None:
         self._num_threads = num_threads
-        self._pool = ThreadPoolExecutor(max(1, num_threads - 1), 'stereo')
+        self._pool = ThreadPoolExecutor(max(1, num_threads - 1), 'rows')
 
     def share(self, work: Callable[[int, int], None], size: int) -> None:
         """Call work(first, last) for parts that together make range(size).

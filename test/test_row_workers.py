@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ldn_perception.stereo.row_workers import RowWorkers
+from ldn_perception.row_workers import RowWorkers
 
 
 @pytest.mark.parametrize('num_threads', [1, 2, 5])
