@@ -35,3 +35,17 @@ def test_error_of_a_thread_reaches_the_caller():
 
     with pytest.raises(ValueError, match='broken part'):
         RowWorkers(2).share(work, 8)
+
+
+def test_error_of_another_thread_reaches_the_caller_too():
+    failed = threading.Event()
+
+    def work(first, last):
+        if threading.current_thread() is threading.main_thread():
+            assert failed.wait(10)
+        else:
+            failed.set()
+            raise ValueError('broken part')
+
+    with pytest.raises(ValueError, match='broken part'):
+        RowWorkers(2).share(work, 8)
