@@ -42,20 +42,21 @@ class SegmentationLoss(nn.Module):
     Args:
         table: (K + 1, C) bool, the classes in each set, the last row all True.
         auxiliary_weight: Weight of the mean auxiliary loss; the main loss has the rest.
-        class_balancing: Whether a pixel weighs as much as its label is rare in the batch.
+        class_balancing: Exponent a of the rarity of a label in the batch, by which its pixels
+            weigh; 0 for equal weights.
         sum_over_workers: Adds up a tensor over all processes of a training; its gradient is that
             of no other process.
 
     Source: thesis equations 4.2 and 4.3, weights 0.6 and 0.4 of section 4.6.1; class balancing
     w = min(10³, 1 / p(c)) of section 3.4, there of a sum, here of a weighted mean, so that the
-    learning rate does not depend on the size of the images. Means are over what is labelled: a
-    pixel, or the part of a window, of which nothing is known has no weight.
+    learning rate does not depend on the size of the images, and with an exponent. Means are over
+    what is labelled: a pixel, or the part of a window, of which nothing is known has no weight.
     """
 
     table: Tensor
 
     def __init__(
-        self, table: Tensor, auxiliary_weight: float = 0.4, *, class_balancing: bool = False,
+        self, table: Tensor, auxiliary_weight: float = 0.4, *, class_balancing: float = 0.0,
         sum_over_workers: Callable[[Tensor], Tensor] = lambda value: value, num_workers: int = 1,
     ) -> None:
         super().__init__()
@@ -89,7 +90,7 @@ class SegmentationLoss(nn.Module):
         if self._class_balancing:
             counts = self._sum_over_workers(counts)
             share = counts / counts[:-1].sum().clamp(min=1)
-            weights = (1 / share).clamp(max=LARGEST_CLASS_WEIGHT)
+            weights = (1 / share).clamp(max=LARGEST_CLASS_WEIGHT) ** self._class_balancing
         weights[-1] = 0
         return weights
 

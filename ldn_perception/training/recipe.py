@@ -89,8 +89,9 @@ class TrainingRecipe:
     auxiliary_weight: float = option_field(
         0.4, 'Weight of the auxiliary losses; 0 for a network without their heads.', minimum=0.0,
         maximum=1.0)
-    class_balancing: bool = option_field(
-        False, 'Whether rare classes weigh more, as in section 3.4.')
+    class_balancing: float = option_field(
+        0.0, 'How much more rare classes weigh: 0 not, 1 as in section 3.4.', minimum=0.0,
+        maximum=1.0)
     average_decay: float = option_field(
         0.0, 'Decay a step of the moving average of the weights that is kept; 0 for none.',
         minimum=0.0, maximum=0.99999)

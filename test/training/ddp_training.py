@@ -30,7 +30,7 @@ def train_all(folder, workers):
     """Final weights and statistics of every kind of training."""
     results = {}
     for name, options in {
-        'plain': {}, 'balanced': {'class_balancing': True}, 'norm': {}, 'stopped': {},
+        'plain': {}, 'balanced': {'class_balancing': 1.0}, 'norm': {}, 'stopped': {},
     }.items():
         path = folder / name
         path.mkdir(parents=True, exist_ok=True)

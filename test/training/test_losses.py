@@ -40,14 +40,13 @@ def _probability(scores, inside):
 
 
 def _slow_weights(targets, table, balanced):
-    """min(10³, 1 / p(c)) of each set, p among the known pixels."""
+    """min(10³, 1 / p(c))^a of each set, p among the known pixels."""
     known = [int(target) for target in targets.flatten() if target != len(table) - 1]
-    if not balanced:
-        return dict.fromkeys(set(known), 1.0)
-    return {number: min(1e3, len(known) / known.count(number)) for number in set(known)}
+    return {
+        number: min(1e3, len(known) / known.count(number)) ** balanced for number in set(known)}
 
 
-def _slow_main(output, targets, table, balanced=False):
+def _slow_main(output, targets, table, balanced=0.0):
     """Pixel by pixel."""
     weights = _slow_weights(targets, table, balanced)
     scores = F.interpolate(output.logits, targets.shape[1:], mode='bilinear').tolist()
@@ -62,7 +61,7 @@ def _slow_main(output, targets, table, balanced=False):
     return total / weight
 
 
-def _slow_auxiliary(logits, targets, table, balanced=False):
+def _slow_auxiliary(logits, targets, table, balanced=0.0):
     """Equations 4.2 and 4.3, window by window; unknown pixels of a window have no weight."""
     weights = _slow_weights(targets, table, balanced)
     k = targets.shape[1] // logits.shape[2]
@@ -77,7 +76,7 @@ def _slow_auxiliary(logits, targets, table, balanced=False):
     return total / weight
 
 
-@pytest.mark.parametrize('balanced', [False, True])
+@pytest.mark.parametrize('balanced', [0.0, 0.5, 1.0])
 def test_main_loss_is_the_mean_over_the_labelled_pixels(balanced):
     output, targets = _batch()
     parts = SegmentationLoss(SETS, class_balancing=balanced)(output, targets)
@@ -114,7 +113,7 @@ def test_set_cross_entropy_of_a_hopeless_pixel_still_pushes_the_wrong_class_down
     assert scores.grad[0, 1] == 1
 
 
-@pytest.mark.parametrize('balanced', [False, True])
+@pytest.mark.parametrize('balanced', [0.0, 0.5, 1.0])
 def test_unknown_pixels_have_no_gradient(balanced):
     output, targets = _batch(stride=1)
     targets[:, :4] = UNKNOWN
@@ -127,7 +126,7 @@ def test_unknown_pixels_have_no_gradient(balanced):
 def test_batch_without_any_label_costs_and_teaches_nothing():
     output, targets = _batch(coarse=(4,))
     logits = output.logits.requires_grad_()
-    parts = SegmentationLoss(SETS, class_balancing=True)(
+    parts = SegmentationLoss(SETS, class_balancing=1.0)(
         output, torch.full_like(targets, UNKNOWN))
     parts.total.backward()
     assert parts.total == parts.main == parts.auxiliary == 0
@@ -148,7 +147,7 @@ def test_dataset_that_cannot_tell_two_classes_does_not_punish_either():
     torch.testing.assert_close(gradient[[2, 3]] / gradient[[2, 3]].sum(), within)
 
 
-@pytest.mark.parametrize('balanced', [False, True])
+@pytest.mark.parametrize('balanced', [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(('size', 'coarse'), [
     ((16, 24), (4,)), ((16, 24), (8, 4)), ((6, 10), (2,))])
 def test_auxiliary_losses_are_those_of_the_windows(balanced, size, coarse):
@@ -176,7 +175,7 @@ def test_weight_of_a_very_rare_class_is_a_thousand():
     targets = torch.zeros(1, 64, 64, dtype=torch.uint8)
     targets[0, 5, 5] = 1
     targets[0, 32:] = UNKNOWN
-    loss = SegmentationLoss(SETS, class_balancing=True)(SegmentationOutput(logits, ()), targets)
+    loss = SegmentationLoss(SETS, class_balancing=1.0)(SegmentationOutput(logits, ()), targets)
     share = 2047 / 2048
     costs = [-math.log(_probability([3, 0, 0, 0, 0], SETS[number])) for number in (0, 1)]
     expected = (2047 / share * costs[0] + 1e3 * costs[1]) / (2047 / share + 1e3)
@@ -209,7 +208,7 @@ def test_parts_of_a_batch_on_workers_have_the_mean_of_the_whole():
                 return next(answers, value)
 
             loss = SegmentationLoss(
-                SETS, class_balancing=True, sum_over_workers=add_up, num_workers=2)
+                SETS, class_balancing=1.0, sum_over_workers=add_up, num_workers=2)
             losses.append(loss(*half))
         return losses, asked
 
@@ -220,7 +219,7 @@ def test_parts_of_a_batch_on_workers_have_the_mean_of_the_whole():
         for known in sums:
             known.append(first + second)
     losses, _ = run(sums)
-    whole = SegmentationLoss(SETS, class_balancing=True)(output, targets)
+    whole = SegmentationLoss(SETS, class_balancing=1.0)(output, targets)
     for part in ('total', 'main', 'auxiliary'):
         mean = sum(getattr(loss, part).item() for loss in losses) / 2
         assert mean == pytest.approx(getattr(whole, part).item(), rel=1e-5)

@@ -35,7 +35,7 @@ def test_what_is_not_said_is_as_in_the_thesis():
     assert recipe.backbone_divisor == 4
     assert recipe.auxiliary_weight == 0.4
     assert (recipe.smallest_scale, recipe.largest_scale) == (0.5, 2.0)
-    assert not recipe.class_balancing
+    assert recipe.class_balancing == 0
     assert not recipe.validation
     assert not recipe.tensorboard
 
