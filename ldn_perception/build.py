@@ -24,6 +24,7 @@ from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, Stereo
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.multi_scale import MultiScaleEngine
+from ldn_perception.inference.precision import choose_precision
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
@@ -44,8 +45,6 @@ from ldn_perception.weights import find_shipped_weights
 
 DEFAULT_THRESHOLD = 0.5
 """Of foreign probability, for weights that were not calibrated."""
-
-PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def build_engine(
     normalisation: Normalisation = IMAGENET,
 ) -> Engine:
     """Build the engine: the network once, or on several scales of the image."""
-    precision = PRECISIONS[config.precision]
+    precision = choose_precision(config.precision, device)
     if config.multi_scale:
         return MultiScaleEngine(
             model, device, precision=precision, normalisation=normalisation)

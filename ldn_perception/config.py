@@ -170,7 +170,8 @@ class InferenceConfig:
         'auto', 'auto takes the GPU and warns loudly where there is none.',
         choices=('auto', 'cuda', 'cpu'))
     precision: str = option_field(
-        'float32', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
+        'auto', 'Arithmetic of the network; auto is bfloat16 where the device has instructions '
+        'for it.', choices=('auto', 'float32', 'bfloat16'))
     multi_scale: bool = option_field(
         False, 'Average five scales of the image and their mirror images; for evaluation.')
     num_threads: int = option_field(

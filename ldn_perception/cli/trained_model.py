@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.build import (
-    DEFAULT_THRESHOLD,
-    PRECISIONS,
-    build_device,
-    build_engine,
-)
+from ldn_perception.build import DEFAULT_THRESHOLD, build_device, build_engine
 from ldn_perception.config import InferenceConfig
 from ldn_perception.errors import ConfigError, EvaluationError
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.inference.precision import PRECISIONS
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
