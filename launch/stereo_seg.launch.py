@@ -21,6 +21,7 @@ OPTION_OF_ARGUMENT = {
     'model': 'model.name',
     'weights': 'model.weights',
     'matcher': 'stereo.matcher',
+    'rectify': 'input.rectify',
     'autostart': 'autostart',
 }
 """Launch arguments that win over params_file when they are not empty."""
@@ -36,13 +37,15 @@ def generate_launch_description() -> LaunchDescription:
             'namespace', default_value='', description='Namespace of the node and its topics.'),
         DeclareLaunchArgument(
             'left', default_value='left',
-            description='Namespace of the left camera: <left>/image_rect, <left>/camera_info.'),
+            description='Namespace of the left camera: <left>/image_rect (image_raw if the node '
+            'is to rectify), <left>/camera_info.'),
         DeclareLaunchArgument(
             'right', default_value='right',
-            description='Namespace of the right camera: <right>/image_rect, <right>/camera_info.'),
+            description='Namespace of the right camera, as the left one.'),
         DeclareLaunchArgument(
-            'image', default_value='image_rect',
-            description="Name of the rectified images in the cameras' namespaces."),
+            'image', default_value='',
+            description="Name of the images in the cameras' namespaces; left empty, image_rect, "
+            'or image_raw if the node is to rectify.'),
         DeclareLaunchArgument(
             'external_disparity', default_value='external_disparity',
             description='Topic of the DisparityImages, where the matcher is external.'),
@@ -126,8 +129,9 @@ def _parameters(given: dict[str, str]) -> dict[str, bool | str]:
 
 def _camera_topics(side: str, camera: str, image: str) -> list[tuple[str, str]]:
     return [
-        (f'{side}/image_rect', f'{camera}/{image}'),
-        (f'{side}/image_rect/compressed', f'{camera}/{image}/compressed'),
+        *(
+            (f'{side}/{name}{transport}', f'{camera}/{image or name}{transport}')
+            for name in ('image_rect', 'image_raw') for transport in ('', '/compressed')),
         (f'{side}/camera_info', f'{camera}/camera_info'),
     ]
 

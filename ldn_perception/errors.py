@@ -43,6 +43,10 @@ class MessageError(LdnPerceptionError):
     """A message that cannot become a frame."""
 
 
+class CalibrationError(LdnPerceptionError):
+    """A calibration that raw images cannot be rectified with."""
+
+
 class ConfigError(LdnPerceptionError):
     """An option with a value that it cannot have."""
 

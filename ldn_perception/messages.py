@@ -20,6 +20,8 @@ import torch
 
 from ldn_perception.errors import MessageError
 from ldn_perception.frames import CameraGeometry, DisparityMap, Segmentation, StereoFrame
+from ldn_perception.rectification.camera_calibration import CameraCalibration, PinholeCamera
+from ldn_perception.rectification.rectifier import Rectifier
 
 Fields = dict[str, Any]
 
@@ -61,6 +63,9 @@ ENCODINGS = {
     'nv21': _Encoding(1, 1, cv2.COLOR_YUV2RGB_NV21, rows=1.5),
 }
 """Image encodings that become RGB, by their name in sensor_msgs/Image."""
+
+MAX_MISALIGNMENT_PX = 0.5
+"""Largest distance, anywhere in the image, of the rows two projection matrices give a point."""
 
 
 def stamp_ns(header: Any) -> int:
@@ -153,52 +158,141 @@ def geometry_from_messages(left: Any, right: Any) -> CameraGeometry:
     """Read the geometry of a rectified rig from its two sensor_msgs/CameraInfo.
 
     The projection matrices P are the truth after rectification; region of interest and binning
-    are applied to them.
+    are applied to them. Distortion D and rotation R are not looked at: image_proc and its like
+    publish rectified images beside the camera_info of the raw ones.
 
     Args:
         left: CameraInfo of the left camera.
-        right: CameraInfo of the right camera; P[3] = -fx * baseline.
+        right: CameraInfo of the right camera; its P[3] is that of the left one, which is 0 but in
+            rigs of more cameras, less fx * baseline.
 
     Raises:
-        MessageError: A camera is uncalibrated, the baseline is zero or of the wrong sign, or a
-            value is not finite.
+        MessageError: A camera is uncalibrated, a value is not finite, the baseline is zero or of
+            the wrong sign, or the two cameras do not see a point in the same row.
     """
     for side, info in (('left', left), ('right', right)):
-        if info.k[0] == 0:
-            raise MessageError(
-                f'K[0] of the {side} camera_info', must_be='the focal length', got=0,
-                do='calibrate the camera; 0 means uncalibrated', reason='uncalibrated',
-            )
-        if not np.isfinite(info.k).all() or not np.isfinite(info.p).all():
-            raise MessageError(
-                f'K and P of the {side} camera_info', must_be='finite', got='NaN or infinity',
-                do='calibrate the camera again', reason='bad_camera_info',
-            )
-        if info.p[0] <= 0 or info.p[5] <= 0:
-            raise MessageError(
-                f'P[0] and P[5] of the {side} camera_info', must_be='> 0',
-                got=f'{info.p[0]} and {info.p[5]}', do='publish the rectified projection matrix',
-                reason='bad_camera_info',
-            )
-    baseline = -float(right.p[3]) / float(right.p[0])
+        _check_projection(info, side)
+    baseline = _checked_baseline(left, right)
+    left_camera, right_camera = _rectified_camera(left), _rectified_camera(right)
+    width, height = _image_size(left)
+    _check_alignment(left_camera, right_camera, width, height)
+    return CameraGeometry(
+        width=width,
+        height=height,
+        fx=left_camera.fx,
+        fy=left_camera.fy,
+        cx=left_camera.cx,
+        cy=left_camera.cy,
+        cx_right=right_camera.cx,
+        baseline=baseline,
+    )
+
+
+def calibration_from_message(info: Any, side: str) -> CameraCalibration:
+    """Read from a sensor_msgs/CameraInfo how the raw images of a camera are rectified.
+
+    Args:
+        info: CameraInfo; region of interest and binning are applied to K and P.
+        side: 'left' or 'right', for messages.
+
+    Raises:
+        CalibrationError: Images cannot be rectified with it.
+    """
+    width, height = _image_size(info)
+    return CameraCalibration(
+        side=side,
+        width=width,
+        height=height,
+        raw=_seen_camera(info, info.k[0], info.k[4], info.k[2], info.k[5]),
+        distortion_model=str(info.distortion_model),
+        distortion=tuple(float(value) for value in info.d),
+        rotation=tuple(float(value) for value in info.r),
+        rectified=_rectified_camera(info),
+    )
+
+
+def _check_projection(info: Any, side: str) -> None:
+    if info.k[0] == 0:
+        raise MessageError(
+            f'K[0] of the {side} camera_info', must_be='the focal length', got=0,
+            do='calibrate the camera; 0 means uncalibrated', reason='uncalibrated',
+        )
+    if not np.isfinite(info.k).all() or not np.isfinite(info.p).all():
+        raise MessageError(
+            f'K and P of the {side} camera_info', must_be='finite', got='NaN or infinity',
+            do='calibrate the camera again', reason='bad_camera_info',
+        )
+    if info.p[0] <= 0 or info.p[5] <= 0:
+        raise MessageError(
+            f'P[0] and P[5] of the {side} camera_info', must_be='> 0',
+            got=f'{info.p[0]} and {info.p[5]}', do='publish the rectified projection matrix',
+            reason='bad_camera_info',
+        )
+
+
+def _checked_baseline(left: Any, right: Any) -> float:
+    """Distance of the right camera to the right of the left one [m]."""
+    baseline, below = (
+        float(left.p[shift]) / float(left.p[focal]) - float(right.p[shift]) / float(right.p[focal])
+        for shift, focal in ((3, 0), (7, 5))
+    )
+    if abs(below) > abs(baseline):
+        raise MessageError(
+            'P[7] of the right camera_info', must_be='that of the left one, cameras side by side',
+            got=f'{float(right.p[7]):g} and {float(left.p[7]):g}',
+            do='turn the cameras or their images; one above the other is not supported',
+            reason='bad_baseline',
+        )
     if baseline <= 0:
         raise MessageError(
-            'P[3] of the right camera_info', must_be='< 0 (-fx * baseline)',
+            'P[3] of the right camera_info',
+            must_be=f'< {float(left.p[3]):g}, P[3] of the left one (by fx * baseline)',
             got=f'{float(right.p[3]):g}',
             do='swap the left and right topics' if baseline < 0
             else 'calibrate the cameras as a stereo pair', reason='bad_baseline',
         )
-    binning_x, binning_y = max(1, left.binning_x), max(1, left.binning_y)
-    return CameraGeometry(
-        width=int(left.roi.width or left.width) // binning_x,
-        height=int(left.roi.height or left.height) // binning_y,
-        fx=float(left.p[0]) / binning_x,
-        fy=float(left.p[5]) / binning_y,
-        cx=(float(left.p[2]) - left.roi.x_offset) / binning_x,
-        cy=(float(left.p[6]) - left.roi.y_offset) / binning_y,
-        cx_right=(float(right.p[2]) - right.roi.x_offset) / binning_x,
-        baseline=baseline,
+    return baseline
+
+
+def _check_alignment(
+    left: PinholeCamera, right: PinholeCamera, width: int, height: int,
+) -> None:
+    """Compare where the two cameras see the corners of the left image at infinity."""
+    rows_px = [
+        (right.fy - left.fy) * (row - left.cy) / left.fy + right.cy - left.cy
+        for row in (0, height - 1)
+    ]
+    stretch_px = [
+        (right.fx - left.fx) * (column - left.cx) / left.fx for column in (0, width - 1)]
+    if max(map(abs, (*rows_px, *stretch_px))) > MAX_MISALIGNMENT_PX:
+        raise MessageError(
+            'P of the left and right camera_info',
+            must_be=f'equal in fx, fy and cy, to {MAX_MISALIGNMENT_PX:g} px at the border',
+            got=f'fx {left.fx:g} and {right.fx:g}, fy {left.fy:g} and {right.fy:g}, '
+            f'cy {left.cy:g} and {right.cy:g}',
+            do='publish the projection matrices of one stereo calibration',
+            reason='bad_camera_info',
+        )
+
+
+def _image_size(info: Any) -> tuple[int, int]:
+    """Width and height of the images a camera sends [px]."""
+    return (
+        int(info.roi.width or info.width) // max(1, info.binning_x),
+        int(info.roi.height or info.height) // max(1, info.binning_y),
     )
+
+
+def _rectified_camera(info: Any) -> PinholeCamera:
+    return _seen_camera(info, info.p[0], info.p[5], info.p[2], info.p[6])
+
+
+def _seen_camera(info: Any, fx: float, fy: float, cx: float, cy: float) -> PinholeCamera:
+    """Apply region of interest and binning, in this order, to a camera of full resolution."""
+    binning_x, binning_y = max(1, info.binning_x), max(1, info.binning_y)
+    return PinholeCamera(
+        float(fx) / binning_x, float(fy) / binning_y,
+        (float(cx) - info.roi.x_offset) / binning_x, (float(cy) - info.roi.y_offset) / binning_y)
 
 
 def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityMap:
@@ -239,26 +333,35 @@ def frame_from_messages(
     left_info: Any,
     right_info: Any,
     external_disparity: Any | None = None,
+    rectifier: Rectifier | None = None,
 ) -> StereoFrame:
     """Make a frame of one synchronised set of messages.
 
     Args:
-        left_image: Rectified Image or CompressedImage; gives stamp and frame_id.
+        left_image: Image or CompressedImage; gives stamp and frame_id.
         right_image: The same of the right camera, or None beside an external disparity.
         left_info: CameraInfo of the left camera.
         right_info: CameraInfo of the right camera.
         external_disparity: DisparityImage of the pair, if disparity comes from elsewhere.
+        rectifier: Rectifies the images, which are raw; None where they are rectified already.
 
     Raises:
         MessageError: A message is wrong.
+        CalibrationError: Raw images cannot be rectified.
         FrameError: The messages do not fit together.
     """
     geometry = geometry_from_messages(left_info, right_info)
+    left = image_from_message(left_image)
+    right = None if right_image is None else image_from_message(right_image)
+    if rectifier is not None:
+        left = rectifier.rectify(left, calibration_from_message(left_info, 'left'))
+        if right is not None:
+            right = rectifier.rectify(right, calibration_from_message(right_info, 'right'))
     return StereoFrame(
         stamp_ns=stamp_ns(left_image.header),
         frame_id=str(left_image.header.frame_id),
-        left=image_from_message(left_image),
-        right=None if right_image is None else image_from_message(right_image),
+        left=left,
+        right=right,
         geometry=geometry,
         external_disparity=None if external_disparity is None
         else disparity_from_message(external_disparity, geometry),
@@ -319,6 +422,10 @@ def disparity_fields(disparity: DisparityMap, geometry: CameraGeometry) -> Field
     Args:
         disparity: Ours; unknown values stay NaN.
         geometry: The rig; d = x_l - x_r - (cx_l - cx_r), Z = f t / d.
+
+    Returns:
+        Fields as the message defines them. The range is pre-adjusted as the values are; the
+        window is the whole image, since no matcher of ours leaves a frame without disparity.
     """
     offset = geometry.disparity_offset
     values = disparity.to_host() - np.float32(offset)

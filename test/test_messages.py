@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from raw_rig import LENSES, info, rectified_rig
 from stereo_frames import geometry, header, image_message, info_message, namespace, shifted_frame
 import torch
 
@@ -14,6 +15,7 @@ from ldn_perception.frames import DisparityMap, Segmentation
 from ldn_perception.messages import (
     ENCODINGS,
     POINT_TYPE,
+    calibration_from_message,
     disparity_fields,
     disparity_from_message,
     frame_from_messages,
@@ -23,6 +25,7 @@ from ldn_perception.messages import (
     point_cloud_fields,
     stamp_ns,
 )
+from ldn_perception.rectification.rectifier import Rectifier
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
 GREY = RGB[..., :1]
@@ -173,8 +176,19 @@ def test_region_of_interest_and_binning_apply_to_the_projection():
     ('left', 'p', 0, -3, 'bad_camera_info',
      r'P\[0\] and P\[5\] of the left camera_info must be > 0, got -3.0 and'),
     ('right', 'p', 3, 0, 'bad_baseline',
-     r'P\[3\] of the right camera_info must be < 0 \(-fx \* baseline\), got 0: calibrate the'),
+     r'P\[3\] of the right camera_info must be < 0, P\[3\] of the left one \(by fx \* baseline\), '
+     r'got 0: calibrate the cameras as a stereo pair'),
     ('right', 'p', 3, 45, 'bad_baseline', r'got 45: swap the left and right topics'),
+    ('left', 'p', 3, -45, 'bad_baseline', r'must be < -45, .*, got -45: calibrate the cameras'),
+    ('left', 'p', 3, -90, 'bad_baseline', r'must be < -90, .*, got -45: swap the left and right'),
+    ('right', 'p', 7, 50, 'bad_baseline',
+     r'P\[7\] of the right camera_info must be that of the left one, cameras side by side, got 50 '
+     r'and 0: turn the cameras or their images; one above the other is not supported'),
+    ('right', 'p', 6, 51, 'bad_camera_info',
+     r'P of the left and right camera_info must be equal in fx, fy and cy, to 0.5 px at the '
+     r'border, got fx 90 and 90, fy 91 and 91, cy 50 and 51: publish the projection matrices of'),
+    ('right', 'p', 5, 92.5, 'bad_camera_info', r'got fx 90 and 90, fy 91 and 92.5, cy 50 and 50'),
+    ('left', 'p', 0, 91, 'bad_camera_info', r'got fx 91 and 90, fy 91 and 91, cy 50 and 50'),
 ])
 def test_a_wrong_calibration_is_refused_with_its_reason(side, field, index, value, reason, text):
     infos = {name: info_message(geometry(), name) for name in ('left', 'right')}
@@ -182,6 +196,79 @@ def test_a_wrong_calibration_is_refused_with_its_reason(side, field, index, valu
     with pytest.raises(MessageError, match=text) as caught:
         geometry_from_messages(**infos)
     assert caught.value.reason == reason
+
+
+def test_the_baseline_lies_between_the_cameras_where_neither_is_the_origin():
+    """As in KITTI's colour cameras, whose matrices refer to a grey one."""
+    rig = geometry()
+    infos = {side: info_message(rig, side) for side in ('left', 'right')}
+    for message in infos.values():
+        message.p[3] += 0.06 * rig.fx
+        message.p[7] += 0.2
+    assert geometry_from_messages(**infos).baseline == pytest.approx(rig.baseline)
+
+
+def test_rows_that_agree_to_less_than_half_a_pixel_are_taken():
+    rig = geometry()
+    right = info_message(rig, 'right')
+    right.p[6] += 0.4
+    assert geometry_from_messages(info_message(rig, 'left'), right) == rig
+
+
+def test_regions_of_interest_that_move_the_rows_apart_are_refused():
+    rig = geometry()
+    region = {'x_offset': 0, 'y_offset': 4, 'width': 160, 'height': 90, 'do_rectify': False}
+    with pytest.raises(MessageError, match='fy 91 and 91, cy 50 and 46: publish'):
+        geometry_from_messages(
+            info_message(rig, 'left'), info_message(rig, 'right', roi=namespace(region)))
+
+
+@pytest.mark.parametrize('model', LENSES)
+def test_raw_images_become_a_rectified_frame(model):
+    rig = rectified_rig()
+    infos = {side: info(side, model, rig) for side in ('left', 'right')}
+    raw = {side: np.full((200, 320, 3), 128, np.uint8) for side in infos}
+    raw['left'][90:110, 150:170] = 255
+    frame = frame_from_messages(
+        image_message(raw['left']), image_message(raw['right']), *infos.values(),
+        rectifier=Rectifier())
+    assert frame.geometry == rig
+    expected = Rectifier().rectify(
+        raw['left'], calibration_from_message(infos['left'], 'left'))
+    np.testing.assert_array_equal(frame.left, expected)
+    assert (frame.left != raw['left']).any()
+
+
+def test_camera_info_of_raw_cameras_beside_rectified_images_changes_nothing():
+    """As image_proc publishes them."""
+    source = shifted_frame(width=320, height=200)
+    left = image_message(source.left)
+    frame = frame_from_messages(
+        left, image_message(source.right), info('left', 'plumb_bob'), info('right', 'plumb_bob'))
+    assert np.shares_memory(frame.left, left.data)
+    assert frame.geometry == rectified_rig()
+
+
+@pytest.mark.parametrize('rectifier', [None, Rectifier()])
+def test_rectified_images_pass_without_a_copy(rectifier):
+    source = shifted_frame()
+    left, right = image_message(source.left), image_message(source.right)
+    frame = frame_from_messages(
+        left, right, info_message(source.geometry, 'left'),
+        info_message(source.geometry, 'right'), rectifier=rectifier)
+    assert np.shares_memory(frame.left, left.data)
+    assert np.shares_memory(frame.right, right.data)
+
+
+def test_a_raw_left_image_beside_an_external_disparity_is_rectified():
+    rig = rectified_rig()
+    raw = np.random.default_rng(0).integers(0, 256, (200, 320, 3), np.uint8)
+    message = namespace(disparity_fields(DisparityMap(torch.full(rig.shape, 20.0), 0, 64), rig))
+    frame = frame_from_messages(
+        image_message(raw), None, info('left', 'plumb_bob'), info('right', 'plumb_bob'), message,
+        Rectifier())
+    assert frame.right is None
+    assert (frame.left != raw).any()
 
 
 def test_four_messages_become_a_frame():
@@ -217,6 +304,46 @@ def test_a_disparity_message_gives_the_same_depth_as_ours():
     assert (message.delta_d, message.image.encoding) == (1 / 16, '32FC1')
     window = message.valid_window
     assert (window.x_offset, window.width, window.height) == (0, rig.width, rig.height)
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'cx_right': 65.5}, {'cx_right': 90.25, 'fx': 707.0912, 'baseline': 0.5379},
+])
+@pytest.mark.parametrize('divisor', [1, 2])
+def test_message_depth_and_cloud_agree_with_the_geometry(changes, divisor):
+    rig = geometry(**changes)
+    random = np.random.default_rng(4)
+    disparity = random.uniform(rig.disparity_offset + 0.5, 120, rig.shape).astype(np.float32)
+    disparity[random.uniform(size=rig.shape) < 0.2] = math.nan
+    ours = DisparityMap(torch.from_numpy(disparity), -40, 128 - divisor, divisor / 16)
+    known = np.isfinite(disparity)
+    exact = rig.fx * rig.baseline / (
+        disparity[known].astype(np.float64) - (rig.cx - rig.cx_right))
+
+    message = namespace(disparity_fields(ours, rig))
+    sent = np.frombuffer(message.image.data, np.float32).reshape(rig.shape)
+    np.testing.assert_allclose(
+        np.float32(message.f) * np.float32(message.t) / sent[known], exact, rtol=1e-4)
+    assert np.isnan(sent[~known]).all()
+    assert (sent[known] >= message.min_disparity).all()
+    assert (sent[known] <= message.max_disparity).all()
+    assert message.delta_d == divisor / 16
+
+    depth = rig.depth(ours.to_host())
+    np.testing.assert_allclose(depth[known], exact, rtol=1e-4)
+    assert np.isnan(depth[~known]).all()
+
+    frame = shifted_frame(geometry=rig)
+    segmentation = Segmentation('cityscapes', np.zeros(rig.shape, np.uint8))
+    cloud = point_cloud_fields(frame, depth, segmentation, 1, 1e9)
+    points = cloud['data'].view(POINT_TYPE).reshape(rig.shape)
+    rows, columns = np.nonzero(known)
+    np.testing.assert_allclose(points['z'][known], exact, rtol=1e-4)
+    for axis, place, center, focal in (
+        ('x', columns, rig.cx, rig.fx), ('y', rows, rig.cy, rig.fy),
+    ):
+        np.testing.assert_allclose(
+            points[axis][known], (place - center) * exact / focal, rtol=1e-4, atol=1e-7)
 
 
 def test_an_external_disparity_comes_back_as_it_was_sent():

@@ -21,8 +21,9 @@ from ldn_perception.bags.topics import (
     check_stereo_topics,
     find_stereo_topics,
 )
-from ldn_perception.errors import BagError, FrameError, MessageError
+from ldn_perception.errors import BagError, CalibrationError, FrameError, MessageError
 from ldn_perception.messages import disparity_from_message, frame_from_messages, pixels_of
+from ldn_perception.rectification.rectifier import Rectifier
 
 MAX_WAITING_PAIRS = 64
 """Incomplete pairs kept in memory while reading; a live recording has a handful."""
@@ -38,6 +39,7 @@ class StereoBagReader:
         path: Bag directory, .mcap or .db3 file.
         topics: Topics of the rig; found by name when not given.
         slop_s: Largest difference between the stamps of a pair [s]; 0 = equal stamps only.
+        rectify: The images are raw and are rectified as camera_info says.
 
     Attributes:
         topics: Topics in use.
@@ -49,11 +51,14 @@ class StereoBagReader:
     """
 
     def __init__(
-        self, path: str | Path, topics: StereoTopics | None = None, *, slop_s: float = 0.0
+        self, path: str | Path, topics: StereoTopics | None = None, *, slop_s: float = 0.0,
+        rectify: bool = False,
     ) -> None:
         self._bag = RawBag(path)
         kinds = self._bag.topics
-        self.topics = find_stereo_topics(kinds) if topics is None else topics.absolute()
+        self.topics = (
+            find_stereo_topics(kinds, raw=rectify) if topics is None else topics.absolute())
+        self._rectifier = Rectifier() if rectify else None
         check_stereo_topics(self.topics, kinds)
         stamps = self._read_stamps()
         left_ns, *others_ns = (stamps[topic] for topic in self.topics.inputs)
@@ -141,7 +146,9 @@ class StereoBagReader:
             for topic, part in parts.items():
                 messages[topic] = deserialize(part.cdr, part.msgtype)
         try:
-            frame = frame_from_messages(*(messages[topic] for topic in topics.inputs))
+            left, right, left_info, right_info = (messages[topic] for topic in topics.inputs)
+            frame = frame_from_messages(
+                left, right, left_info, right_info, rectifier=self._rectifier)
             labels = messages.get(topics.labels)
             foreign = messages.get(topics.foreign)
             disparity = messages.get(topics.disparity)
@@ -152,7 +159,7 @@ class StereoBagReader:
                 None if disparity is None
                 else disparity_from_message(disparity, frame.geometry).to_host(),
             )
-        except (MessageError, FrameError) as error:
+        except (MessageError, CalibrationError, FrameError) as error:
             stamp = read_stamp(parts[topics.left_image].cdr)
             raise BagError(
                 f'pair at {stamp} ns in {self._bag.path}', must_be='a valid stereo pair',

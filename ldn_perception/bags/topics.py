@@ -22,8 +22,8 @@ class StereoTopics:
     """Topics of a drive, relative to a namespace until `absolute` or `with_prefix` anchors them.
 
     Attributes:
-        left_image: Rectified left images, raw or compressed.
-        right_image: Rectified right images.
+        left_image: Left images, compressed or not.
+        right_image: Right images.
         left_info: Calibration of the left camera.
         right_info: Calibration of the right camera.
         labels: Ground-truth class ids, mono8, 255 = ignored.
@@ -56,20 +56,26 @@ class StereoTopics:
         return self.left_image, self.right_image, self.left_info, self.right_info
 
 
-def find_stereo_topics(available: Mapping[str, str]) -> StereoTopics:
+RAW_TOPICS = StereoTopics('left/image_raw', 'right/image_raw')
+"""Topics of a drive whose images are not rectified."""
+
+
+def find_stereo_topics(available: Mapping[str, str], *, raw: bool = False) -> StereoTopics:
     """Find the stereo rig among the topics of a bag.
 
     The default names win. Otherwise a left image topic counts whose name with 'right' for 'left'
     exists with the same type, and whose cameras have a camera_info beside the image; rectified
-    images are preferred to others, raw ones to compressed ones.
+    images are preferred to others (or others to rectified ones), those of raw transport to
+    compressed ones.
 
     Args:
         available: Topic name -> message type.
+        raw: Whether images that are not rectified are wanted.
 
     Raises:
         BagError: No rig or more than one fits.
     """
-    default = StereoTopics().absolute()
+    default = (RAW_TOPICS if raw else StereoTopics()).absolute()
     if set(default.inputs) <= available.keys():
         return default
     rigs = [
@@ -78,7 +84,7 @@ def find_stereo_topics(available: Mapping[str, str]) -> StereoTopics:
         and available.get((rig := _rig_of(topic)).right_image) == kind
         and available.get(rig.left_info) == available.get(rig.right_info) == CAMERA_INFO
     ]
-    rigs = [rig for rig in rigs if 'rect' in rig.left_image] or rigs
+    rigs = [rig for rig in rigs if ('rect' in rig.left_image) != raw] or rigs
     rigs = [rig for rig in rigs if available[rig.left_image] == IMAGE] or rigs
     if len(rigs) == 1:
         return rigs[0]
@@ -86,8 +92,8 @@ def find_stereo_topics(available: Mapping[str, str]) -> StereoTopics:
     listing = ', '.join(f'{topic} [{kind}]' for topic, kind in sorted(available.items()))
     raise BagError(
         'stereo topics of the bag',
-        must_be='left/image_rect and its three companions, or one pair of */left*/* and */right*/*'
-        ' images with camera_info',
+        must_be=f'{default.left_image[1:]} and its three companions, or one pair of */left*/* and'
+        ' */right*/* images with camera_info',
         got=f'{found} in: {listing or "an empty bag"}', do='name the four topics',
     )
 
@@ -114,7 +120,9 @@ def check_stereo_topics(topics: StereoTopics, available: Mapping[str, str]) -> N
 def _rig_of(left_image: str) -> StereoTopics:
     image = left_image.removesuffix(_COMPRESSED_SUFFIX)
     left_info = image.rpartition('/')[0] + '/camera_info'
-    prefix = image.removesuffix(StereoTopics().left_image)
+    prefix = image
+    for topics in (StereoTopics(), RAW_TOPICS):
+        prefix = prefix.removesuffix('/' + topics.left_image)
     ground_truth = StereoTopics().with_prefix(prefix if prefix != image else '')
     return StereoTopics(
         left_image, left_image.replace('left', 'right'), left_info,

@@ -17,7 +17,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ldn_perception.bags.raw_messages import RawBag, RawMessage, read_stamp
-from ldn_perception.bags.topics import StereoTopics, find_stereo_topics
+from ldn_perception.bags.topics import RAW_TOPICS, StereoTopics, find_stereo_topics
 from ldn_perception.errors import BagError
 from ldn_perception.nodes.tool_process import run_tool
 
@@ -34,25 +34,27 @@ class BagPlayer(Node):
     Args:
         bag: What to play.
         rate: Speed, 1 = as recorded.
+        raw: Play images that are not rectified, on left/image_raw and right/image_raw.
     """
 
-    def __init__(self, bag: RawBag, rate: float = 1.0) -> None:
+    def __init__(self, bag: RawBag, rate: float = 1.0, raw: bool = False) -> None:
         super().__init__('bag_player')
         self._bag = bag
         self._rate = rate
-        self._rig = find_stereo_topics(bag.topics)
+        self._rig = find_stereo_topics(bag.topics, raw=raw)
+        played_as = RAW_TOPICS if raw else StereoTopics()
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         # Not self._publishers, which rclpy.Node owns.
         self._rig_publishers = {
             topic: self.create_publisher(_message_class(bag.topics[topic]), name, qos)
-            for topic, name in zip(self._rig.inputs, self._names(), strict=True)
+            for topic, name in zip(self._rig.inputs, self._names(played_as), strict=True)
         }
         self.played: dict[int, int] = {}
 
-    def _names(self) -> list[str]:
+    def _names(self, played_as: StereoTopics) -> list[str]:
         return [
             name + ('/compressed' if self._bag.topics[topic].endswith('/CompressedImage') else '')
-            for topic, name in zip(self._rig.inputs, StereoTopics().inputs, strict=True)
+            for topic, name in zip(self._rig.inputs, played_as.inputs, strict=True)
         ]
 
     @property
@@ -114,13 +116,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('bag', type=Path)
     parser.add_argument('--rate', type=float, default=1.0, help='speed, 1 = as recorded')
     parser.add_argument(
+        '--raw', action='store_true',
+        help='play images that are not rectified, on left/image_raw and right/image_raw')
+    parser.add_argument(
         '--wait-s', type=float, default=30.0, help='time to wait for subscribers [s]')
     parser.add_argument(
         '--report', type=Path, help='JSON file for the stamps: recorded [ns] -> played [ns]')
     options, _ = parser.parse_known_args(arguments)
 
     def play() -> None:
-        player = BagPlayer(RawBag(options.bag), options.rate)
+        player = BagPlayer(RawBag(options.bag), options.rate, options.raw)
         if options.wait_s:
             player.wait_for_subscribers(options.wait_s)
         player.play()

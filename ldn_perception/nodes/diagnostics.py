@@ -7,6 +7,7 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from ldn_perception.nodes.epipolar_watch import PairCheck
 from ldn_perception.nodes.statistics import Snapshot
 
 
@@ -29,23 +30,33 @@ class Diagnostics:
         """Take the publisher away."""
         self._node.destroy_publisher(self._publisher)
 
-    def publish(self, snapshot: Snapshot, complaint: str | None) -> None:
-        """Publish the counts and, if something is wrong, what it is."""
+    def publish(
+        self, snapshot: Snapshot, complaint: str | None, pair: PairCheck,
+    ) -> None:
+        """Publish the counts and, if something is wrong, what it is.
+
+        Args:
+            snapshot: The counts.
+            complaint: Why nothing comes out; None while something does.
+            pair: What the first pairs told of the cameras.
+        """
         status = DiagnosticStatus(
             name=f'{self._node.get_fully_qualified_name().lstrip("/")}: corridor',
             hardware_id=self._facts['device'],
             level=DiagnosticStatus.OK,
             message='running' if snapshot.processed else 'waiting for the first pair',
         )
-        if not self._is_trained:
+        untrained = '' if self._is_trained else 'UNTRAINED: random weights, labels mean nothing'
+        warnings = [text for text in (untrained, pair.warning) if text]
+        if warnings:
             status.level = DiagnosticStatus.WARN
-            status.message = 'UNTRAINED: random weights, labels mean nothing'
+            status.message = '; '.join(warnings)
         if complaint:
             status.level = DiagnosticStatus.ERROR
             status.message = complaint
         status.values = [
             KeyValue(key=key, value=value)
-            for key, value in {**self._facts, **_counts(snapshot)}.items()
+            for key, value in {**self._facts, **pair.values, **_counts(snapshot)}.items()
         ]
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
@@ -66,4 +77,8 @@ def _counts(snapshot: Snapshot) -> dict[str, str]:
         values[f'latency_{percentile}_ms'] = f'{latency * 1e3:.2f}'
     for stage, seconds in snapshot.stage_s.items():
         values[f'stage.{stage}_ms'] = f'{seconds * 1e3:.3f}'
+    if snapshot.disparity_density is not None:
+        values['disparity.density'] = f'{snapshot.disparity_density:.3f}'
+    if snapshot.disparity_problem:
+        values['disparity.problem'] = snapshot.disparity_problem
     return values

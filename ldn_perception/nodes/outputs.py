@@ -90,6 +90,12 @@ def _points(result: PerceptionResult, style: _Style) -> Fields:
         result.segmentation, style.config.points_stride, style.config.points_max_range_m)
 
 
+def _disparity_confidence(result: PerceptionResult, style: _Style) -> Fields:
+    confidence = _disparity_of(result).confidence
+    assert confidence is not None
+    return image_fields(confidence.cpu().numpy(), '32FC1')
+
+
 def _scale_switches(result: PerceptionResult, style: _Style) -> Fields:
     assert style.perception.switch_levels is not None
     levels = style.perception.switch_levels(
@@ -119,6 +125,10 @@ OUTPUTS = (
 SCALE_SWITCHES = _Output('~/scale_switches', Image, Quantity.DISPARITY, _scale_switches)
 """Result topic of networks that select their scales."""
 
+DISPARITY_CONFIDENCE = _Output(
+    '~/disparity_confidence', Image, Quantity.DISPARITY, _disparity_confidence)
+"""Result topic of matchers that know how sure they are."""
+
 
 class Outputs:
     """Publishes results.
@@ -143,7 +153,9 @@ class Outputs:
                 output.message_type, output.topic, qos,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for output in (
-                *OUTPUTS, *((SCALE_SWITCHES,) if perception.switch_levels is not None else ()))
+                *OUTPUTS,
+                *((SCALE_SWITCHES,) if perception.switch_levels is not None else ()),
+                *((DISPARITY_CONFIDENCE,) if perception.gives_disparity_confidence else ()))
         }
 
     def close(self) -> None:

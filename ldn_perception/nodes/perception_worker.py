@@ -29,16 +29,19 @@ class PerceptionWorker:
         outputs: Where results go.
         statistics: Counts every pair once: processed, or dropped with its reason.
         now_ns: The node's clock [ns].
+        on_frame: Called on the worker's thread with each pair whose results are out; only hands
+            over.
     """
 
     def __init__(
         self, pipeline: StereoSegmentationPipeline, outputs: Outputs, statistics: Statistics,
-        now_ns: Callable[[], int],
+        now_ns: Callable[[], int], on_frame: Callable[[StereoFrame], None],
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
         self._statistics = statistics
         self._now_ns = now_ns
+        self._on_frame = on_frame
         self._slot: LatestSlot[StereoMessages] = LatestSlot()
         self._stopping = threading.Event()
         self._last_warning: dict[str, float] = {}
@@ -102,9 +105,12 @@ class PerceptionWorker:
         processed = time.perf_counter()
         self._outputs.publish(result, wanted)
         published = time.perf_counter()
+        if result.disparity is not None:
+            self._statistics.note_disparity(result.disparity.density, result.disparity.problem)
         self._statistics.finish((self._now_ns() - frame.stamp_ns) / 1e9, {
             'wait': started - pair.received_s,
             'messages_in': decoded - started,
             **result.seconds,
             'messages_out': published - processed,
         })
+        self._on_frame(frame)

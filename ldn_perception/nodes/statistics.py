@@ -28,6 +28,8 @@ class Snapshot:
         stage_s: Median seconds of each stage.
         age_of_last_result_s: Time since the last result, or since the start [s].
         last_error: Text of the last refused pair.
+        disparity_density: Mean part of the pixels with a disparity; None if none was computed.
+        disparity_problem: Why the last disparity is unknown everywhere; empty if it is not.
     """
 
     received: int
@@ -38,6 +40,8 @@ class Snapshot:
     stage_s: dict[str, float]
     age_of_last_result_s: float
     last_error: str
+    disparity_density: float | None
+    disparity_problem: str
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Statistics:
     _finished: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _last_result: float = field(default_factory=time.monotonic)
     _last_error: str = ''
+    _densities: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _disparity_problem: str = ''
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def receive(self) -> None:
@@ -76,6 +82,12 @@ class Statistics:
             self._finished.append(self._last_result)
             self._last_error = ''
 
+    def note_disparity(self, density: float, problem: str) -> None:
+        """Note the part of pixels with a disparity, and why there is none."""
+        with self._lock:
+            self._densities.append(density)
+            self._disparity_problem = problem
+
     def snapshot(self) -> Snapshot:
         """Read all counts at once."""
         with self._lock:
@@ -94,4 +106,6 @@ class Statistics:
                 },
                 age_of_last_result_s=time.monotonic() - self._last_result,
                 last_error=self._last_error,
+                disparity_density=float(np.mean(self._densities)) if self._densities else None,
+                disparity_problem=self._disparity_problem,
             )

@@ -24,6 +24,10 @@ from ldn_perception.config import InputConfig
 from ldn_perception.frames import StereoFrame
 from ldn_perception.messages import frame_from_messages, stamp_ns
 from ldn_perception.nodes.message_filters_synchronizer import build_synchronizer
+from ldn_perception.rectification.rectifier import Rectifier
+
+IMAGE_NAMES = {False: 'image_rect', True: 'image_raw'}
+"""Last part of the image topics, by whether the node rectifies."""
 
 
 @dataclass
@@ -45,19 +49,23 @@ class StereoMessages:
     Attributes:
         by_role: Message of each input, named as frame_from_messages names them.
         received_s: Time of the steady clock when the set was complete [s].
+        rectifier: Of the rig, where its images are raw.
     """
 
     by_role: dict[str, Any]
     received_s: float
+    rectifier: Rectifier | None = None
 
     def to_frame(self) -> StereoFrame:
         """Make the frame.
 
         Raises:
             MessageError: A message is wrong.
+            CalibrationError: Raw images cannot be rectified.
             FrameError: The messages do not fit together.
         """
-        return frame_from_messages(**{'right_image': None, **self.by_role})
+        return frame_from_messages(
+            **{'right_image': None, **self.by_role}, rectifier=self.rectifier)
 
 
 class StereoInput:
@@ -65,7 +73,7 @@ class StereoInput:
 
     Args:
         node: Owner of the subscriptions.
-        config: Transport, QoS and synchronisation.
+        config: Transport, rectification, QoS and synchronisation.
         matcher: 'external' takes a disparity topic instead of the right image.
         on_pair: Called on the executor's thread with each set; only hands over.
         on_jump: Called when the stamps of an input have jumped back.
@@ -78,6 +86,7 @@ class StereoInput:
         self._node = node
         self._on_pair = on_pair
         self._on_jump = on_jump
+        self._rectifier = Rectifier() if config.rectify else None
         self.topics = _topics(config, matcher)
         slop_s = config.slop_s if config.synchronization == 'approximate' else 0.0
         self._synchronizer = build_synchronizer(
@@ -112,7 +121,7 @@ class StereoInput:
     def _hand_over(self, messages: tuple[Any, ...]) -> None:
         roles = (topic.role for topic in self.topics)
         self._on_pair(StereoMessages(
-            dict(zip(roles, messages, strict=True)), time.perf_counter()))
+            dict(zip(roles, messages, strict=True)), time.perf_counter(), self._rectifier))
 
     def explain_silence(self) -> str | None:
         """Say why no pair comes in; None when every input has messages of close stamps."""
@@ -133,7 +142,9 @@ class StereoInput:
         name = topic.subscription.topic_name
         publishers = self._node.get_publishers_info_by_topic(name)
         if not publishers:
-            return f'{name} has no publisher: start the camera driver or remap {topic.topic}'
+            return (
+                f'{name} has no publisher: start the camera driver or remap {topic.topic}'
+                + self._other_images(topic))
         wanted = type_name(topic.message_type)
         types = sorted({publisher.topic_type for publisher in publishers})
         if wanted not in types:
@@ -149,15 +160,25 @@ class StereoInput:
                     'set input.reliability to best_effort')
         return f'{name} has a publisher but no message has come: check that it publishes'
 
+    def _other_images(self, topic: _Topic) -> str:
+        """Name the way out where the cameras publish the other kind of images."""
+        rectify = self._rectifier is None
+        own, other = IMAGE_NAMES[not rectify], IMAGE_NAMES[rectify]
+        name = self._node.resolve_topic_name(topic.topic.replace(own, other))
+        if own not in topic.topic or not self._node.get_publishers_info_by_topic(name):
+            return ''
+        return f', or set input.rectify to {str(rectify).lower()}: {name} has one'
+
 
 def _topics(config: InputConfig, matcher: str) -> list[_Topic]:
     image_type, suffix = (
         (CompressedImage, '/compressed') if config.transport == 'compressed' else (Image, ''))
-    left = _Topic('left_image', f'left/image_rect{suffix}', image_type)
+    image = IMAGE_NAMES[config.rectify] + suffix
+    left = _Topic('left_image', f'left/{image}', image_type)
     second = (
         _Topic('external_disparity', 'external_disparity', DisparityImage)
         if matcher == 'external'
-        else _Topic('right_image', f'right/image_rect{suffix}', image_type))
+        else _Topic('right_image', f'right/{image}', image_type))
     return [
         left, second,
         _Topic('left_info', 'left/camera_info', CameraInfo),

@@ -27,6 +27,7 @@ from ldn_perception.config import ModelConfig, PerceptionConfig
 from ldn_perception.errors import LdnPerceptionError
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.nodes.diagnostics import Diagnostics
+from ldn_perception.nodes.epipolar_watch import EpipolarWatch, PairCheck
 from ldn_perception.nodes.label_info import publish_label_info
 from ldn_perception.nodes.outputs import Outputs
 from ldn_perception.nodes.parameters import (
@@ -78,6 +79,7 @@ class StereoSegNode(LifecycleNode):
         self._statistics = Statistics()
         self._worker: PerceptionWorker | None = None
         self._input: StereoInput | None = None
+        self._watch: EpipolarWatch | None = None
         self._complained_s = 0.0
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
@@ -146,9 +148,10 @@ class StereoSegNode(LifecycleNode):
         """Subscribe and begin to work."""
         assert self._perception is not None
         assert self._outputs is not None
+        self._watch = EpipolarWatch(self._config.input.rectify)
         self._worker = PerceptionWorker(
             self._perception.pipeline, self._outputs, self._statistics,
-            lambda: self.get_clock().now().nanoseconds)
+            lambda: self.get_clock().now().nanoseconds, self._watch.offer)
         self._worker.enabled = self._enabled
         self._worker.start()
         self._input = StereoInput(
@@ -185,7 +188,8 @@ class StereoSegNode(LifecycleNode):
     def end(self) -> bool:
         """End the work at the end of the process; False if an inference does not end."""
         logging.getLogger('ldn_perception').removeHandler(self._log_handler)
-        return self._worker is None or self._worker.stop(_STOP_S)
+        ended = self._worker is None or self._worker.stop(_STOP_S)
+        return (self._watch is None or self._watch.stop(_STOP_S)) and ended
 
     def _end_work(self, timeout_s: float | None) -> None:
         if self._input is not None:
@@ -194,6 +198,9 @@ class StereoSegNode(LifecycleNode):
         if self._worker is not None:
             self._worker.stop(timeout_s)
             self._worker = None
+        if self._watch is not None:
+            self._watch.stop(timeout_s)
+            self._watch = None
 
     def _on_jump(self, topic: str) -> None:
         assert self._worker is not None
@@ -228,7 +235,8 @@ class StereoSegNode(LifecycleNode):
     def _on_timer(self) -> None:
         snapshot = self._statistics.snapshot()
         complaint = self._explain_silence(snapshot)
-        self._diagnostics.publish(snapshot, complaint)
+        self._diagnostics.publish(
+            snapshot, complaint, PairCheck() if self._watch is None else self._watch.check)
         silence_s = self._config.monitoring.silence_s
         if complaint and time.monotonic() - self._complained_s >= silence_s:
             self._complained_s = time.monotonic()

@@ -3,7 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from raw_rig import info as raw_info
+from raw_rig import rectified_rig
 from rosbags.rosbag2 import StoragePlugin, Writer
+from stereo_frames import texture
 import torch
 
 from ldn_perception.bags import (
@@ -23,10 +26,11 @@ from ldn_perception.bags.message_types import (
     deserialize,
     serialize,
 )
-from ldn_perception.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
+from ldn_perception.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, RAW_TOPICS
 from ldn_perception.errors import BagError
 from ldn_perception.frames import CameraGeometry, DisparityMap, StereoFrame
-from ldn_perception.messages import camera_info_fields
+from ldn_perception.messages import calibration_from_message, camera_info_fields
+from ldn_perception.rectification.rectifier import Rectifier
 
 PERIOD_NS = 100_000_000
 START_NS = 1_700_000_000 * 1_000_000_000
@@ -137,6 +141,50 @@ def test_messages_are_what_rclpy_reads(tmp_path, make_sample):
     np.testing.assert_array_equal(foreign, np.where(sample.foreign, 255, 0))
     values = np.frombuffer(read['/ground_truth/disparity'].image.data, '<f4').reshape(8, 12)
     np.testing.assert_array_equal(values, sample.disparity)
+
+
+def _change_infos(message, change):
+    """The message; a camera_info with some of its fields changed."""
+    if message.msgtype != CAMERA_INFO:
+        return [message]
+    info = deserialize(message.cdr, CAMERA_INFO)
+    change(info, message.topic.split('/')[1])
+    return [message._replace(cdr=serialize(info, CAMERA_INFO))]
+
+
+def test_raw_drive_is_rectified(tmp_path):
+    """The corridor's own way: the frames are those the node makes of the same messages."""
+    rig = rectified_rig()
+    raw = {side: texture(320, 200, seed) for seed, side in enumerate(('left', 'right'))}
+    infos = {side: raw_info(side, 'plumb_bob', rig) for side in raw}
+
+    def distort(info, side):
+        for name in 'dkr':
+            setattr(info, name, getattr(infos[side], name))
+
+    sample = StereoSample(StereoFrame(STAMPS_NS[0], 'left', **raw, geometry=rig))
+    path = _rewrite(
+        _write(tmp_path / 'bag', [sample], RAW_TOPICS), tmp_path / 'raw',
+        lambda message: _change_infos(message, distort))
+    reader = StereoBagReader(path, rectify=True)
+    assert reader.topics.left_image == '/left/image_raw'
+    frame = next(iter(reader)).frame
+    assert frame.geometry == rig
+    for side, image in raw.items():
+        np.testing.assert_array_equal(getattr(frame, side), Rectifier().rectify(
+            image, calibration_from_message(infos[side], side)))
+        assert (getattr(frame, side) != image).any()
+    np.testing.assert_array_equal(next(iter(StereoBagReader(path))).frame.left, raw['left'])
+
+
+def test_raw_drive_that_cannot_be_rectified_is_named(tmp_path, make_sample):
+    path = _rewrite(
+        _write(tmp_path / 'bag', [make_sample(STAMPS_NS[0])]), tmp_path / 'turned',
+        lambda message: _change_infos(message, lambda info, _: info.r.fill(0)))
+    assert next(iter(StereoBagReader(path))).frame.geometry.width == 12
+    with pytest.raises(BagError, match='R of the left camera_info must be a rotation') as caught:
+        next(iter(StereoBagReader(path, rectify=True)))
+    assert caught.value.reason == 'bad_camera_info'
 
 
 def test_namespaced_drive_is_found(tmp_path, make_sample):

@@ -51,6 +51,24 @@ def test_namespaced_rig_brings_its_ground_truth_namespace():
     assert find_stereo_topics(available) == StereoTopics().with_prefix('car')
 
 
+def test_raw_rigs_are_found_where_they_are_wanted():
+    available = _rig('/car/left/image_rect', '/car/right/image_rect')
+    available |= _rig('/car/left/image_raw', '/car/right/image_raw')
+    raw = find_stereo_topics(available, raw=True)
+    assert raw.inputs == (
+        '/car/left/image_raw', '/car/right/image_raw', '/car/left/camera_info',
+        '/car/right/camera_info')
+    assert raw.labels == '/car/ground_truth/labels'
+    assert find_stereo_topics(available) == StereoTopics().with_prefix('car')
+    available |= _rig('/left/image_raw', '/right/image_raw')
+    assert find_stereo_topics(available, raw=True).left_image == '/left/image_raw'
+
+
+def test_no_raw_rig_is_named_after_what_was_looked_for():
+    with pytest.raises(BagError, match='must be left/image_raw and its three companions'):
+        find_stereo_topics({}, raw=True)
+
+
 def test_left_inside_a_name_is_found():
     available = _rig('/kitti/camera_gray_left/image_raw', '/kitti/camera_gray_right/image_raw')
     available['/imu'] = 'sensor_msgs/msg/Imu'

@@ -3,6 +3,7 @@
 """The launch file and what it names, read without running them."""
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 import xml.etree.ElementTree as ElementTree
 
@@ -16,8 +17,8 @@ SOURCE = (ROOT / 'launch' / 'stereo_seg.launch.py').read_text()
 TREE = ast.parse(SOURCE)
 EXPECTED_ARGUMENTS = {
     'namespace', 'left', 'right', 'image', 'external_disparity', 'params_file', 'use_sim_time',
-    'device', 'model', 'weights', 'matcher', 'autostart', 'rviz', 'rviz_frame', 'log_level',
-    'large_image_profile', 'respawn',
+    'device', 'model', 'weights', 'matcher', 'rectify', 'autostart', 'rviz', 'rviz_frame',
+    'log_level', 'large_image_profile', 'respawn',
 }
 
 
@@ -79,6 +80,22 @@ def test_only_the_options_and_sim_time_are_given_to_the_node() -> None:
         for key in node.keys if key
     }
     assert keys == {"'use_sim_time'"}
+
+
+@pytest.mark.parametrize(('image', 'rectified', 'raw'), [
+    ('', '/cam/image_rect', '/cam/image_raw'),
+    ('image_color', '/cam/image_color', '/cam/image_color'),
+])
+def test_images_of_either_kind_are_remapped(image: str, rectified: str, raw: str) -> None:
+    function = next(
+        node for node in TREE.body
+        if isinstance(node, ast.FunctionDef) and node.name == '_camera_topics')
+    defined: dict[str, Callable[[str, str, str], list[tuple[str, str]]]] = {}
+    exec(compile(ast.Module([function], []), 'launch file', 'exec'), defined)
+    assert dict(defined['_camera_topics']('left', '/cam', image)) == {
+        'left/image_rect': rectified, 'left/image_rect/compressed': f'{rectified}/compressed',
+        'left/image_raw': raw, 'left/image_raw/compressed': f'{raw}/compressed',
+        'left/camera_info': '/cam/camera_info'}
 
 
 def test_executable_is_one_that_is_installed() -> None:

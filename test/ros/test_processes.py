@@ -19,6 +19,7 @@ from stereo_frames import shifted_frame
 from ldn_perception.bags.raw_bag_writer import RawBagWriter
 from ldn_perception.bags.raw_messages import RawBag, read_stamp
 from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
+from ldn_perception.bags.topics import RAW_TOPICS
 from ldn_perception.messages import camera_info_fields, image_fields
 from ldn_perception.nodes.bag_recorder import BagRecorder
 from ldn_perception.nodes.message_filling import fill
@@ -136,6 +137,21 @@ def test_the_player_sends_every_pair_with_the_present_time(ros, drive, tmp_path)
         message.header.stamp for message in left]
     assert bytes(left[0].data) == shifted_frame(12).left.tobytes()
     assert json.loads(process.stdout.read().splitlines()[-1]) == {'sent': 3, 'of': 3}
+
+
+def test_the_player_sends_raw_images_under_their_own_name(ros, tmp_path):
+    with StereoBagWriter(tmp_path / 'drive', RAW_TOPICS) as writer:
+        writer.write(shifted_frame(12))
+    tester = rclpy.create_node('tester')
+    left = []
+    tester.create_subscription(Image, 'left/image_raw', left.append, 10)
+    tester.create_subscription(Image, 'right/image_raw', lambda message: None, 10)
+    for side in ('left', 'right'):
+        tester.create_subscription(CameraInfo, f'{side}/camera_info', lambda message: None, 10)
+    process = start('bag_player', tmp_path / 'drive', '--raw')
+    spin_until(tester, lambda: left, 'a pair')
+    assert process.wait(LIMIT_S) == 0
+    assert bytes(left[0].data) == shifted_frame(12).left.tobytes()
 
 
 def test_the_player_says_who_does_not_listen(drive):

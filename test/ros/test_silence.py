@@ -60,6 +60,14 @@ def test_no_publisher_at_all(silent):
         '/left/image_rect has no publisher: start the camera driver or remap left/image_rect'))
 
 
+@pytest.mark.parametrize(('rectify', 'there', 'way_out'), [
+    (False, 'image_raw', 'true'), (True, 'image_rect', 'false')])
+def test_images_of_the_other_kind_are_named(silent, rectify, there, way_out):
+    rig = silent(publish=(), input__rectify=rectify)
+    rig.tester.create_publisher(Image, f'left/{there}', 1)
+    complaint(rig, f', or set input.rectify to {way_out}: /left/{there} has one')
+
+
 def test_no_camera_info(silent):
     rig = silent(publish=('left_image', 'right_image'))
     rig.spin_until(
@@ -115,7 +123,8 @@ def test_stamps_too_far_apart(silent):
 
 @pytest.mark.parametrize(('side', 'field', 'index', 'value', 'text'), [
     ('left', 'k', 0, 0.0, 'K[0] of the left camera_info must be the focal length, got 0'),
-    ('right', 'p', 3, 0.0, 'P[3] of the right camera_info must be < 0 (-fx * baseline), got 0'),
+    ('right', 'p', 3, 0.0, 'P[3] of the right camera_info must be < 0, P[3] of the left one '
+     '(by fx * baseline), got 0: calibrate the cameras as a stereo pair'),
     ('right', 'p', 3, 45.0, 'got 45: swap the left and right topics'),
 ])
 def test_a_calibration_that_cannot_be(silent, side, field, index, value, text):
