@@ -58,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
     """Train; with all steps done, write the weights."""
     stop_at = time.monotonic() + 60 * options.minutes
     keep_freed_memory()
-    recipe = TrainingRecipe.from_yaml(options.config, _overrides(options.set))
+    recipe = TrainingRecipe.from_yaml(options.config, parse_overrides(options.set))
     device = choose_device(options.device)
     workers = Workers.join(device)
     console = Console(quiet=workers.number > 0)
     try:
-        _make_folder(options.output)
+        make_folder(options.output)
         trainer = build_trainer(recipe, options.data, options.output, device, workers)
         console.print(training_table(trainer, workers))
         if _train(trainer, console, stop_at):
@@ -118,7 +118,12 @@ def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) 
     console.print(f'weights: {output / WEIGHTS_FILE}')
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of a training.
+
+    Raises:
+        TrainingError: It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,7 +132,12 @@ def _make_folder(folder: Path) -> None:
             do='choose another') from error
 
 
-def _overrides(texts: list[str]) -> dict[str, Any]:
+def parse_overrides(texts: list[str]) -> dict[str, Any]:
+    """Values by name, of texts NAME=VALUE.
+
+    Raises:
+        ConfigError: An equals sign is missing.
+    """
     overrides = {}
     for text in texts:
         name, equals, value = text.partition('=')

@@ -24,6 +24,7 @@ from ldn_perception.datasets.plain_images import PlainImages
 from ldn_perception.datasets.scannet import ScanNet
 from ldn_perception.datasets.stereo_pairs import StereoPairs
 from ldn_perception.datasets.synthetic_images import SyntheticImages
+from ldn_perception.datasets.synthetic_pairs import SyntheticPairs
 from ldn_perception.datasets.wholly_foreign import WhollyForeign
 from ldn_perception.datasets.wilddash import WildDash
 from ldn_perception.errors import DatasetError
@@ -53,6 +54,7 @@ STEREO_DATASETS: dict[str, Callable[[Path], StereoPairs]] = {
     'kitti_stereo': KittiStereo,
     'kitti_stereo_folder': KittiStereoFolder,
     'middlebury': Middlebury,
+    'synthetic_pairs': SyntheticPairs,
 }
 """Name -> builder of a dataset of pairs with disparity, which takes its folder."""
 

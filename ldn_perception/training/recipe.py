@@ -135,9 +135,9 @@ class TrainingRecipe:
         """
         lists = ('domains', 'validation')
         return cls(
-            domains=_datasets('domains', DomainRecipe, values),
-            validation=_datasets('validation', ValidationRecipe, values),
-            **_checked(cls, {
+            domains=read_sections('domains', DomainRecipe, values),
+            validation=read_sections('validation', ValidationRecipe, values),
+            **checked_values(cls, {
                 name: value for name, value in values.items() if name not in lists}))
 
     @classmethod
@@ -153,17 +153,7 @@ class TrainingRecipe:
         Raises:
             ConfigError: The file is missing or no recipe, or a value is wrong.
         """
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(
-                f'recipe {path}', must_be='a readable YAML file', got=error,
-                do='start from config/training') from error
-        if not isinstance(values, Mapping):
-            raise ConfigError(
-                f'recipe {path}', must_be='a mapping of options', got=type(values).__name__,
-                do='start from config/training')
-        return cls.from_values({**values, **(overrides or {})})
+        return cls.from_values({**read_recipe(path), **(overrides or {})})
 
     def to_values(self) -> dict[str, Any]:
         """Every option, as `from_values` takes them."""
@@ -179,19 +169,53 @@ class TrainingRecipe:
             and getattr(self, entry.name) != getattr(other, entry.name)]
 
 
-def _datasets(
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Values in a recipe file, not yet checked.
+
+    Raises:
+        ConfigError: The file is missing or no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f'recipe {path}', must_be='a readable YAML file', got=error,
+            do='start from config/training') from error
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            f'recipe {path}', must_be='a mapping of options', got=type(values).__name__,
+            do='start from config/training')
+    return dict(values)
+
+
+def read_sections(
     name: str, section: type[Section], values: Mapping[str, Any]
 ) -> tuple[Section, ...]:
+    """Datasets in the values of a recipe.
+
+    Args:
+        name: Which list of them.
+        section: What each becomes.
+        values: Of the recipe.
+
+    Raises:
+        ConfigError: It is no list of datasets, or one has an option it cannot have.
+    """
     given = values.get(name, ())
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(
             isinstance(dataset, Mapping) for dataset in given):
         raise ConfigError(
             f'{name} of a training', must_be='a list of datasets', got=repr(given),
             do="write '- {dataset: camvid, root: camvid, split: train}' for each")
-    return tuple(section(**_checked(section, dataset)) for dataset in given)
+    return tuple(section(**checked_values(section, dataset)) for dataset in given)
 
 
-def _checked(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked_values(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the options of a section, each of the type and in the range of its option.
+
+    Raises:
+        ConfigError: An unknown name, or a value its option cannot have.
+    """
     known = {option.name: option for option in section_options(section)}
     unknown = sorted(set(values) - set(known))
     if unknown:

@@ -52,7 +52,40 @@ class ValidationRecord(NamedTuple):
     pixel_accuracy: float
 
 
-Record = TypeVar('Record', StepRecord, ValidationRecord)
+class MatchRecord(NamedTuple):
+    """What is known of a step of the training of a correspondence metric.
+
+    Attributes:
+        step: Its number, from 0.
+        learning_rate: Of all weights.
+        loss: What was minimised.
+        accuracy: Part of the pixels whose most alike pixel of the line is the true one, in
+            [0, 1].
+        seconds: Time it took, reading included [s].
+    """
+
+    step: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+class MatchValidation(NamedTuple):
+    """How good a correspondence metric was after a step, on pairs held out.
+
+    Attributes:
+        step: Number of the step, from 0.
+        loss: As in `MatchRecord`.
+        accuracy: As in `MatchRecord`.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+Record = TypeVar('Record', StepRecord, ValidationRecord, MatchRecord, MatchValidation)
 
 
 class RecordLog(Generic[Record]):
@@ -60,7 +93,7 @@ class RecordLog(Generic[Record]):
 
     Args:
         path: File to go on with, or to begin.
-        kind: StepRecord or ValidationRecord.
+        kind: Class of its records.
         next_step: Lines of this and later steps are dropped: a training that was killed after
             its last snapshot does these steps again.
 
@@ -101,5 +134,5 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
             do='remove it') from error
 
 
-def _line(record: StepRecord | ValidationRecord) -> str:
+def _line(record: StepRecord | ValidationRecord | MatchRecord | MatchValidation) -> str:
     return json.dumps(record._asdict()) + '\n'

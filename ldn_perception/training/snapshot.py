@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ldn_perception.errors import ConfigError, TrainingError
+from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
 from ldn_perception.training.recipe import TrainingRecipe
 
 
@@ -49,7 +50,7 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
             ' folder') from error
 
 
-def read_snapshot(path: Path, recipe: TrainingRecipe) -> Snapshot:
+def read_snapshot(path: Path, recipe: TrainingRecipe | CorrespondenceRecipe) -> Snapshot:
     """Read a snapshot of a training by a recipe; no code in it is run.
 
     Args:
@@ -67,7 +68,7 @@ def read_snapshot(path: Path, recipe: TrainingRecipe) -> Snapshot:
             f'snapshot {path}', must_be='written by ldn train', got=error,
             do='remove it to begin anew') from error
     try:
-        different = recipe.differences(TrainingRecipe.from_values(snapshot.recipe))
+        different = _differences(recipe, snapshot.recipe)
     except ConfigError as error:
         raise TrainingError(
             f'recipe in the snapshot {path}', must_be='one of this version', got=f'one where '
@@ -77,3 +78,11 @@ def read_snapshot(path: Path, recipe: TrainingRecipe) -> Snapshot:
             f'recipe of the training in {path.parent}', must_be='as it was at its beginning',
             got=f'another {", ".join(different)}', do='choose another output folder')
     return snapshot
+
+
+def _differences(
+    recipe: TrainingRecipe | CorrespondenceRecipe, values: dict[str, Any],
+) -> list[str]:
+    if isinstance(recipe, TrainingRecipe):
+        return recipe.differences(TrainingRecipe.from_values(values))
+    return recipe.differences(CorrespondenceRecipe.from_values(values))

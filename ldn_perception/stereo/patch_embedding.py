@@ -1,0 +1,90 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A vector for the surroundings of every pixel, alike for the same place in another view.
+
+Source: Žbontar and LeCun, Stereo matching by training a convolutional neural network to compare
+image patches, JMLR 2016, section 3.2, the fast architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+EMBEDDING_NAME = 'patch_embedding'
+"""Of the network, in its weights files."""
+
+_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_LEAST_DEVIATION = 1.0  # grey levels; noise on a blank image is not blown up
+
+
+class PatchEmbedding(nn.Module):
+    """Convolutions of 3x3 without padding, each but the last before a ReLU.
+
+    Args:
+        num_maps: Length of the vectors.
+        num_layers: Convolutions; each adds a pixel on every side to what a vector depends on.
+
+    Attributes:
+        num_maps: As given.
+        radius: Pixels on every side of its own that a vector depends on, num_layers.
+    """
+
+    def __init__(self, num_maps: int = 32, num_layers: int = 5) -> None:
+        super().__init__()
+        self.num_maps, self.radius = num_maps, num_layers
+        self.layers = nn.Sequential(*_layers(num_maps, num_layers))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Embed the pixels whose surroundings are inside of the images.
+
+        Args:
+            image: (N, 1, H, W) of floating point, see `standardise`.
+
+        Returns:
+            (N, num_maps, H - 2 radius, W - 2 radius) of the same type, of unit length.
+        """
+        features = self.layers(image)
+        length = torch.linalg.vector_norm(
+            features, dim=1, keepdim=True, dtype=torch.float32).clamp(min=1e-6)
+        return features * length.reciprocal().to(features.dtype)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Embed every pixel of an image; beyond the border the outermost pixels are repeated.
+
+        Args:
+            image: (H, W, 3) uint8 RGB on the device of the network.
+
+        Returns:
+            (H, W, num_maps) of the network's type, contiguous.
+        """
+        weight = next(self.parameters())
+        grey = F.pad(standardise(image)[None, None], (self.radius,) * 4, mode='replicate')
+        batch = grey.to(weight.dtype).contiguous(memory_format=torch.channels_last)
+        return self(batch)[0].permute(1, 2, 0).contiguous()
+
+
+def standardise(image: Tensor) -> Tensor:
+    """Grey levels with mean 0 and standard deviation 1.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (H, W) float32; all 0 for an image of one colour.
+    """
+    grey = image.float() @ image.new_tensor(_GREY, dtype=torch.float32)
+    return (grey - grey.mean()) / grey.std(correction=0).clamp(min=_LEAST_DEVIATION)
+
+
+def _layers(num_maps: int, num_layers: int) -> Iterator[nn.Module]:
+    for number in range(num_layers):
+        if number:
+            yield nn.ReLU(inplace=True)
+        layer = nn.Conv2d(num_maps if number else 1, num_maps, 3)
+        nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has one
+        yield layer

@@ -1,0 +1,132 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""From winning disparities to ones that can be trusted, on any device of torch.
+
+The same as disparity_refinement.py, function by function; all maps are (H, W) float32 [px], NaN
+where unknown.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+import torch.nn.functional as F
+
+_SUBPIXEL = 16
+
+
+def keep_consistent_on_device(left: Tensor, right: Tensor, tolerance_px: float) -> Tensor:
+    """Disparities of the left image that the right image agrees with; see `keep_consistent`."""
+    column = _columns(left) - left.nan_to_num()
+    agrees = _differs_at_most(left, right, column.floor(), tolerance_px)
+    agrees |= _differs_at_most(left, right, column.ceil(), tolerance_px)
+    return torch.where(agrees, left, torch.nan)
+
+
+def keep_inside_on_device(disparity: Tensor) -> Tensor:
+    """Disparities of the left image that point into the right one."""
+    column = _columns(disparity) - disparity
+    return torch.where(
+        (column >= 0) & (column <= disparity.shape[1] - 1), disparity, torch.nan)
+
+
+def median_of_known_on_device(disparity: Tensor, side_px: int) -> Tensor:
+    """Median over a square, of what is known in it; see `median_of_known`.
+
+    Args:
+        disparity: What to smooth.
+        side_px: Side of the square, odd [px].
+    """
+    if side_px == 1:
+        return disparity
+    padded = F.pad(disparity[None, None], (side_px // 2,) * 4, mode='replicate')[0, 0]
+    windows = padded.unfold(0, side_px, 1).unfold(1, side_px, 1).flatten(2)
+    ordered = windows.sort(-1).values                                  # NaN comes last
+    number = windows.isfinite().sum(-1)
+    median = ordered.gather(-1, ((number - 1) // 2).clamp(min=0)[..., None])[..., 0]
+    is_known = disparity.isfinite() | (2 * number > side_px * side_px)
+    return torch.where(is_known, median, torch.nan)
+
+
+def remove_speckles_on_device(disparity: Tensor, size_px: int, step_px: float) -> Tensor:
+    """Disparities without small regions; see `remove_speckles`.
+
+    Regions spread their least pixel number until nothing changes. The host asks once a round
+    whether that is so; no map leaves the device.
+
+    Args:
+        disparity: What to clean.
+        size_px: Regions of at most so many pixels become unknown; 0 keeps all [px].
+        step_px: Neighbours, of four, belong together up to this difference [px].
+    """
+    if size_px == 0:
+        return disparity
+    region = _regions(disparity, round(step_px * _SUBPIXEL))
+    sizes = torch.zeros(region.numel(), dtype=torch.int64, device=region.device)
+    sizes.scatter_add_(0, region.flatten(), torch.ones_like(region).flatten())
+    return torch.where(sizes[region] > size_px, disparity, torch.nan)
+
+
+def fill_from_background_on_device(disparity: Tensor) -> Tensor:
+    """Fill what is unknown from its row, or the nearest one; see `fill_from_background`."""
+    filled = torch.fmin(_carry_right(disparity), _carry_right(disparity.flip(1)).flip(1))
+    height = len(filled)
+    row = torch.arange(height, device=filled.device)
+    has_any = filled[:, 0].isfinite()
+    above = torch.where(has_any, row, -2 * height).cummax(0).values
+    below = torch.where(has_any, row, 3 * height).flip(0).cummin(0).values.flip(0)
+    nearest = torch.where(row - above <= below - row, above, below).clamp(0, height - 1)
+    return filled[nearest]
+
+
+def _columns(disparity: Tensor) -> Tensor:
+    return torch.arange(disparity.shape[1], dtype=torch.float32, device=disparity.device)
+
+
+def _differs_at_most(
+    left: Tensor, right: Tensor, column: Tensor, tolerance_px: float,
+) -> Tensor:
+    """Whether a pixel's disparity is close to one of the right image; unknown ones are not."""
+    last = left.shape[1] - 1
+    counterpart = right.gather(1, column.clamp(0, last).long())
+    is_close = (left - counterpart).abs() <= tolerance_px
+    return (column >= 0) & (column <= last) & is_close
+
+
+def _carry_right(disparity: Tensor) -> Tensor:
+    """Each pixel gets the last known disparity of its row up to it, NaN before the first."""
+    column = torch.arange(disparity.shape[1], device=disparity.device).expand_as(disparity)
+    known = torch.where(disparity.isfinite(), column, 0)
+    return disparity.gather(1, known.cummax(1).values)
+
+
+def _regions(disparity: Tensor, step: int) -> Tensor:
+    """Number of the first pixel of each pixel's region, (H, W) int64; unknown ones are alone."""
+    known = disparity.isfinite()
+    steps = (disparity.nan_to_num() * _SUBPIXEL).round().int()
+    joins = [
+        known[:, 1:] & known[:, :-1] & ((steps[:, 1:] - steps[:, :-1]).abs() <= step),
+        known[1:] & known[:-1] & ((steps[1:] - steps[:-1]).abs() <= step)]
+    region = torch.arange(disparity.numel(), device=disparity.device).view(disparity.shape)
+    while True:
+        least = _least_around(region, *joins).flatten()
+        # the pixel that gave a region its number hears of a lesser one, and all then ask it
+        number = region.flatten().scatter_reduce(0, region.flatten(), least, 'amin')
+        number = number[number]
+        spread = number[number].view_as(region)
+        if torch.equal(spread, region):
+            return region
+        region = spread
+
+
+def _least_around(region: Tensor, joins_left: Tensor, joins_up: Tensor) -> Tensor:
+    """Least number of a pixel and of those beside it that it is joined to."""
+    least = region.clone()
+    for axis, joins in ((1, joins_left), (0, joins_up)):
+        size = region.shape[axis] - 1
+        first, second = region.narrow(axis, 0, size), region.narrow(axis, 1, size)
+        lesser = torch.minimum(first, second)
+        for begin, own in ((0, first), (1, second)):
+            part = least.narrow(axis, begin, size)
+            part.copy_(torch.minimum(part, torch.where(joins, lesser, own)))
+    return least

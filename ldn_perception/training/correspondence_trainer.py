@@ -1,0 +1,157 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trains a correspondence metric step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+from pathlib import Path
+import time
+
+import torch
+
+from ldn_perception.errors import TrainingError
+from ldn_perception.stereo.patch_embedding import PatchEmbedding
+from ldn_perception.training.correspondence_loss import CorrespondenceLoss, MatchLoss
+from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
+from ldn_perception.training.learning_rate import cosine_learning_rate
+from ldn_perception.training.pair_batches import PairBatch, PairBatches
+from ldn_perception.training.record_log import MatchRecord, MatchValidation, RecordLog
+from ldn_perception.training.snapshot import Snapshot, read_snapshot, write_snapshot
+
+
+class CorrespondenceTrainer:
+    """Trains a network by a recipe, from where the folder says it stopped.
+
+    The folder gets `snapshot.pt`, `steps.jsonl` and, with pairs held out, `validation.jsonl`. A
+    training that is killed and started again does the same steps as one that was not.
+
+    Args:
+        network: It is trained in place.
+        batches: What it sees.
+        recipe: How it is trained.
+        folder: Where its state is kept.
+        device: Where it is trained.
+        held_out: What it is scored on, always the same batches; None for no scores.
+
+    Attributes:
+        network: As given.
+        step: Steps done.
+        num_steps: Steps of the whole training.
+
+    Raises:
+        TrainingError: The snapshot in the folder is damaged or of another recipe.
+    """
+
+    def __init__(
+        self, network: PatchEmbedding, batches: PairBatches, recipe: CorrespondenceRecipe,
+        folder: Path, device: torch.device, held_out: PairBatches | None = None,
+    ) -> None:
+        # torch's type stubs lack this overload of Module.to
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network
+        self._batches, self._held_out = batches, held_out
+        self._recipe, self._device, self._folder = recipe, device, folder
+        self._loss = CorrespondenceLoss(
+            recipe.margin, recipe.tolerance_px, recipe.near_px, recipe.far_negatives,
+            recipe.anchors, recipe.edge_weight)
+        self._optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+        self.step = 0
+        self.num_steps = recipe.steps
+        if self._snapshot.is_file():
+            snapshot = read_snapshot(self._snapshot, recipe)
+            self.step = snapshot.step
+            network.load_state_dict(snapshot.model)
+            self._optimizer.load_state_dict(snapshot.optimizer)
+
+    def train(
+        self, should_stop: Callable[[], bool] = lambda: False,
+        report: Callable[[MatchRecord], None] | None = None,
+    ) -> bool:
+        """Do the steps that are left.
+
+        Args:
+            should_stop: Asked in every step whether it is to be the last for now.
+            report: Called after every step.
+
+        Returns:
+            Whether all steps are done.
+
+        Raises:
+            DatasetError: A file is missing or damaged.
+            TrainingError: The loss is not finite, or the logs cannot be gone on with.
+        """
+        steps = RecordLog(self._folder / 'steps.jsonl', MatchRecord, self.step)
+        scores = RecordLog(self._folder / 'validation.jsonl', MatchValidation, self.step)
+        try:
+            while self.step < self.num_steps:
+                record = self._train_step()
+                steps.add(record)
+                if report is not None:
+                    report(record)
+                if self._is_due(self._recipe.validation_steps) and self._held_out is not None:
+                    scores.add(self.validate(self._held_out))
+                if should_stop():
+                    break
+                if self.step % self._recipe.snapshot_steps == 0:
+                    self.write_snapshot()
+        finally:
+            steps.close()
+            scores.close()
+        self.write_snapshot()
+        return self.step >= self.num_steps
+
+    def validate(self, batches: PairBatches) -> MatchValidation:
+        """Score the network on the first batches, without changing it."""
+        count = self._recipe.validation_batches
+        results = []
+        with torch.no_grad():
+            for number in range(count):
+                results.append(torch.stack(self._compare(batches.batch(number), number)))
+        loss, accuracy = torch.stack(results).mean(0).tolist()
+        return MatchValidation(self.step - 1, loss, accuracy)
+
+    def write_snapshot(self) -> None:
+        """Keep the state."""
+        write_snapshot(self._snapshot, Snapshot(
+            self.step, self.network.state_dict(), {}, self._optimizer.state_dict(),
+            self._recipe.to_values()))
+
+    @property
+    def _snapshot(self) -> Path:
+        return self._folder / 'snapshot.pt'
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.num_steps
+
+    def _train_step(self) -> MatchRecord:
+        began = time.monotonic()
+        recipe = self._recipe
+        rate = cosine_learning_rate(
+            self.step, self.num_steps, recipe.learning_rate, recipe.smallest_learning_rate)
+        for group in self._optimizer.param_groups:
+            group['lr'] = rate
+        result = self._compare(self._batches.batch(self.step), self.step)
+        loss, accuracy = torch.stack(result).tolist()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f'loss of step {self.step}', must_be='finite', got=loss,
+                do='begin anew with a lower learning_rate')
+        self._optimizer.zero_grad(set_to_none=True)
+        result.loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        record = MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
+        self.step += 1
+        return record
+
+    def _compare(self, batch: PairBatch, number: int) -> MatchLoss:
+        """Loss of a batch; which false matches count depends on its number only."""
+        random = torch.Generator(self._device).manual_seed(self._recipe.seed + number)
+        images = torch.cat([batch.left, batch.right]).to(self._device).contiguous(
+            memory_format=torch.channels_last)
+        with torch.autocast(
+                self._device.type, torch.bfloat16,
+                enabled=self._recipe.precision == 'bfloat16'):
+            left, right = self.network(images).chunk(2)
+            return self._loss(left, right, batch.column.to(self._device), random)
