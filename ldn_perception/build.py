@@ -5,21 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ldn_perception.config import (
+    NUM_PATHS,
     InferenceConfig,
     ModelConfig,
     PerceptionConfig,
     SegmentationConfig,
     StereoConfig,
 )
+from ldn_perception.errors import ModelError
 from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
@@ -30,21 +33,31 @@ from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
 from ldn_perception.models.segmentation_model import SegmentationModel
-from ldn_perception.models.weights import load_weights
+from ldn_perception.models.weights import load_weights, read_weights_header
 from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.segmentation.crf_decoder import CrfDecoder
 from ldn_perception.segmentation.decoder import Decoder, LabelPolicy, OodRule
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS, DenseCrf
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.stereo.block_matcher import BlockMatcher
+from ldn_perception.stereo.census_cost import CensusCost
 from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
 from ldn_perception.stereo.matcher import Matcher
+from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
+from ldn_perception.stereo.reduced_matcher import ReducedMatcher
 from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
+from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
 from ldn_perception.weights import find_shipped_weights
 
 DEFAULT_THRESHOLD = 0.5
 """Of foreign probability, for weights that were not calibrated."""
+
+EMBEDDING_NORMALISATION = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""Of the correspondence metric: none, since it standardises each image by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Perception:
         weights: File they are from; None for random ones.
         switch_levels: (H, W) pixels per metre to the pyramid levels a scale-selecting network
             takes there, (M, H, W) uint8; None for other networks.
+        gives_disparity_confidence: Whether disparities come with a confidence.
     """
 
     pipeline: StereoSegmentationPipeline
@@ -68,6 +82,7 @@ class Perception:
     calibrated_threshold: float | None = None
     weights: Path | None = None
     switch_levels: Callable[[torch.Tensor], torch.Tensor] | None = None
+    gives_disparity_confidence: bool = False
 
     @property
     def is_trained(self) -> bool:
@@ -90,9 +105,10 @@ def build_perception(config: PerceptionConfig) -> Perception:
     if weights is not None:
         header = load_weights(weights, model, config.model.name, taxonomy.class_names)
         normalisation, calibrated = header.normalisation, header.ood_threshold
+    matcher = build_matcher(config.stereo, config.inference)
     return Perception(
         pipeline=StereoSegmentationPipeline(
-            build_matcher(config.stereo),
+            matcher,
             build_engine(model, device, config.inference, normalisation),
             build_decoder(taxonomy, device, config),
             build_rule(config.segmentation, calibrated),
@@ -103,6 +119,7 @@ def build_perception(config: PerceptionConfig) -> Perception:
         weights=weights,
         switch_levels=model.multiplexer.switch_levels
         if isinstance(model, ScaleInvariantNetwork) else None,
+        gives_disparity_confidence=matcher.gives_confidence,
     )
 
 
@@ -141,27 +158,129 @@ def build_engine(
     return TorchEngine(model, device, precision, normalisation)
 
 
-def build_matcher(config: StereoConfig) -> Matcher:
-    """Build the matcher."""
+def build_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher:
+    """Build the matcher.
+
+    Args:
+        config: Its options.
+        inference: Where it may run, and on how many CPU threads.
+    """
     if config.matcher == 'external':
         return ExternalDisparity()
+    divisor = config.resolution_divisor
+    matcher = MATCHERS[config.matcher](reduced_search(config, divisor), inference)
+    return ReducedMatcher(matcher, divisor) if divisor > 1 else matcher
+
+
+def reduced_search(config: StereoConfig, divisor: int) -> StereoConfig:
+    """Options for images of 1 / divisor of the size: range and speckles shrink with them.
+
+    The range covers the one asked for and keeps a multiple of 16 disparities, as OpenCV wants it.
+    """
+    lowest = config.min_disparity // divisor
+    number = -(-config.max_disparity // divisor) - lowest
+    return replace(
+        config, min_disparity=lowest, max_disparity=lowest + 16 * -(-number // 16),
+        speckle_size=config.speckle_size // divisor**2)
+
+
+def _build_sgbm(config: StereoConfig, _: InferenceConfig) -> Matcher:
     return SemiGlobalBlockMatcher(
-        min_disparity=config.min_disparity,
-        max_disparity=config.max_disparity,
-        block_size=config.block_size,
-        mode=config.mode,
-        uniqueness_percent=config.uniqueness_percent,
-        left_right_tolerance=config.left_right_tolerance,
-        speckle_size=config.speckle_size,
-        speckle_range=config.speckle_range,
-    )
+        block_size=config.block_size or 5, num_paths=_num_paths(config),
+        **_checks(config, uniqueness_percent=10))
+
+
+def _build_bm(config: StereoConfig, _: InferenceConfig) -> Matcher:
+    return BlockMatcher(
+        block_size=config.block_size or 15, **_checks(config, uniqueness_percent=10))
+
+
+def _build_census(config: StereoConfig, inference: InferenceConfig) -> Matcher:
+    num_threads = num_cpu_threads(inference)
+    return SemiGlobalMatcher(
+        CensusCost(num_threads=num_threads), num_threads=num_threads,
+        **_semi_global_options(config))
+
+
+def _build_learned(config: StereoConfig, inference: InferenceConfig) -> Matcher:
+    device = choose_device(inference.device)
+    cost = LearnedCost(
+        build_embedding(find_embedding(config)), choose_precision(inference.precision, device),
+        device)
+    options = {**_semi_global_options(config), 'penalties': LEARNED_PENALTIES}
+    if device.type == 'cuda':
+        return TorchSemiGlobalMatcher(cost, device, **options)
+    return SemiGlobalMatcher(cost, num_threads=num_cpu_threads(inference), **options)
+
+
+def _checks(config: StereoConfig, uniqueness_percent: int) -> dict[str, int]:
+    """Options that every matcher has; the uniqueness where they leave it to the matcher."""
+    options = {name: getattr(config, name) for name in (
+        'min_disparity', 'max_disparity', 'left_right_tolerance', 'speckle_size',
+        'speckle_range')}
+    if config.uniqueness_percent >= 0:
+        uniqueness_percent = config.uniqueness_percent
+    return {**options, 'uniqueness_percent': uniqueness_percent}
+
+
+def _semi_global_options(config: StereoConfig) -> dict[str, Any]:
+    """Options of semi-global matching, whatever its matching cost is."""
+    return {
+        **_checks(config, uniqueness_percent=0), 'num_paths': _num_paths(config),
+        'median_side': config.median_side, 'fills_holes': config.fills_holes}
+
+
+def _num_paths(config: StereoConfig) -> int:
+    return config.num_paths or NUM_PATHS[config.matcher][0]
+
+
+MATCHERS: dict[str, Callable[[StereoConfig, InferenceConfig], Matcher]] = {
+    'sgbm': _build_sgbm, 'bm': _build_bm, 'census': _build_census,
+    'learned': _build_learned,
+}
+"""Matchers of pairs by name."""
+
+
+def find_embedding(config: StereoConfig) -> Path:
+    """File of the weights of the learned matcher.
+
+    Raises:
+        ModelError: None are shipped.
+    """
+    if config.weights != 'shipped':
+        return Path(config.weights)
+    shipped = find_shipped_weights(EMBEDDING_NAME, 'stereo')
+    if shipped is None:
+        raise ModelError(
+            'stereo.weights', must_be='a weights file of the learned matcher', got='none shipped',
+            do='train one with ldn train-stereo, or choose another stereo.matcher')
+    return shipped
+
+
+def build_embedding(weights: Path) -> PatchEmbedding:
+    """Build the correspondence metric that a weights file holds.
+
+    Raises:
+        ModelError: See `load_weights`.
+    """
+    sizes = {
+        name: value for name, value in read_weights_header(weights).summary.items()
+        if name in ('num_maps', 'num_layers') and isinstance(value, int)}
+    network = PatchEmbedding(**sizes)
+    load_weights(weights, network, EMBEDDING_NAME, ())
+    return network
+
+
+def num_cpu_threads(config: InferenceConfig) -> int:
+    """CPU threads that the options allow, >= 1."""
+    return config.num_threads or os.cpu_count() or 1
 
 
 def build_decoder(
     taxonomy: Taxonomy, device: torch.device, config: PerceptionConfig,
 ) -> Decoder:
     """Build the decoder that is fast where the logits are, behind a CRF if one is asked for."""
-    num_threads = config.inference.num_threads or os.cpu_count() or 1
+    num_threads = num_cpu_threads(config.inference)
     crf = config.segmentation.crf
     if crf != 'none':
         return CrfDecoder(
@@ -186,14 +305,14 @@ def build_rule(config: SegmentationConfig, calibrated_threshold: float | None) -
 
 
 def warm_up(perception: Perception, config: StereoConfig) -> None:
-    """Send a grey pair through the corridor, so that compilation does not cost the first pair.
+    """Send a pair of noise through the corridor, so that compilation does not cost the first one.
 
     Args:
         perception: What to warm up.
         config: Its matcher's options; the pair is made wide enough for the search.
     """
     width, height = max(640, config.max_disparity + 64), 320
-    image = np.full((height, width, 3), 127, np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     geometry = CameraGeometry(width, height, width, width, width / 2, height / 2, width / 2, 0.5)
     disparity = DisparityMap(torch.full((height, width), 10.0), 0, 64)
     frame = StereoFrame(0, '', image, image, geometry, disparity)

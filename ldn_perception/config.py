@@ -32,6 +32,9 @@ MODEL_NAMES = (
 )
 """Networks, as the models room has them; it cannot be imported from here."""
 
+NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
+"""Numbers of paths that semi-global matchers have, the fewest first; others have no paths."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -105,6 +108,10 @@ class InputConfig:
 
     transport: str = option_field('raw', 'Image transport of the cameras.', choices=(
         'raw', 'compressed'))
+    rectify: bool = option_field(
+        False, 'Take the raw images of left/image_raw and right/image_raw and rectify them by K, '
+        'D, R and P of camera_info; false takes the rectified ones of left/image_rect and '
+        'right/image_rect as they are.')
     reliability: str = option_field(
         'best_effort', 'QoS of the input subscriptions; best_effort also hears reliable cameras.',
         choices=('best_effort', 'reliable'))
@@ -125,20 +132,30 @@ class StereoConfig:
     """How disparity is found."""
 
     matcher: str = option_field(
-        'sgbm', "OpenCV's semi-global block matching, or a DisparityImage topic.",
-        choices=('sgbm', 'external'))
-    mode: str = option_field(
-        '3way', 'Paths of the semi-global matching: 3, 5 or 8.', choices=('3way', '5', '8'))
+        'sgbm', "OpenCV's semi-global (sgbm) or plain (bm) block matching, semi-global matching "
+        'of census codes (census) or of learned embeddings (learned), or a DisparityImage topic '
+        '(external).', choices=('sgbm', 'bm', 'census', 'learned', 'external'))
+    weights: str = option_field(
+        'shipped', 'Weights file (.safetensors) of the learned matcher; shipped takes those of '
+        'the package.')
+    resolution_divisor: int = option_field(
+        1, 'Match at 1/n of the size of the images; the disparity comes back at full size. The '
+        'range and speckle_size are of the full size, other sizes of the reduced one.',
+        minimum=1, maximum=8)
+    num_paths: int = option_field(
+        0, 'Paths of semi-global matching: sgbm has 3, 5 or 8, census and learned 4 or 8; 0 '
+        'takes the fewest.', minimum=0, maximum=8)
     min_disparity: int = option_field(
         0, 'Smallest disparity searched.', unit='px', minimum=-512, maximum=512)
     max_disparity: int = option_field(
         128, 'Disparities are searched below this; a multiple of 16 above min_disparity.',
         unit='px', minimum=16, maximum=1024)
     block_size: int = option_field(
-        5, 'Side of the matched block; odd.', unit='px', minimum=1, maximum=21)
+        0, 'Side of the matched block of sgbm and bm; odd, from 5 on for bm; 0 takes 5 for sgbm, '
+        '15 for bm.', unit='px', minimum=0, maximum=51)
     uniqueness_percent: int = option_field(
-        10, 'Margin by which the best match must beat the second best.', unit='%', minimum=0,
-        maximum=100)
+        -1, 'Margin by which the best match must beat the second best; -1 takes 10 for sgbm and '
+        'bm, 0 for census and learned.', unit='%', minimum=-1, maximum=100)
     left_right_tolerance: int = option_field(
         1, 'Largest difference of the left-right check; -1 leaves it out.', unit='px',
         minimum=-1, maximum=64)
@@ -147,6 +164,11 @@ class StereoConfig:
         minimum=0, maximum=100000)
     speckle_range: int = option_field(
         2, 'Disparity step inside a region.', unit='px', minimum=1, maximum=64)
+    median_side: int = option_field(
+        5, 'Side of the median filter of census and learned: 1, 3 or 5; 1 leaves it out.',
+        unit='px', minimum=1, maximum=5)
+    fills_holes: bool = option_field(
+        False, 'Fill what census and learned leave unknown from the background in its row.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +272,18 @@ class PerceptionConfig:
                 must_be=f'stereo.min_disparity ({stereo.min_disparity}) plus a multiple of 16',
                 got=stereo.max_disparity, do='round it to the next such value',
             )
-        if stereo.block_size % 2 == 0:
+        if stereo.block_size and stereo.block_size % 2 == 0:
             raise ConfigError(
                 'stereo.block_size', must_be='odd', got=stereo.block_size, do='add or take one')
+        if stereo.median_side % 2 == 0:
+            raise ConfigError(
+                'stereo.median_side', must_be='odd', got=stereo.median_side, do='add or take one')
+        paths = NUM_PATHS.get(stereo.matcher, (stereo.num_paths,))
+        if stereo.num_paths not in (0, *paths):
+            raise ConfigError(
+                'stereo.num_paths',
+                must_be=f'0, {" or ".join(map(str, paths))} for the {stereo.matcher} matcher',
+                got=stereo.num_paths, do='choose one of them')
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> PerceptionConfig:

@@ -111,15 +111,21 @@ class DisparityMap:
         min_disparity: Smallest disparity the matcher looks for [px].
         max_disparity: Largest disparity the matcher looks for [px].
         step: Smallest difference between two disparities it can tell apart [px].
+        confidence: (H, W) float32 tensor on the same device, in [0, 1], 0 where the disparity is
+            unknown or was not matched but filled in; None from a matcher that has none.
+        problem: Why nothing could be matched; empty where the matcher ran.
 
     Raises:
-        FrameError: The values are not a two-dimensional float32 tensor, or the range is empty.
+        FrameError: The values or the confidence are not a two-dimensional float32 tensor, their
+            shapes differ, or the range is empty.
     """
 
     values: torch.Tensor
     min_disparity: float
     max_disparity: float
     step: float = 1 / 16
+    confidence: torch.Tensor | None = None
+    problem: str = ''
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or str(self.values.dtype) != 'torch.float32':
@@ -127,11 +133,24 @@ class DisparityMap:
                 'disparity values', must_be='a (H, W) float32 tensor',
                 got=f'{tuple(self.values.shape)} {self.values.dtype}', do='fix the matcher',
             )
+        confidence = self.confidence
+        if confidence is not None and (
+                confidence.shape != self.values.shape
+                or str(confidence.dtype) != 'torch.float32'):
+            raise FrameError(
+                'disparity confidence', must_be=f'{tuple(self.values.shape)} float32',
+                got=f'{tuple(confidence.shape)} {confidence.dtype}', do='fix the matcher',
+            )
         if not self.min_disparity < self.max_disparity:
             raise FrameError(
                 'disparity range', must_be='min < max',
                 got=f'[{self.min_disparity}, {self.max_disparity}]', do='fix the matcher',
             )
+
+    @property
+    def density(self) -> float:
+        """Part of the pixels whose disparity is known, in [0, 1]."""
+        return float(self.values.isfinite().sum()) / self.values.numel()
 
     def to_host(self) -> NDArray[np.float32]:
         """Disparity as a (H, W) float32 array in host memory [px], NaN where unknown."""

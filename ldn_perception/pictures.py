@@ -18,6 +18,20 @@ OOD_COLOR = (0, 255, 255)
 SWITCH_COLORS = ((0, 0, 0), *(info.color for info in CITYSCAPES.classes[:8]))
 """Colours of the pyramid levels 0 to 8."""
 
+ERROR_STEPS_PX = (1.0, 2.0, 3.0, 6.0)
+"""Errors of disparity where the colour changes [px]."""
+
+ERROR_COLORS = ((49, 104, 196), (116, 173, 209), (254, 224, 144), (244, 109, 67), (165, 0, 38))
+"""Colours up to each of these steps, and above the last one: blue is right, red is wrong."""
+
+ERROR_UNKNOWN_COLOR = (110, 110, 110)
+"""Colour where there is ground truth and no disparity."""
+
+ERROR_LEGEND = 'px: blue < 1 < 2 yellow < 3 orange < 6 red, grey: none'
+"""What the colours of an error mean [px]."""
+
+_SPARSE = 0.5
+
 Picture = NDArray[np.uint8]
 
 
@@ -83,6 +97,30 @@ def color_disparity(disparity: NDArray[np.float32], max_disparity: float) -> Pic
     colors = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     colors[np.isnan(disparity)] = 0
     return np.asarray(colors, np.uint8)
+
+
+def color_disparity_error(
+    disparity: NDArray[np.float32], ground_truth: NDArray[np.float32],
+) -> Picture:
+    """Error of disparity in steps of colour; see ERROR_LEGEND.
+
+    Args:
+        disparity: (H, W) float32 [px], NaN where unknown.
+        ground_truth: (H, W) float32 [px], NaN where unknown, which is black; its pixels are drawn
+            larger where most of it is unknown, as a laser scanner leaves it.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    palette = np.array([*ERROR_COLORS, ERROR_UNKNOWN_COLOR, (0, 0, 0)], np.uint8)
+    error = np.abs(disparity - ground_truth)
+    step = np.searchsorted(ERROR_STEPS_PX, error)  # exactly at a step is below it
+    step[np.isnan(disparity)] = len(ERROR_COLORS)
+    step[np.isnan(ground_truth)] = len(ERROR_COLORS) + 1
+    colors = palette[step]
+    if np.isfinite(ground_truth).mean() < _SPARSE:
+        colors = np.asarray(cv2.dilate(colors, np.ones((3, 3), np.uint8)), np.uint8)
+    return colors
 
 
 def color_switches(levels: NDArray[np.uint8]) -> Picture:

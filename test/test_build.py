@@ -7,8 +7,17 @@ import pytest
 from stereo_frames import shifted_frame
 import torch
 
-from ldn_perception.build import build_decoder, build_device, build_perception, build_rule
+from ldn_perception import build
+from ldn_perception.build import (
+    MATCHERS,
+    build_decoder,
+    build_device,
+    build_matcher,
+    build_perception,
+    build_rule,
+)
 from ldn_perception.config import (
+    NUM_PATHS,
     InferenceConfig,
     ModelConfig,
     PerceptionConfig,
@@ -16,12 +25,19 @@ from ldn_perception.config import (
     StereoConfig,
 )
 from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.inference.precision import choose_precision
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
 from ldn_perception.models.weights import read_weights_header, save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
-from ldn_perception.stereo.semi_global_block_matcher import MODES
+from ldn_perception.stereo.block_matcher import BlockMatcher
+from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
+from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
+from ldn_perception.stereo.semi_global_aggregation import PATHS
+from ldn_perception.stereo.semi_global_block_matcher import MODES, SemiGlobalBlockMatcher
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
 from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, UNIVERSAL
 from ldn_perception.weights import SHIPPED, find_shipped_weights
 
@@ -35,8 +51,71 @@ def option_choices(section, name):
 def test_every_choice_of_the_options_can_be_built():
     assert option_choices(ModelConfig, 'name') == set(MODELS)
     assert all(TAXONOMIES[name].num_driving for name in option_choices(ModelConfig, 'taxonomy'))
-    assert option_choices(StereoConfig, 'mode') == set(MODES)
+    assert option_choices(StereoConfig, 'matcher') == {'external', *MATCHERS}
+    assert set(NUM_PATHS['sgbm']) == set(MODES)
+    assert set(NUM_PATHS['census']) == set(PATHS)
     assert option_choices(SegmentationConfig, 'crf') == {'none', *CRF_PRESETS}
+
+
+def matcher_of(**options):
+    values = {f'stereo.{name}': value for name, value in options.items()}
+    config = PerceptionConfig.from_values({**values, 'inference.num_threads': 1})
+    return build_matcher(config.stereo, config.inference)
+
+
+@pytest.mark.parametrize(('name', 'kind'), [
+    ('sgbm', SemiGlobalBlockMatcher), ('bm', BlockMatcher), ('census', SemiGlobalMatcher),
+    ('external', ExternalDisparity),
+])
+def test_every_matcher_is_built_by_its_name(name, kind):
+    assert isinstance(matcher_of(matcher=name), kind)
+
+
+@no_gpu
+def test_learned_matcher_takes_the_weights_it_is_given(tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    torch.manual_seed(0)
+    network = PatchEmbedding(8, 3)
+    save_weights(path, network, EMBEDDING_NAME, (), {'num_maps': 8, 'num_layers': 3})
+    matcher = matcher_of(matcher='learned', weights=str(path), max_disparity=64)
+    expected = SemiGlobalMatcher(
+        LearnedCost(network, choose_precision('auto', torch.device('cpu'))), max_disparity=64,
+        penalties=LEARNED_PENALTIES, speckle_size=100)
+    frame = shifted_frame(12)
+    found = matcher.match(frame).to_host()
+    np.testing.assert_array_equal(found, expected.match(frame).to_host())
+    assert np.nanmedian(found) == pytest.approx(12, abs=0.1)
+
+
+def test_learned_matcher_without_weights_is_refused(monkeypatch):
+    monkeypatch.setattr(build, 'find_shipped_weights', lambda *_: None)
+    with pytest.raises(ModelError, match=(
+            r'stereo\.weights must be a weights file of the learned matcher, got none shipped: '
+            'train one with ldn train-stereo, or choose another stereo.matcher')):
+        matcher_of(matcher='learned')
+
+
+@pytest.mark.parametrize('name', ['sgbm', 'bm', 'census'])
+@pytest.mark.parametrize(('divisor', 'low', 'high'), [
+    (1, 0, 64), (2, 0, 64), (4, 0, 64), (3, 0, 64), (2, -16, 32), (4, -8, 40)])
+def test_the_range_shrinks_with_the_image_and_covers_what_was_asked_for(name, divisor, low, high):
+    found = matcher_of(
+        matcher=name, resolution_divisor=divisor, min_disparity=low, max_disparity=high,
+    ).match(shifted_frame(12))
+    assert found.min_disparity <= low
+    assert found.max_disparity >= high - divisor
+    assert found.step == divisor / 16
+    assert found.values.nanmedian().item() == pytest.approx(12, abs=0.6)
+
+
+def test_semi_global_options_reach_census():
+    frame = shifted_frame(12)
+    found = [matcher_of(matcher='census', max_disparity=64, **options).match(frame)
+             for options in ({}, {'fills_holes': True}, {'num_paths': 8}, {'median_side': 1},
+                             {'uniqueness_percent': 90}, {'speckle_size': 100000})]
+    assert found[1].density == 1 > found[0].density
+    assert all(not torch.equal(found[0].values.nan_to_num(), other.values.nan_to_num())
+               for other in found[1:])
 
 
 def test_weights_make_a_trained_network(tmp_path):

@@ -25,6 +25,11 @@ def test_values_round_trip():
     assert PerceptionConfig.from_values(config.to_values()) == config
 
 
+def test_paths_are_not_asked_of_matchers_without_any():
+    config = PerceptionConfig.from_values({'stereo.num_paths': 7, 'stereo.matcher': 'bm'})
+    assert config.stereo.num_paths == 7
+
+
 def test_an_int_serves_for_a_float():
     config = PerceptionConfig.from_values({'output.points_max_range_m': 40})
     assert config.output.points_max_range_m == 40.0
@@ -42,6 +47,11 @@ def test_an_int_serves_for_a_float():
     ({'stereo.max_disparity': 100},
      r'stereo.max_disparity must be stereo.min_disparity \(0\) plus a multiple of 16, got 100'),
     ({'stereo.block_size': 4}, r'stereo.block_size must be odd, got 4: add or take one'),
+    ({'stereo.median_side': 2}, r'stereo.median_side must be odd, got 2: add or take one'),
+    ({'stereo.num_paths': 4},
+     r'stereo.num_paths must be 0, 3 or 5 or 8 for the sgbm matcher, got 4: choose one of them'),
+    ({'stereo.num_paths': 3, 'stereo.matcher': 'census'},
+     r'stereo.num_paths must be 0, 4 or 8 for the census matcher, got 3'),
 ])
 def test_a_wrong_value_is_refused_with_its_reason(values, text):
     with pytest.raises(ConfigError, match=text):

@@ -44,6 +44,19 @@ def test_an_empty_disparity_range_is_refused():
         DisparityMap(torch.zeros(3, 4), 64, 64)
 
 
+@pytest.mark.parametrize('confidence', [torch.zeros(3, 5), torch.zeros(3, 4, dtype=torch.float64)])
+def test_confidence_must_fit_the_disparity(confidence):
+    with pytest.raises(FrameError, match=(
+        r'disparity confidence must be \(3, 4\) float32, got .*: fix the matcher')):
+        DisparityMap(torch.zeros(3, 4), 0, 64, confidence=confidence)
+
+
+def test_density_is_the_part_of_known_pixels():
+    values = torch.zeros(3, 4)
+    values[0, :3] = float('nan')
+    assert DisparityMap(values, 0, 64).density == 0.75
+
+
 @pytest.mark.parametrize(('changes', 'text'), [
     ({'left': np.zeros((96, 160), np.uint8)}, r'left image must be \(96, 160, 3\) uint8 as'),
     ({'right': np.zeros((96, 160, 3), np.float32)}, r'right image must be .* float32: publish'),

@@ -27,7 +27,8 @@ RULES = {
     'frames': Rule('errors', 'numpy torch'),
     'taxonomy': Rule('errors frames', 'numpy torch'),
     'config': Rule('errors', 'numpy yaml'),
-    'messages': Rule('errors frames', 'numpy cv2 torch'),
+    'rectification': Rule('errors frames', 'numpy cv2'),
+    'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'row_workers': Rule('', 'numpy'),
     'stereo': Rule('errors frames row_workers', 'numpy torch cv2'),
@@ -51,12 +52,14 @@ RULES = {
     'segmentation.separable_gaussian': Rule('errors', 'numpy numba'),
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
-    'bags': Rule('errors frames messages taxonomy.cityscapes', 'numpy torch cv2 rosbags apsw'),
+    'bags': Rule(
+        'errors frames messages rectification taxonomy.cityscapes',
+        'numpy torch cv2 rosbags apsw'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
         'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
     'training': Rule(
-        'errors frames config taxonomy models datasets evaluation',
+        'errors frames config taxonomy models datasets evaluation stereo.patch_embedding',
         'numpy torch cv2 yaml matplotlib'),
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
@@ -65,8 +68,8 @@ RULES = {
         'errors frames config taxonomy stereo models inference segmentation pipeline weights',
         'numpy torch'),
     'nodes': Rule(
-        'errors frames taxonomy config messages pictures build pipeline evaluation bags '
-        'inference.host_memory',
+        'errors frames taxonomy config messages rectification pictures build pipeline evaluation '
+        'bags inference.host_memory',
         'numpy torch rclpy message_filters cv_bridge builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(

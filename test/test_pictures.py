@@ -6,8 +6,11 @@ import numpy as np
 
 from ldn_perception.frames import Segmentation
 from ldn_perception.pictures import (
+    ERROR_COLORS,
+    ERROR_UNKNOWN_COLOR,
     OOD_COLOR,
     color_disparity,
+    color_disparity_error,
     color_labels,
     color_switches,
     overlay,
@@ -65,3 +68,23 @@ def test_no_two_levels_have_the_same_colour():
     picture = color_switches(np.arange(10, dtype=np.uint8).reshape(1, 2, 5))
     assert picture.shape == (2, 5, 3)
     assert len({tuple(color) for color in picture.reshape(-1, 3).tolist()}) == 10
+
+
+def test_errors_of_disparity_change_colour_above_their_steps():
+    truth = np.full((2, 8), 10, np.float32)
+    disparity = truth + np.float32([0, 1, 1.5, 3, -3.5, 6.5, np.nan, 0])
+    truth[:, 7] = np.nan
+    drawn = color_disparity_error(disparity, truth)
+    assert drawn.shape == (2, 8, 3)
+    colors = [tuple(color) for color in drawn[0].tolist()]
+    assert colors == [
+        ERROR_COLORS[0], ERROR_COLORS[0], ERROR_COLORS[1], ERROR_COLORS[2], ERROR_COLORS[3],
+        ERROR_COLORS[4], ERROR_UNKNOWN_COLOR, (0, 0, 0)]
+
+
+def test_sparse_ground_truth_is_drawn_larger():
+    truth = np.full((9, 9), np.nan, np.float32)
+    truth[4, 4] = 10
+    drawn = color_disparity_error(np.full((9, 9), 10, np.float32), truth)
+    assert (drawn[3:6, 3:6] == ERROR_COLORS[0]).all()
+    assert drawn.any(-1).sum() == 9

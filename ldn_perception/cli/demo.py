@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         '--images', type=Path, help='folder of rectified pairs with calibration to replay')
-    source.add_argument('--bag', type=Path, help='bag to replay')
+    source.add_argument(
+        '--bag', type=Path, help='bag to replay, with raw images where input.rectify is set')
     parser.add_argument(
         '--output', type=Path, default=Path('build/demo'), help='folder for everything it makes')
     parser.add_argument('--frames', type=int, default=60, help='pairs of the synthetic drive')
@@ -75,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     drive = _prepare_drive(options, output, console)
     codes, played = _replay(drive, config, options.rate, output, console)
     score = score_recording(
-        output / 'results', StereoBagReader(drive), played, TAXONOMIES[config.model.taxonomy])
+        output / 'results', StereoBagReader(drive, rectify=config.input.rectify), played,
+        TAXONOMIES[config.model.taxonomy])
     _draw_pictures(output, drive, played, config, options.pictures)
 
     (output / 'report.json').write_text(json.dumps(to_json(score), indent=2) + '\n')
@@ -165,7 +167,8 @@ def _replay(
             task = progress.add_task('starting the node', total=None)
             if _are_connected(node, recorder):
                 player = start(
-                    'bag_player', str(drive), '--rate', str(rate), '--report', str(stamps))
+                    'bag_player', str(drive), '--rate', str(rate), '--report', str(stamps),
+                    *(['--raw'] if config.input.rectify else []))
                 _follow(player, node, progress, task)
         _wait_until_settled(recorder)
     finally:
@@ -182,7 +185,8 @@ def _replay(
 
 def _for_drive(config: PerceptionConfig, drive: Path) -> PerceptionConfig:
     kinds = RawBag(drive).topics
-    compressed = kinds[find_stereo_topics(kinds).left_image] == COMPRESSED_IMAGE
+    rig = find_stereo_topics(kinds, raw=config.input.rectify)
+    compressed = kinds[rig.left_image] == COMPRESSED_IMAGE
     return PerceptionConfig.from_values({
         **config.to_values(), 'input.transport': 'compressed' if compressed else 'raw'})
 
@@ -222,7 +226,8 @@ def _draw_pictures(
     taxonomy = TAXONOMIES[config.model.taxonomy]
     total = sum(1 for _ in read_results(output / 'results'))
     chosen = {round(i * (total - 1) / max(1, number - 1)) for i in range(min(number, total))}
-    pairs = join(read_results(output / 'results'), StereoBagReader(drive), played)
+    truth = StereoBagReader(drive, rectify=config.input.rectify)
+    pairs = join(read_results(output / 'results'), truth, played)
     for index, (result, sample) in enumerate(pairs):
         if index in chosen:
             write_picture(
@@ -252,6 +257,7 @@ def _table(score: DemoScore, config: PerceptionConfig) -> Table:
         table.add_row(f'stage: {stage} (median)', f'{milliseconds:.1f} ms')
     table.add_row('mIoU', _percent(score.mean_iou))
     table.add_row('OOD average precision', _percent(score.ood_average_precision))
+    table.add_row('pixels with a disparity', _percent(score.disparity_density))
     table.add_row('disparity D1, all ground truth', _percent(score.d1))
     table.add_row('node says', score.state or 'nothing')
     return table

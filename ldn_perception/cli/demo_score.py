@@ -40,6 +40,7 @@ class DemoScore:
         stage_ms: Median milliseconds of each stage of the node.
         mean_iou: Over the classes in the ground truth; None without one.
         ood_average_precision: Of the foreign probability; None without foreign objects.
+        disparity_density: Mean part of the pixels with a disparity; None without disparity.
         d1: Share of wrong disparities over all ground truth; None without one.
         state: The node's own last word.
     """
@@ -53,6 +54,7 @@ class DemoScore:
     stage_ms: dict[str, float]
     mean_iou: float | None
     ood_average_precision: float | None
+    disparity_density: float | None
     d1: float | None
     state: str
 
@@ -139,6 +141,8 @@ def score_recording(
         },
         mean_iou=confusion.mean_iou if confusion.class_pixels.any() else None,
         ood_average_precision=ood.metrics().average_precision if foreign_pixels else None,
+        disparity_density=float(values['disparity.density'])
+        if 'disparity.density' in values else None,
         d1=stereo.d1_all if stereo.valid_pixels else None,
         state=state,
     )
@@ -165,6 +169,7 @@ def to_json(score: DemoScore) -> dict[str, Any]:
         'stage_ms': score.stage_ms,
         'mean_iou': score.mean_iou,
         'ood_average_precision': score.ood_average_precision,
+        'disparity_density': score.disparity_density,
         'd1': score.d1,
         'state': score.state,
     }

@@ -14,9 +14,11 @@ from ldn_perception.cli import (
     convert,
     demo,
     evaluate,
+    evaluate_stereo,
     parameters,
     synthesize,
     train,
+    train_stereo,
 )
 from ldn_perception.errors import LdnPerceptionError
 
@@ -24,7 +26,9 @@ VERBS = {
     'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
     'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
     'train': (train, 'train a network by a recipe'),
+    'train-stereo': (train_stereo, 'train the correspondence metric of the learned matcher'),
     'evaluate': (evaluate, 'score trained weights on a dataset, with pictures'),
+    'evaluate-stereo': (evaluate_stereo, 'score matchers on stereo pairs, with pictures'),
     'calibrate-ood': (calibrate_ood, 'choose the foreign threshold for a false positive rate'),
     'convert': (convert, 'make a weights file of a checkpoint of the LDN authors'),
     'complexity': (complexity, 'print sizes and costs of the networks beside the thesis'),

@@ -51,12 +51,16 @@ class CensusCost:
         self._radius_x, self._radius_y = window_width // 2, window_height // 2
         self.outside_cost = _OUTSIDE_SHARE * num_bits // 8
         self._workers = RowWorkers(num_threads)
+        self._costs = np.empty((0, 0, 0), np.uint8)
 
     def compute(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8], min_disparity: int,
         num_disparities: int,
     ) -> NDArray[np.uint8]:
-        """Cost of every disparity at every pixel of the left image; see MatchingCost."""
+        """Cost of every disparity at every pixel of the left image; see MatchingCost.
+
+        The next call writes into the same memory: fresh pages would cost more than the matching.
+        """
         return self._hamming(self.codes(left), self.codes(right), min_disparity, num_disparities)
 
     def codes(self, image: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -85,11 +89,13 @@ class CensusCost:
     ) -> NDArray[np.uint8]:
         """Distance of left[y, x] and right[y, x - min_disparity - d], (H, W, D) uint8."""
         mirrored = np.ascontiguousarray(right[:, ::-1])
-        costs = np.empty((*left.shape, num_disparities), np.uint8)
+        shape = (*left.shape, num_disparities)
+        if self._costs.shape != shape:
+            self._costs = np.empty(shape, np.uint8)
         self._workers.share(
-            partial(_hamming_rows, left, mirrored, min_disparity, self.outside_cost, costs),
+            partial(_hamming_rows, left, mirrored, min_disparity, self.outside_cost, self._costs),
             len(left))
-        return costs
+        return self._costs
 
 
 @numba.njit(nogil=True, cache=True)

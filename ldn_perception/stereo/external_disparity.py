@@ -11,6 +11,8 @@ from ldn_perception.frames import DisparityMap, StereoFrame
 class ExternalDisparity:
     """Hands on the disparity that came with the pair."""
 
+    gives_confidence = False
+
     def match(self, frame: StereoFrame) -> DisparityMap:
         """Disparity that came with the frame.
 

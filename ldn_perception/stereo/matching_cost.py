@@ -28,6 +28,7 @@ class MatchingCost(Protocol):
         Returns:
             (H, W, D) uint8, of left[y, x] and right[y, x - min_disparity - d]; for columns
             outside of the right image a number between those of true and of false matches, so
-            that pixels which the right camera does not see find no match inside of it.
+            that pixels which the right camera does not see find no match inside of it. It holds
+            until the next call, which may write into the same memory.
         """
         ...

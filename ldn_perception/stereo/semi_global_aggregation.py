@@ -46,7 +46,7 @@ class SmoothnessPenalties:
     """
 
     small: int = 25
-    large: int = 300
+    large: int = 200
     edge_contrast: int = 12
     edge_divisor: float = 4.0
 
@@ -74,7 +74,7 @@ class SmoothnessPenalties:
 
 def aggregate_costs(
     costs: NDArray[np.uint8], image: NDArray[np.uint8], penalties: SmoothnessPenalties,
-    num_paths: int, workers: RowWorkers,
+    num_paths: int, workers: RowWorkers, totals: NDArray[np.uint16] | None = None,
 ) -> NDArray[np.uint16]:
     """Sum of the cheapest costs to arrive at a pixel with a disparity, over all paths.
 
@@ -87,13 +87,15 @@ def aggregate_costs(
         penalties: P1 and P2.
         num_paths: A key of PATHS.
         workers: Threads; the result does not depend on their number.
+        totals: (H, W, D) uint16 to write to; a new volume unless given.
 
     Returns:
         (H, W, D) uint16.
     """
     height, width = image.shape
     table = penalties.by_contrast()
-    totals = np.empty(costs.shape, np.uint16)
+    if totals is None:
+        totals = np.empty(costs.shape, np.uint16)
     workers.share(partial(_aggregate_rows, costs, image, table, totals), height)
     for dx, dy in PATHS[num_paths]:
         num_paths_along = width + abs(dx) * (height - 1)

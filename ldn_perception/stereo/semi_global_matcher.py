@@ -20,21 +20,24 @@ from ldn_perception.stereo.disparity_refinement import (
     remove_speckles,
 )
 from ldn_perception.stereo.matching_cost import MatchingCost
+from ldn_perception.stereo.pair_checks import blank_side, take_pair, unknown_disparity
 from ldn_perception.stereo.semi_global_aggregation import (
     PATHS,
     SmoothnessPenalties,
     aggregate_costs,
 )
-from ldn_perception.stereo.winner_takes_all import take_winners
+from ldn_perception.stereo.winner_takes_all import Winners, take_winners
 
-_STEP = 1 / 16
+STEP_PX = 1 / 16
+"""Smallest difference of disparity that is stated."""
 
 
 class SemiGlobalMatcher:
-    """Costs, aggregation along paths, winners, refinement.
+    """Costs, aggregation along paths, winners, refinement; for one thread at a time.
 
     The leftmost columns are matched like all others; only what points outside of the right image
-    is unknown. Construction compiles what was not compiled before.
+    is unknown. Construction compiles what was not compiled before. The confidence is the margin of
+    the winner, see winner_takes_all.py; it is 0 where a disparity comes from pixels around.
 
     Args:
         cost: What matching pixels costs.
@@ -54,10 +57,12 @@ class SemiGlobalMatcher:
         StereoError: The range of disparities is empty, or a choice is not one of those above.
     """
 
+    gives_confidence = True
+
     def __init__(
         self, cost: MatchingCost, *, min_disparity: int = 0, max_disparity: int = 128,
         num_paths: int = 4, penalties: SmoothnessPenalties | None = None,
-        uniqueness_percent: int = 0, left_right_tolerance: int = 1, speckle_size: int = 200,
+        uniqueness_percent: int = 0, left_right_tolerance: int = 1, speckle_size: int = 100,
         speckle_range: int = 2, median_side: int = 5, fills_holes: bool = False,
         num_threads: int = 1,
     ) -> None:
@@ -77,7 +82,8 @@ class SemiGlobalMatcher:
         self._median_side = median_side
         self._fills_holes = fills_holes
         self._workers = RowWorkers(num_threads)
-        self.match(_small_frame(max(8, max_disparity + 1)))
+        self._totals = np.empty((0, 0, 0), np.uint16)
+        self.match(_small_frame(max(8, max_disparity + 1, 1 - min_disparity)))
 
     def match(self, frame: StereoFrame) -> DisparityMap:
         """Disparity of the left image; unknown everywhere if an image has a single colour.
@@ -85,49 +91,42 @@ class SemiGlobalMatcher:
         Raises:
             StereoError: There is no right image, or the image is narrower than the search.
         """
-        left, right = _pair(frame, self._max_disparity)
-        if _is_blank(left) or _is_blank(right):
-            values = np.full(frame.geometry.shape, np.nan, np.float32)
-        else:
-            values = self._refined(*self._winners(left, right))
+        left, right = take_pair(frame, self._min_disparity, self._max_disparity)
+        problem = blank_side(left, right)
+        if problem:
+            return unknown_disparity(
+                frame.geometry.shape, self._min_disparity, self._max_disparity - 1, STEP_PX,
+                problem, gives_confidence=True)
+        values, confidence = self._refined(self._winners(left, right))
         return DisparityMap(
-            torch.from_numpy(values), self._min_disparity, self._max_disparity - 1, _STEP)
+            torch.from_numpy(values), self._min_disparity, self._max_disparity - 1, STEP_PX,
+            torch.from_numpy(confidence))
 
     def _winners(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> Winners:
         costs = self._cost.compute(
             left, right, self._min_disparity, self._max_disparity - self._min_disparity)
         grey = np.asarray(cv2.cvtColor(left, cv2.COLOR_RGB2GRAY), np.uint8)
-        totals = aggregate_costs(costs, grey, self._penalties, self._num_paths, self._workers)
-        return take_winners(totals, self._min_disparity, self._uniqueness_percent, self._workers)
+        if self._totals.shape != costs.shape:
+            self._totals = np.empty(costs.shape, np.uint16)
+        aggregate_costs(
+            costs, grey, self._penalties, self._num_paths, self._workers, self._totals)
+        return take_winners(
+            self._totals, self._min_disparity, self._uniqueness_percent, self._workers)
 
     def _refined(
-        self, left: NDArray[np.float32], right: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
+        self, winners: Winners,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Disparity and confidence."""
+        matched = winners.left
         if self._left_right_tolerance >= 0:
-            left = keep_consistent(left, right, self._left_right_tolerance)
-        left = keep_inside(median_of_known(left, self._median_side, self._workers))
-        left = remove_speckles(left, self._speckle_size, self._speckle_range)
-        return fill_from_background(left) if self._fills_holes else left
-
-
-def _pair(
-    frame: StereoFrame, max_disparity: int,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    if frame.right is None:
-        raise StereoError(
-            'frame for the semi-global matcher', must_be='one with a right image', got='none',
-            do='set stereo.matcher to external or publish the right image',
-            reason='no_right_image',
-        )
-    width = frame.geometry.width
-    if width <= max_disparity:
-        raise StereoError(
-            'image width', must_be=f'> stereo.max_disparity ({max_disparity} px)',
-            got=f'{width} px', do='lower stereo.max_disparity', reason='too_narrow',
-        )
-    return np.ascontiguousarray(frame.left), np.ascontiguousarray(frame.right)
+            matched = keep_consistent(matched, winners.right, self._left_right_tolerance)
+        smooth = keep_inside(median_of_known(matched, self._median_side, self._workers))
+        smooth = remove_speckles(smooth, self._speckle_size, self._speckle_range)
+        is_matched = np.isfinite(matched) & np.isfinite(smooth)
+        confidence = np.where(is_matched, winners.confidence, np.float32(0))
+        return fill_from_background(smooth) if self._fills_holes else smooth, confidence
 
 
 def _require(name: str, value: int, is_met: bool, must_be: str) -> None:
@@ -136,10 +135,6 @@ def _require(name: str, value: int, is_met: bool, must_be: str) -> None:
             f'stereo.{name}', must_be=must_be, got=value, do='take one in the range',
             reason='options',
         )
-
-
-def _is_blank(image: NDArray[np.uint8]) -> bool:
-    return bool((image == image[0, 0]).all())
 
 
 def _small_frame(width: int) -> StereoFrame:

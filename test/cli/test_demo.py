@@ -84,6 +84,7 @@ def test_the_report_accounts_for_every_pair(demo):
     assert 0 <= report['mean_iou'] <= 1
     assert 0 < report['ood_average_precision'] < 1
     assert report['d1'] < 0.2
+    assert 0.5 < report['disparity_density'] <= 1
     assert report['state'].startswith('UNTRAINED')
 
 

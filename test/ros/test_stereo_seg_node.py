@@ -23,7 +23,8 @@ from ldn_perception.nodes.message_filling import fill
 from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
 
 SECOND = 10**9
-ALL = tuple(name for name in TYPES if name != 'scale_switches')
+ALL = tuple(
+    name for name in TYPES if name not in ('scale_switches', 'disparity_confidence'))
 
 
 def plane(message, dtype):
@@ -123,6 +124,50 @@ class TestScaleSwitches:
     def test_other_networks_have_none(self):
         with running() as rig:
             assert rig.node.count_publishers(f'{NAME}/scale_switches') == 0
+
+
+class TestDisparityConfidence:
+    def test_a_matcher_that_knows_it_publishes_it(self):
+        with running(('disparity_confidence', 'disparity'), stereo__matcher='census') as rig:
+            rig.send(SECOND)
+            rig.spin_until_processed(1)
+            message = rig.received['disparity_confidence'][0]
+            assert (message.height, message.width, message.encoding) == (96, 160, '32FC1')
+            assert message.header == make_header(SECOND)
+            confidence = plane(message, np.float32)
+            known = np.isfinite(plane(rig.received['disparity'][0].image, np.float32))
+            assert ((confidence >= 0) & (confidence <= 1)).all()
+            assert (confidence[~known] == 0).all()
+            assert np.median(confidence[known]) > 0.3
+
+    def test_other_matchers_have_none(self):
+        with running() as rig:
+            assert rig.node.count_publishers(f'{NAME}/disparity_confidence') == 0
+
+
+class TestDensity:
+    def values(self, rig, key):
+        rig.spin_until(lambda: any(
+            entry.key == key for entry in rig.diagnostics[-1].status[0].values), key)
+        return {entry.key: entry.value for entry in rig.diagnostics[-1].status[0].values}
+
+    def test_diagnostics_tell_the_part_of_pixels_with_a_disparity(self):
+        with running(('disparity',), monitoring__diagnostics_period_s=0.1) as rig:
+            rig.send(SECOND)
+            rig.spin_until_processed(1)
+            density = float(self.values(rig, 'disparity.density')['disparity.density'])
+            known = np.isfinite(plane(rig.received['disparity'][0].image, np.float32))
+            assert density == pytest.approx(known.mean(), abs=6e-4)
+
+    def test_diagnostics_tell_why_nothing_is_known(self):
+        black = fill(Image(), image_fields(np.zeros((96, 160, 3), np.uint8), 'rgb8'))
+        black.header = make_header(SECOND)
+        with running(('disparity',), monitoring__diagnostics_period_s=0.1) as rig:
+            rig.send(SECOND, right_image=black)
+            rig.spin_until_processed(1)
+            values = self.values(rig, 'disparity.problem')
+            assert values['disparity.problem'] == 'the right image has a single colour'
+            assert values['disparity.density'] == '0.000'
 
 
 class TestDemand:
