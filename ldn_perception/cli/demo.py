@@ -96,7 +96,7 @@ def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> di
     Raises:
         ConfigError: An override is not NAME=VALUE.
     """
-    values: dict[str, Any] = {'model.name': 'ldn_small'}
+    values: dict[str, Any] = {}
     if options.images is None and options.bag is None:
         values['stereo.max_disparity'] = 64
     for override in overrides:

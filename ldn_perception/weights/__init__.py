@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SHIPPED: dict[tuple[str, str], str] = {}
+SHIPPED = {('ldn121_64_4', 'universal'): 'ldn121_road.safetensors'}
 """Network and taxonomy -> file beside this one."""
 
 

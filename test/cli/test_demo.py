@@ -51,7 +51,8 @@ def drive(tmp_path_factory):
 def demo(drive, tmp_path_factory):
     output = tmp_path_factory.mktemp('demo')
     code = run('demo', '--bag', drive, '--output', output, '--pictures', 2,
-               '--set', 'stereo.max_disparity=64', '--set', 'inference.device=cpu')
+               '--set', 'model.name=ldn_small', '--set', 'stereo.max_disparity=64',
+               '--set', 'inference.device=cpu')
     log = '\n'.join(path.read_text() for path in output.glob('*.log'))
     assert code == 0, log
     return output
