@@ -290,6 +290,10 @@ def main() -> None:
             rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # A signal between rclpy's look at the context and its wait for work makes the wait fail.
+        if rclpy.ok():
+            raise
     finally:
         # A launch file and the terminal both send the signal; once is enough.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

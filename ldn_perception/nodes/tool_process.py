@@ -32,6 +32,10 @@ def run_tool(name: str, work: Callable[[], None]) -> None:
         code = 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # A signal between rclpy's look at the context and its wait for work makes the wait fail.
+        if rclpy.ok():
+            raise
     finally:
         rclpy.try_shutdown()
     sys.exit(code)

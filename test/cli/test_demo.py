@@ -135,9 +135,9 @@ def test_the_demo_makes_its_own_drive(tmp_path, capsys):
     assert run('demo', '--frames', 3, '--output', tmp_path, '--rate', 0.5) == 0
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['pairs']['processed'] == 3
-    assert report['mean_iou'] is not None
+    assert report['mean_iou'] > 0.3  # with the weights of the package
     assert report['d1'] < 0.2
-    assert 'UNTRAINED' in capsys.readouterr().out
+    assert 'UNTRAINED' not in capsys.readouterr().out
 
 
 def test_a_node_that_cannot_start_is_reported(drive, tmp_path, capsys):

@@ -65,7 +65,7 @@ def test_a_signal_ends_the_node_with_success_and_without_a_traceback(ros, moment
         _, log = process.communicate(timeout=END_S)
     finally:
         process.kill()
-    assert process.returncode == 0
+    assert process.returncode == 0, log
     assert 'Traceback' not in log
     assert 'terminate called' not in log
 

@@ -147,7 +147,7 @@ class TestDisparityConfidence:
 
 class TestDensity:
     def values(self, rig, key):
-        rig.spin_until(lambda: any(
+        rig.spin_until(lambda: rig.diagnostics and any(
             entry.key == key for entry in rig.diagnostics[-1].status[0].values), key)
         return {entry.key: entry.value for entry in rig.diagnostics[-1].status[0].values}
 
