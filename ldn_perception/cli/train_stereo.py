@@ -22,6 +22,7 @@ import torch
 from ldn_perception.build import EMBEDDING_NORMALISATION
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.cli.train import WEIGHTS_FILE, make_folder, parse_overrides
+from ldn_perception.cli.train import add_arguments as add_training_arguments
 from ldn_perception.inference.device import choose_device
 from ldn_perception.models.weights import save_weights
 from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME
@@ -35,17 +36,7 @@ _SMOOTHING = 0.98
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('--config', type=Path, required=True,
-                        help='recipe, see config/training/correspondence.yaml')
-    parser.add_argument('--output', type=Path, required=True,
-                        help='folder of the training; one that was stopped goes on')
-    parser.add_argument('--data', type=Path, default=Path(),
-                        help='folder below which the datasets lie')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--minutes', type=float, default=float('inf'),
-                        help='stop with a snapshot after so long')
-    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
-                        help='option of the recipe that is to be different')
+    add_training_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ldn_perception.config import option_field
 from ldn_perception.errors import ConfigError
-from ldn_perception.training.recipe import checked_values, read_recipe, read_sections
+from ldn_perception.training.recipe import Recipe
 
 FREE_OPTIONS = ('snapshot_steps', 'validation', 'validation_steps', 'validation_batches')
 """Options that change no step of a training: it may go on with others."""
@@ -30,12 +29,15 @@ class PairDomain:
 
 
 @dataclass(frozen=True, slots=True)
-class CorrespondenceRecipe:
+class CorrespondenceRecipe(Recipe):
     """A training; docs/stereo.md has the equations.
 
     Raises:
         ConfigError: There are no domains, or values contradict each other.
     """
+
+    datasets: ClassVar[Mapping[str, type]] = {'domains': PairDomain, 'validation': PairDomain}
+    free_options: ClassVar[tuple[str, ...]] = FREE_OPTIONS
 
     domains: tuple[PairDomain, ...]
     num_maps: int = option_field(
@@ -112,45 +114,3 @@ class CorrespondenceRecipe:
             raise ConfigError(
                 'largest_scale', must_be=f'at least smallest_scale ({self.smallest_scale:g})',
                 got=self.largest_scale, do='exchange the two')
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> CorrespondenceRecipe:
-        """Build from the values of a recipe file.
-
-        Raises:
-            ConfigError: An unknown name, or a value its option cannot have.
-        """
-        lists = ('domains', 'validation')
-        return cls(
-            domains=read_sections('domains', PairDomain, values),
-            validation=read_sections('validation', PairDomain, values),
-            **checked_values(cls, {
-                name: value for name, value in values.items() if name not in lists}))
-
-    @classmethod
-    def from_yaml(
-        cls, path: Path, overrides: Mapping[str, Any] | None = None,
-    ) -> CorrespondenceRecipe:
-        """Read a recipe file.
-
-        Args:
-            path: YAML, the fields of this class.
-            overrides: Values that win over the file's.
-
-        Raises:
-            ConfigError: The file is missing or no recipe, or a value is wrong.
-        """
-        return cls.from_values({**read_recipe(path), **(overrides or {})})
-
-    def to_values(self) -> dict[str, Any]:
-        """Every option, as `from_values` takes them."""
-        values = asdict(self)
-        return {**values, **{
-            name: list(values[name]) for name in ('domains', 'validation')}}
-
-    def differences(self, other: CorrespondenceRecipe) -> list[str]:
-        """Names of the options that another recipe trains otherwise by."""
-        return [
-            entry.name for entry in fields(self)
-            if entry.name not in FREE_OPTIONS
-            and getattr(self, entry.name) != getattr(other, entry.name)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import yaml
 
@@ -21,6 +21,7 @@ FREE_OPTIONS = (
 """Options that change no step of a training: it may go on with others."""
 
 Section = TypeVar('Section')
+AnyRecipe = TypeVar('AnyRecipe', bound='Recipe')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,71 @@ class ValidationRecipe:
     split: str = option_field('val', 'Which of its images.')
 
 
+class Recipe:
+    """What every recipe can do; a recipe is a frozen dataclass of options and lists of datasets.
+
+    Attributes:
+        datasets: Names of the lists of datasets, and what an entry of each becomes.
+        free_options: Options that change no step: a training may go on with others.
+    """
+
+    __slots__ = ()
+
+    datasets: ClassVar[Mapping[str, type]]
+    free_options: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def from_values(cls: type[AnyRecipe], values: Mapping[str, Any]) -> AnyRecipe:
+        """Build from the values of a recipe file.
+
+        Raises:
+            ConfigError: An unknown name, or a value its option cannot have.
+        """
+        options = {name: value for name, value in values.items() if name not in cls.datasets}
+        return cls(
+            **{name: read_sections(name, section, values)
+               for name, section in cls.datasets.items()},
+            **checked_values(cls, options))
+
+    @classmethod
+    def from_yaml(
+        cls: type[AnyRecipe], path: Path, overrides: Mapping[str, Any] | None = None,
+    ) -> AnyRecipe:
+        """Read a recipe file.
+
+        Args:
+            path: YAML, the fields of this class.
+            overrides: Values that win over the file's.
+
+        Raises:
+            ConfigError: The file is missing or no recipe, or a value is wrong.
+        """
+        return cls.from_values({**read_recipe(path), **(overrides or {})})
+
+    def to_values(self) -> dict[str, Any]:
+        """Every option, as `from_values` takes them."""
+        values = asdict(cast('Any', self))
+        return {**values, **{name: list(values[name]) for name in self.datasets}}
+
+    def differences(self: AnyRecipe, other: AnyRecipe) -> list[str]:
+        """Names of the options that another recipe trains otherwise by."""
+        return [
+            entry.name for entry in fields(cast('Any', self))
+            if entry.name not in self.free_options
+            and getattr(self, entry.name) != getattr(other, entry.name)]
+
+
 @dataclass(frozen=True, slots=True)
-class TrainingRecipe:
+class TrainingRecipe(Recipe):
     """A training; what is not said is as in section 4.6.1 of the thesis.
 
     Raises:
         ConfigError: There are no domains, or values contradict each other.
     """
+
+    datasets: ClassVar[Mapping[str, type]] = {
+        'domains': DomainRecipe, 'validation': ValidationRecipe}
+    free_options: ClassVar[tuple[str, ...]] = FREE_OPTIONS
 
     domains: tuple[DomainRecipe, ...]
     model: str = option_field('ldn121_64_4', 'Network.', choices=MODEL_NAMES)
@@ -125,48 +184,6 @@ class TrainingRecipe:
             raise ConfigError(
                 'paste_share', must_be='0 where no domain is a cutout source',
                 got='a share to paste into', do='set is_cutout_source for a foreign domain')
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> TrainingRecipe:
-        """Build from the values of a recipe file.
-
-        Raises:
-            ConfigError: An unknown name, or a value its option cannot have.
-        """
-        lists = ('domains', 'validation')
-        return cls(
-            domains=read_sections('domains', DomainRecipe, values),
-            validation=read_sections('validation', ValidationRecipe, values),
-            **checked_values(cls, {
-                name: value for name, value in values.items() if name not in lists}))
-
-    @classmethod
-    def from_yaml(
-        cls, path: Path, overrides: Mapping[str, Any] | None = None
-    ) -> TrainingRecipe:
-        """Read a recipe file.
-
-        Args:
-            path: YAML, the fields of this class.
-            overrides: Values that win over the file's.
-
-        Raises:
-            ConfigError: The file is missing or no recipe, or a value is wrong.
-        """
-        return cls.from_values({**read_recipe(path), **(overrides or {})})
-
-    def to_values(self) -> dict[str, Any]:
-        """Every option, as `from_values` takes them."""
-        values = asdict(self)
-        return {**values, **{
-            name: list(values[name]) for name in ('domains', 'validation')}}
-
-    def differences(self, other: TrainingRecipe) -> list[str]:
-        """Names of the options that another recipe trains otherwise by."""
-        return [
-            entry.name for entry in fields(self)
-            if entry.name not in FREE_OPTIONS
-            and getattr(self, entry.name) != getattr(other, entry.name)]
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
