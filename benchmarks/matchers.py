@@ -28,6 +28,7 @@ MATCHERS: dict[str, dict[str, object]] = {
     'sgbm, 8 paths': {'num_paths': 8},
     'bm': {'matcher': 'bm'},
     'census': {'matcher': 'census'},
+    'learned': {'matcher': 'learned'},
     'census, 8 paths': {'matcher': 'census', 'num_paths': 8},
     'sgbm, half size': {'resolution_divisor': 2},
     'census, half size': {'matcher': 'census', 'resolution_divisor': 2},

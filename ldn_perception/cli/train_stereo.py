@@ -86,5 +86,6 @@ def _save(path: Path, trainer: CorrespondenceTrainer, recipe: CorrespondenceReci
     save_weights(
         path, trainer.network, EMBEDDING_NAME, (),
         {'num_maps': recipe.num_maps, 'num_layers': recipe.num_layers,
+         'vector_cost': recipe.vector_cost, 'bit_cost': recipe.bit_cost,
          'recipe': recipe.to_values(), 'steps': trainer.num_steps, 'torch': torch.__version__},
         normalisation=EMBEDDING_NORMALISATION, dtype=torch.float16)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ldn_perception.frames import DisparityMap, StereoFrame
+from ldn_perception.stereo.census_signs import grey_levels
 from ldn_perception.stereo.matching_cost import MatchingCost
 from ldn_perception.stereo.pair_checks import blank_side, take_pair, unknown_disparity
 from ldn_perception.stereo.semi_global_matcher import STEP_PX, SemiGlobalMatcher
@@ -24,9 +25,6 @@ from ldn_perception.stereo.torch_refinement import (
     remove_speckles_on_device,
 )
 from ldn_perception.stereo.torch_winners import take_winners_on_device
-
-_GREY = (9798, 19235, 3735)  # 32768ths of ITU-R BT.601, as OpenCV rounds them
-_GREY_BITS = 15
 
 
 class DeviceCost(MatchingCost, Protocol):
@@ -88,11 +86,3 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
 
     def _uploaded(self, image: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(image).to(self._device, non_blocking=True)
-
-
-def grey_levels(image: Tensor) -> Tensor:
-    """Grey levels as OpenCV rounds them, (H, W, 3) uint8 RGB to (H, W) uint8."""
-    red, green, blue = (
-        weight * image[..., channel].int() for channel, weight in enumerate(_GREY))
-    rounded = red + green + blue + (1 << (_GREY_BITS - 1))
-    return (rounded >> _GREY_BITS).to(torch.uint8)

@@ -13,13 +13,18 @@ from ldn_perception.datasets.stereo_pairs import StereoPairs
 from ldn_perception.datasets.warped_photographs import WarpedPhotographs
 from ldn_perception.errors import ConfigError
 from ldn_perception.models.weights import load_weights
+from ldn_perception.stereo.census_cost import CensusCost
+from ldn_perception.stereo.matcher import Matcher
 from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
+from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
+from ldn_perception.training.agreed_pairs import AgreedPairs
 from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe, PairDomain
 from ldn_perception.training.correspondence_trainer import CorrespondenceTrainer
 from ldn_perception.training.pair_batches import DrawnDomain, PairBatches
 from ldn_perception.training.pair_views import PairViews
 
-WARPED = 'warped_photographs'
+WARPED, AGREED = 'warped_photographs', 'agreed_pairs'
 _VARIANTS = {'domains': ('train', 1000), 'validation': ('val', 1)}
 """List of a recipe -> which photographs are warped, and how often each."""
 
@@ -77,8 +82,18 @@ def _open(use: str, domain: PairDomain, root: Path) -> StereoPairs:
     if domain.dataset == WARPED:
         split, variants = _VARIANTS[use]
         return WarpedPhotographs(root, split, variants)
+    if domain.dataset == AGREED:
+        return AgreedPairs(root, teachers())
     if domain.dataset not in STEREO_DATASETS:
         raise ConfigError(
-            'stereo dataset', must_be=f'one of {", ".join([*sorted(STEREO_DATASETS), WARPED])}',
+            'stereo dataset',
+            must_be=f'one of {", ".join([*sorted(STEREO_DATASETS), AGREED, WARPED])}',
             got=repr(domain.dataset), do='ask for one of these')
     return STEREO_DATASETS[domain.dataset](root)
+
+
+def teachers() -> list[Matcher]:
+    """Matchers whose agreement stands for ground truth; they share no matching cost."""
+    return [
+        SemiGlobalMatcher(CensusCost(), num_paths=8, uniqueness_percent=5),
+        SemiGlobalBlockMatcher(num_paths=8)]

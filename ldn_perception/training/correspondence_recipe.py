@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ldn_perception.config import option_field
-from ldn_perception.errors import ConfigError
+from ldn_perception.errors import ConfigError, StereoError
+from ldn_perception.stereo.vector_costs import CostShares
 from ldn_perception.training.recipe import Recipe
 
 FREE_OPTIONS = ('snapshot_steps', 'validation', 'validation_steps', 'validation_batches')
@@ -44,6 +45,11 @@ class CorrespondenceRecipe(Recipe):
         32, 'Length of the vectors, and maps of all layers.', minimum=2, maximum=512)
     num_layers: int = option_field(
         5, 'Convolutions; 5 see 11 x 11 pixels.', minimum=1, maximum=20)
+    vector_cost: int = option_field(
+        128, 'Cost of a cosine of 0 in matching, a power of two.', minimum=1, maximum=128)
+    bit_cost: int = option_field(
+        0, 'Cost of a bit in which census codes differ; 0 learns and matches without them.',
+        minimum=0, maximum=4)
     initial_weights: str = option_field(
         '', "Weights to start from: a file of this package's format, or empty for random ones.")
     seed: int = option_field(
@@ -110,6 +116,12 @@ class CorrespondenceRecipe(Recipe):
             raise ConfigError(
                 'domains of a training', must_be='one or more', got='none',
                 do='name the datasets under domains')
+        try:
+            CostShares(self.vector_cost, self.bit_cost)
+        except StereoError as error:
+            raise ConfigError(
+                'vector_cost and bit_cost', must_be='shares of a matching cost', got=error,
+                do='take 32 and 2') from error
         if self.largest_scale < self.smallest_scale:
             raise ConfigError(
                 'largest_scale', must_be=f'at least smallest_scale ({self.smallest_scale:g})',

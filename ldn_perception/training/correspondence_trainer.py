@@ -10,8 +10,10 @@ from pathlib import Path
 import time
 
 import torch
+from torch import Tensor
 
 from ldn_perception.errors import TrainingError
+from ldn_perception.stereo.census_signs import census_signs
 from ldn_perception.stereo.patch_embedding import PatchEmbedding
 from ldn_perception.training.correspondence_loss import CorrespondenceLoss, MatchLoss
 from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
@@ -153,5 +155,16 @@ class CorrespondenceTrainer:
         with torch.autocast(
                 self._device.type, torch.bfloat16,
                 enabled=self._recipe.precision == 'bfloat16'):
-            left, right = self.network(images).chunk(2)
+            left, right = self._joint_vectors(images).chunk(2)
             return self._loss(left, right, batch.column.to(self._device), random)
+
+    def _joint_vectors(self, images: Tensor) -> Tensor:
+        """Embeddings, and census signs beside them, so that products add up as costs do."""
+        vectors: Tensor = self.network(images)
+        if not self._recipe.bit_cost:
+            return vectors
+        rim = self.network.radius
+        signs = census_signs(images)[..., rim:-rim, rim:-rim]
+        # a bit that differs takes two from the product of signs
+        weight = math.sqrt(self._recipe.bit_cost / (2 * self._recipe.vector_cost))
+        return torch.cat([vectors, (weight * signs).to(vectors.dtype)], 1)

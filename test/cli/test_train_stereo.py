@@ -145,7 +145,7 @@ def test_ended_training_goes_on_with_the_same_losses(place, uninterrupted, numbe
     (('--set', 'steps=0'), 'steps must be in'),
     (('--set', 'domains=[{dataset: walls, root: x}]'),
      "stereo dataset must be one of kitti_stereo, kitti_stereo_folder, middlebury, "
-     "synthetic_pairs, warped_photographs, got 'walls': ask for one of these"),
+     "synthetic_pairs, agreed_pairs, warped_photographs, got 'walls': ask for one of these"),
     (('--set', 'initial_weights=/nowhere'), 'weights file /nowhere must be an existing file'),
     (('--output', '/dev/null/here'), 'output folder /dev/null/here must be a folder one can '
      'write to, got Not a directory: choose another'),

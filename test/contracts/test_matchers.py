@@ -16,6 +16,7 @@ from ldn_perception.stereo.reduced_matcher import ReducedMatcher
 from ldn_perception.stereo.semi_global_block_matcher import MODES, SemiGlobalBlockMatcher
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
 from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
+from ldn_perception.stereo.vector_costs import CostShares
 
 DISPARITY_PX = 12
 
@@ -31,8 +32,8 @@ def census(max_disparity=64, **options):
 
 def learned(max_disparity=64, kind=SemiGlobalMatcher, **options):
     torch.manual_seed(0)
-    return kind(LearnedCost(PatchEmbedding()), max_disparity=max_disparity,
-                penalties=LEARNED_PENALTIES, **options)
+    return kind(LearnedCost(PatchEmbedding(16), shares=CostShares(32, 2)),
+                max_disparity=max_disparity, penalties=LEARNED_PENALTIES, **options)
 
 
 PAIR_MATCHERS = {

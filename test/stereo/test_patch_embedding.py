@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.stereo.patch_embedding import PatchEmbedding, standardise
+from ldn_perception.stereo.patch_embedding import SCALE, PatchEmbedding, standardise
 
 
 def embedding(**sizes):
@@ -33,19 +33,29 @@ def test_a_vector_depends_on_its_patch_and_on_all_of_it(num_layers, side):
 
 
 def test_vectors_have_unit_length():
-    vectors = embedding().embed(picture(20, 30))
-    assert vectors.shape == (20, 30, 16)
-    assert vectors.is_contiguous()
-    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(20, 30))
+    vectors = embedding()(standardise(picture(20, 30))[None, None])
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(1, 10, 20))
 
 
 def test_whole_image_is_embedded_like_patch_after_patch():
     image, network = picture(9, 14), embedding()
     vectors = network.embed(image)
+    assert vectors.shape == (9, 14, 16)
+    assert vectors.dtype == torch.int8
+    assert vectors.is_contiguous()
     padded = F.pad(standardise(image)[None, None], (5, 5, 5, 5), mode='replicate')
     for y, x in np.ndindex(9, 14):
         alone = network(padded[..., y:y + 11, x:x + 11])
-        torch.testing.assert_close(vectors[y, x], alone[0, :, 0, 0])
+        torch.testing.assert_close(
+            vectors[y, x].float(), SCALE * alone[0, :, 0, 0], rtol=0, atol=0.501)
+
+
+def test_what_int8_cannot_hold_is_brought_into_it():
+    network = embedding(num_maps=2, num_layers=1)
+    for weight, expected in ((1, 127), (-1, -127)):
+        network.layers[0].weight.data.zero_()
+        network.layers[0].bias.data = torch.tensor([weight, 0.0])
+        assert (network.embed(picture(4, 5))[..., 0] == expected).all()
 
 
 def test_exposure_changes_nothing():
@@ -63,15 +73,14 @@ def test_standardised_grey_levels_have_mean_0_and_deviation_1():
 def test_one_colour_gives_finite_vectors():
     blank = torch.full((12, 13, 3), 200, dtype=torch.uint8)
     assert (standardise(blank).abs() < 1e-3).all()
-    assert embedding().embed(blank).isfinite().all()
+    assert embedding()(standardise(blank)[None, None]).isfinite().all()
 
 
 def test_bfloat16_points_the_same_way():
     image = picture(40, 50)
     with torch.no_grad():
-        exact = embedding().embed(image)
-        coarse = embedding().to(torch.bfloat16).embed(image)
-    assert coarse.dtype == torch.bfloat16
-    assert (F.cosine_similarity(exact, coarse.float(), dim=-1) > 0.999).all()
+        exact = embedding().embed(image).float()
+        coarse = embedding().to(torch.bfloat16).embed(image).float()
+    assert (F.cosine_similarity(exact, coarse, dim=-1) > 0.999).all()
     torch.testing.assert_close(
-        coarse.float().norm(dim=-1), torch.ones(40, 50), rtol=0, atol=0.01)
+        coarse.norm(dim=-1), torch.full((40, 50), float(SCALE)), rtol=0, atol=3)

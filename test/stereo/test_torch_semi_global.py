@@ -25,6 +25,7 @@ from ldn_perception.errors import StereoError
 from ldn_perception.frames import StereoFrame
 from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.census_cost import CensusCost
+from ldn_perception.stereo.census_signs import grey_levels
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,
@@ -42,7 +43,7 @@ from ldn_perception.stereo.torch_refinement import (
     median_of_known_on_device,
     remove_speckles_on_device,
 )
-from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher, grey_levels
+from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
 from ldn_perception.stereo.torch_winners import take_winners_on_device
 from ldn_perception.stereo.winner_takes_all import take_winners
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError, TrainingError
 from ldn_perception.frames import StereoFrame
+from ldn_perception.stereo.census_signs import census_signs
 from ldn_perception.stereo.patch_embedding import PatchEmbedding, standardise
 from ldn_perception.training.build_correspondence import open_domains
 from ldn_perception.training.correspondence_loss import CorrespondenceLoss
@@ -274,6 +275,24 @@ class TestTrainer:
         assert [(line['step'], line['loss']) for line in records(tmp_path / 'killed')] == [
             (line['step'], line['loss']) for line in records(tmp_path / 'whole')]
 
+    def test_census_codes_count_as_they_do_in_matching(self, tmp_path):
+        known = trainer(tmp_path, vector_cost=32, bit_cost=2)
+        batch = batches(recipe()).batch(0)
+        with torch.no_grad():
+            left, right = (known._joint_vectors(image)[0].flatten(1).T
+                           for image in (batch.left, batch.right))
+            alone = [known.network(image)[0].flatten(1).T for image in (batch.left, batch.right)]
+        signs = [census_signs(image)[0, :, 3:-3, 3:-3].flatten(1).T
+                 for image in (batch.left, batch.right)]
+        distance = (signs[0][:, None] != signs[1]).sum(-1)
+        cost = 32 * (1 - alone[0] @ alone[1].T) + 2 * distance
+        # likeness falls by one where the cost rises by vector_cost
+        likeness = left @ right.T
+        torch.testing.assert_close(
+            32 * (likeness[0, 0] - likeness), cost - cost[0, 0], rtol=0, atol=1e-3)
+        without = trainer(tmp_path / 'without')
+        assert without._joint_vectors(batch.left).shape[1] == 8
+
     def test_another_recipe_in_the_same_folder_is_refused(self, tmp_path):
         trainer(tmp_path).train()
         with pytest.raises(TrainingError, match=r'recipe of the training .* got another margin: '
@@ -294,9 +313,9 @@ class TestRecipe:
         known = CorrespondenceRecipe.from_yaml(
             ROOT / 'config' / 'training' / 'correspondence.yaml')
         assert CorrespondenceRecipe.from_values(known.to_values()) == known
-        assert (known.num_maps, known.num_layers) == (32, 5)
+        assert (known.num_maps, known.num_layers) == (16, 5)
         assert {domain.dataset for domain in known.domains} == {
-            'synthetic_pairs', 'warped_photographs'}
+            'agreed_pairs', 'synthetic_pairs', 'warped_photographs'}
 
     @pytest.mark.parametrize(('changes', 'message'), [
         ({'domains': []}, 'domains of a training must be one or more, got none: name'),
@@ -305,6 +324,9 @@ class TestRecipe:
         ({'margin': 3.0}, r'margin must be in \[0, 2\], got 3.0: choose a value in the range'),
         ({'largest_scale': 0.2}, r'largest_scale must be at least smallest_scale \(0.6\), got 0.2'
                                  ': exchange the two'),
+        ({'vector_cost': 100}, 'vector_cost and bit_cost must be shares of a matching cost, got '
+                               'cost share vector must be a power of two .*: take 32 and 2'),
+        ({'bit_cost': 3}, r'shares of a matching cost, got cost share bit must be in \[0, 2\]'),
     ])
     def test_mistakes_are_named(self, changes, message):
         values = {'domains': [{'dataset': 'middlebury', 'root': 'm'}], **changes}
@@ -313,5 +335,6 @@ class TestRecipe:
 
     def test_unknown_dataset_is_named(self, tmp_path):
         with pytest.raises(ConfigError, match=r'stereo dataset must be one of kitti_stereo, .*'
-                                              "warped_photographs, got 'walls': ask for one"):
+                                              "agreed_pairs, warped_photographs, got 'walls': "
+                                              'ask for one'):
             open_domains('domains', (PairDomain('walls', 'walls'),), tmp_path)
