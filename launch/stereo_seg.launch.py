@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
-from ldn_perception.config import options
+from ldn_perception.config import Value, options
 from ldn_perception.errors import ConfigError
+from ldn_perception.rigs.checked_yaml import parse_yaml
+from ldn_perception.rigs.parameters import check_agreement, check_parameters
+from ldn_perception.rigs.preset import preset_names, read_preset
+from ldn_perception.rigs.stereo_topics import StereoTopics
 
 SHARE = Path(__file__).resolve().parents[1]
+PRESETS = SHARE / 'config' / 'presets'
 OPTIONS = {option.name: option for option in options()}
 OPTION_OF_ARGUMENT = {
     'device': 'inference.device',
@@ -24,9 +30,12 @@ OPTION_OF_ARGUMENT = {
     'rectify': 'input.rectify',
     'autostart': 'autostart',
 }
-"""Launch arguments that win over params_file when they are not empty."""
+"""Launch arguments that win over everything else when they are not empty."""
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Where Fast DDS looks for its profile: up to ROS 2 Jazzy, and from Kilted on."""
+SHOWN_OUTPUTS = (
+    'overlay', 'labels_color', 'ood_mask', 'free_road', 'free_road_grid', 'points')
+"""Private topics of the node that stereo_seg.rviz shows."""
 SWITCH = ['true', 'false']
 
 
@@ -36,22 +45,37 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of the node and its topics.'),
         DeclareLaunchArgument(
-            'left', default_value='left',
-            description='Namespace of the left camera: <left>/image_rect (image_raw if the node '
-            'is to rectify), <left>/camera_info.'),
+            'preset', default_value='',
+            description='Topics and parameters for a kind of camera: '
+            f'{", ".join(preset_names(PRESETS))}, or the path of a YAML file like these in '
+            'config/presets. Its parameters win over params_file.'),
         DeclareLaunchArgument(
-            'right', default_value='right',
-            description='Namespace of the right camera, as the left one.'),
+            'camera', default_value='',
+            description="Name that the camera's driver was started with, for a preset with "
+            "{camera} in its topics; left empty, the driver's default."),
+        DeclareLaunchArgument(
+            'left', default_value='',
+            description='Namespace of the left camera: <left>/image_rect (image_raw if the node '
+            'is to rectify), <left>/camera_info; left empty, that of the preset, or left.'),
+        DeclareLaunchArgument(
+            'right', default_value='',
+            description='Namespace of the right camera, as the left one; left empty, that of the '
+            'preset, or right.'),
         DeclareLaunchArgument(
             'image', default_value='',
-            description="Name of the images in the cameras' namespaces; left empty, image_rect, "
-            'or image_raw if the node is to rectify.'),
+            description="Name of the images in the cameras' namespaces; left empty, that of the "
+            'preset, or image_rect, or image_raw if the node is to rectify.'),
         DeclareLaunchArgument(
-            'external_disparity', default_value='external_disparity',
-            description='Topic of the DisparityImages, where the matcher is external.'),
+            'external_disparity', default_value='',
+            description='Topic of the DisparityImages, where the matcher is external; left empty, '
+            'that of the preset, or external_disparity.'),
         DeclareLaunchArgument(
             'params_file', default_value=str(SHARE / 'config' / 'stereo_seg.yaml'),
             description='YAML file with the parameters of the node.'),
+        DeclareLaunchArgument(
+            'parameters', default_value='{}',
+            description='More parameters, as a YAML mapping: "{stereo.max_disparity: 192}". They '
+            'win over preset and params_file.'),
         *(_override(argument, name) for argument, name in OPTION_OF_ARGUMENT.items()),
         DeclareLaunchArgument(
             'use_sim_time', default_value='false', choices=SWITCH,
@@ -68,7 +92,7 @@ def generate_launch_description() -> LaunchDescription:
             'environment names a profile already.'),
         DeclareLaunchArgument(
             'rviz', default_value='false', choices=SWITCH,
-            description='Show overlay, out-of-distribution mask and points in RViz.'),
+            description='Show camera image, results, free road, points and tf in RViz.'),
         DeclareLaunchArgument(
             'rviz_frame', default_value='left_camera_optical_frame',
             description='Fixed frame of RViz: frame_id of the left images, or one tf leads to.'),
@@ -78,62 +102,64 @@ def generate_launch_description() -> LaunchDescription:
 
 def _override(argument: str, name: str) -> DeclareLaunchArgument:
     option = OPTIONS[name]
-    choices = SWITCH if option.type is bool else list(option.choices)
+    # Choices of launch would tell of a wrong value twice, at great length.
+    choices = ', '.join(SWITCH if option.type is bool else option.choices)
     return DeclareLaunchArgument(
-        argument, default_value='', choices=['', *choices] if choices else None,
-        description=f'{option.doc} Parameter {name}; left empty, params_file decides.')
+        argument, default_value='',
+        description=f'{option.doc} {f"One of {choices}. " if choices else ""}Parameter {name}; '
+        'left empty, what is given otherwise decides.')
 
 
 def _start(context: LaunchContext) -> list[Node]:
     given = context.launch_configurations
-    for argument in ('params_file', 'weights'):
-        _check_file(argument, given[argument])
+    _check_params_file(given['params_file'])
+    preset = read_preset(given['preset'], given['camera'], PRESETS, Path())
+    topics = StereoTopics.from_tree({
+        name: given[name] or getattr(preset.topics, name)
+        for name in ('left', 'right', 'image', 'external_disparity')}, 'the launch arguments')
+    parameters = {**preset.parameters, **_parameters(given)}
+    params_file = Path(given['params_file']) if given['params_file'] else None
+    check_agreement(params_file, parameters, 'the node')
     # RViz first: a launch that fails because it is not installed then leaves no node behind.
-    rviz = [_rviz(given)] if given['rviz'] == 'true' else []
-    return [*rviz, _perception_node(given)]
+    rviz = [_rviz(given, topics, parameters)] if given['rviz'] == 'true' else []
+    return [*rviz, _perception_node(given, topics, parameters)]
 
 
-def _check_file(argument: str, path: str) -> None:
-    if path not in ('', 'shipped') and not Path(path).is_file():
-        raise ConfigError(argument, must_be='an existing file', got=path, do='check the path')
+def _check_params_file(path: str) -> None:
+    if path and not Path(path).is_file():
+        raise ConfigError('params_file', must_be='an existing file', got=path, do='check the path')
 
 
-def _perception_node(given: dict[str, str]) -> Node:
+def _parameters(given: dict[str, str]) -> dict[str, Value]:
+    place = 'the launch arguments'
+    named = {
+        name: given[argument] for argument, name in OPTION_OF_ARGUMENT.items() if given[argument]}
+    switches = {
+        name: text == 'true' for name, text in named.items()
+        if OPTIONS[name].type is bool and text in SWITCH}
+    return {
+        **check_parameters(parse_yaml(given['parameters'], 'parameters'), place, Path()),
+        **check_parameters({**named, **switches}, place, Path()),
+        'use_sim_time': given['use_sim_time'] == 'true',
+    }
+
+
+def _perception_node(
+    given: dict[str, str], topics: StereoTopics, parameters: Mapping[str, Value]
+) -> Node:
     return Node(
         package='ldn_perception',
         executable='stereo_seg_node',
         name='stereo_seg_node',
         namespace=given['namespace'],
-        parameters=[*filter(None, [given['params_file']]), _parameters(given)],
-        remappings=[
-            *_camera_topics('left', given['left'], given['image']),
-            *_camera_topics('right', given['right'], given['image']),
-            ('external_disparity', given['external_disparity']),
-        ],
+        parameters=[*filter(None, [given['params_file']]), dict(parameters)],
+        remappings=topics.remappings(),
         ros_arguments=['--log-level', given['log_level']],
         additional_env=_environment(given),
         respawn=given['respawn'] == 'true',
         respawn_delay=2.0,
         output='screen',
     )
-
-
-def _parameters(given: dict[str, str]) -> dict[str, bool | str]:
-    parameters: dict[str, bool | str] = {'use_sim_time': given['use_sim_time'] == 'true'}
-    for argument, name in OPTION_OF_ARGUMENT.items():
-        text = given[argument]
-        if text:
-            parameters[name] = text == 'true' if OPTIONS[name].type is bool else text
-    return parameters
-
-
-def _camera_topics(side: str, camera: str, image: str) -> list[tuple[str, str]]:
-    return [
-        *(
-            (f'{side}/{name}{transport}', f'{camera}/{image or name}{transport}')
-            for name in ('image_rect', 'image_raw') for transport in ('', '/compressed')),
-        (f'{side}/camera_info', f'{camera}/camera_info'),
-    ]
 
 
 def _environment(given: dict[str, str]) -> dict[str, str]:
@@ -144,9 +170,11 @@ def _environment(given: dict[str, str]) -> dict[str, str]:
     return dict.fromkeys(PROFILE_VARIABLES, profile)
 
 
-def _rviz(given: dict[str, str]) -> Node:
+def _rviz(
+    given: dict[str, str], topics: StereoTopics, parameters: Mapping[str, Value]
+) -> Node:
     config = SHARE / 'config' / 'stereo_seg.rviz'
-    outputs = ('overlay', 'ood_mask', 'points')
+    rectify = bool(parameters.get('input.rectify'))
     return Node(
         package='rviz2',
         executable='rviz2',
@@ -154,6 +182,10 @@ def _rviz(given: dict[str, str]) -> Node:
         arguments=['-d', str(config), '-f', given['rviz_frame']],
         parameters=[{'use_sim_time': given['use_sim_time'] == 'true'}],
         remappings=[
-            (f'/stereo_seg_node/{output}', f'stereo_seg_node/{output}') for output in outputs],
+            ('/left/image_rect', topics.left_image(rectify)),
+            *((f'/stereo_seg_node/{output}', f'stereo_seg_node/{output}')
+              for output in SHOWN_OUTPUTS),
+        ],
+        additional_env=_environment(given),
         output='screen',
     )

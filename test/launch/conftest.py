@@ -54,17 +54,19 @@ class Launch:
 
     Args:
         prefix: Where the package is installed.
+        launch_file: Its name.
         arguments: Launch arguments, as on the command line.
         environment: Environment of the process.
     """
 
     def __init__(
-        self, prefix: Path, arguments: dict[str, str], environment: dict[str, str]
+        self, prefix: Path, launch_file: str, arguments: dict[str, str],
+        environment: dict[str, str],
     ) -> None:
-        launch_file = prefix / 'share/ldn_perception/launch/stereo_seg.launch.py'
+        path = prefix / 'share/ldn_perception/launch' / launch_file
         given = [f'{name}:={value}' for name, value in arguments.items()]
         self.process = subprocess.Popen(
-            [sys.executable, str(RUNNER), str(launch_file), *given], env=environment,
+            [sys.executable, str(RUNNER), str(path), *given], env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def wait(self, timeout_s: float = 60.0) -> tuple[int, str]:
@@ -75,13 +77,17 @@ class Launch:
 
 @pytest.fixture
 def start_launch(prefix: Path, ros_environment: dict[str, str]) -> Iterator[object]:
-    """Start the launch file with arguments; what still runs in the end is ended."""
+    """Start a launch file with arguments; what still runs in the end is ended."""
     pytest.importorskip(
         'launch_ros', reason='launch and launch_ros come only with a ROS 2 installation')
     started: list[Launch] = []
 
-    def start(environment: dict[str, str] | None = None, **arguments: str) -> Launch:
-        started.append(Launch(prefix, arguments, {**ros_environment, **(environment or {})}))
+    def start(
+        environment: dict[str, str] | None = None, launch_file: str = 'stereo_seg.launch.py',
+        **arguments: str,
+    ) -> Launch:
+        started.append(Launch(
+            prefix, launch_file, arguments, {**ros_environment, **(environment or {})}))
         return started[-1]
 
     yield start

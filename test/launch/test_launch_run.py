@@ -15,7 +15,7 @@ from rcl_interfaces.msg import ParameterValue  # noqa: E402
 from rcl_interfaces.srv import GetParameters  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
-DISCOVERY_LIMIT_S = 30.0
+DISCOVERY_LIMIT_S = 240.0  # a node of a fresh build compiles its kernels first
 SMALL = {'model': 'ldn_small', 'device': 'cpu'}
 
 
@@ -153,9 +153,19 @@ def test_profile_of_the_user_is_left_alone(
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
-    ({'model': 'ldn999'}, r'Argument "model" provided value "ldn999" is not valid'),
-    ({'weights': '/none.safetensors'},
-     'weights must be an existing file, got /none.safetensors: check the path'),
+    ({'model': 'ldn999'}, 'model.name of the launch arguments must be one of ldn121, ldn_small, '),
+    ({'autostart': 'yes'},
+     "autostart of the launch arguments must be a bool, got 'yes': correct its type"),
+    ({'weights': '/none.safetensors'}, 'model.weights of the launch arguments must be an existing '
+     'file, got /none.safetensors: check the path'),
+    ({'preset': 'zde'}, 'preset must be one of cityscapes, kitti, oakd, realsense, zed, '),
+    ({'preset': './zde.yaml'}, 'preset must be an existing YAML file, got zde.yaml: check the'),
+    ({'preset': 'kitti', 'camera': 'front'}, 'camera must be left out, as preset kitti has no '),
+    ({'parameters': '{stereo.maximum: 1}'}, 'parameter of the launch arguments must be an option '
+     "of the node, got 'stereo.maximum': choose one that ldn parameters lists"),
+    ({'parameters': '{stereo.max_disparity: 100}'}, 'parameters of the node must be ones the node '
+     'takes, got "stereo.max_disparity must be stereo.min_disparity (0) plus a multiple of 16'),
+    ({'left': '/a b'}, "left of the launch arguments must be the name of a topic, got '/a b': "),
     ({'params_file': '/none.yaml'},
      'params_file must be an existing file, got /none.yaml: check the path'),
 ])
@@ -165,7 +175,21 @@ def test_wrong_argument_ends_the_launch_with_a_sentence(
     code, output = start_launch(**arguments).wait()
     assert code == 1
     assert sentence in output
+    assert len([line for line in output.splitlines() if '[ERROR]' in line]) == 1
     assert 'Traceback' not in output
+
+
+def test_preset_brings_topics_and_parameters_that_arguments_win_over(
+    start_launch: Callable[..., Any], observer: Observer
+) -> None:
+    start_launch(
+        **SMALL, preset='zed', camera='front', right='/own', parameters='{stereo: '
+        '{max_disparity: 64}, output.points_max_range_m: 30, model.name: ldn121}')
+    for topic in ('/front/zed_node/left/color/rect/image', '/own/image',
+                  '/front/zed_node/left/color/rect/camera_info', '/own/camera_info'):
+        observer.wait_for_subscriber(topic)
+    names = ('output.points_max_range_m', 'model.name', 'input.synchronization')
+    assert observer.parameters('/stereo_seg_node', *names) == [30.0, 'ldn_small', 'exact']
 
 
 def test_missing_rviz_ends_the_launch_and_leaves_no_node(
