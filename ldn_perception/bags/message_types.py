@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from ldn_perception.errors import BagError
 
@@ -37,6 +38,25 @@ def has_header(msgtype: str) -> bool:
         return False
     fields = TYPESTORE.fielddefs[msgtype][1]
     return bool(fields) and fields[0][1] == (Nodetype.NAME, HEADER)
+
+
+@cache
+def is_same_in_ros1(msgtype: str, definition: str) -> bool:
+    """Whether a message of ROS 1 has the fields that it has in ROS 2.
+
+    Their names may differ, as those of sensor_msgs/CameraInfo do, and Header has no seq any more.
+
+    Args:
+        msgtype: In the manner of ROS 2, 'sensor_msgs/msg/Image' for instance.
+        definition: Full text of the definition, nested types included, as a ROS 1 bag holds it.
+    """
+    if msgtype not in TYPESTORE.fielddefs:
+        return False
+    return all(
+        name in TYPESTORE.fielddefs and kinds == [kind for _, kind in TYPESTORE.fielddefs[name][1]]
+        for name, (_, fields) in get_types_from_msg(definition, msgtype).items()
+        for kinds in [[kind for field, kind in fields if (name, field) != (HEADER, 'seq')]]
+    )
 
 
 def build_header(stamp_ns: int, frame_id: str) -> Any:

@@ -11,17 +11,20 @@ import struct
 from typing import NamedTuple
 
 import apsw
+from rosbags import rosbag1
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
+from rosbags.typesys import TypesysError
 
-from ldn_perception.bags.message_types import NS_PER_S, has_header
+from ldn_perception.bags.message_types import NS_PER_S, TYPESTORE, has_header, is_same_in_ros1
 from ldn_perception.errors import BagError
 
 _BYTE_ORDER = {b'\x00\x00': '>', b'\x00\x01': '<'}
 # What reading a damaged bag has been seen to raise; the library checks little before it decodes.
 _DAMAGE = (
-    ReaderError, SerdeError, OSError, EOFError, struct.error, apsw.Error, ValueError, TypeError,
-    LookupError, ArithmeticError, AssertionError, MemoryError,
+    ReaderError, rosbag1.ReaderError, SerdeError, TypesysError, OSError, EOFError, struct.error,
+    apsw.Error, ValueError, TypeError, LookupError, ArithmeticError, AssertionError, MemoryError,
 )
 _STAMP_OFFSET = 4
 _STAMP_END = 12
@@ -57,7 +60,11 @@ class RawMessage(NamedTuple):
 
 
 class RawBag:
-    """A bag to play from: a directory with metadata.yaml, or an .mcap or .db3 file.
+    """A bag to play from: a directory with metadata.yaml, or an .mcap, .db3 or ROS 1 .bag file.
+
+    Compressed bags are read too: zstd by message, by file (unpacked to the temporary folder) or
+    in the chunks of an .mcap, lz4 in its chunks, bz2 and lz4 in ROS 1. Messages of ROS 1 come in
+    the bytes of ROS 2; topics whose type ROS 2 does not have with the same fields are left out.
 
     Args:
         path: The bag.
@@ -73,12 +80,22 @@ class RawBag:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with bag_errors(self.path), Reader(self.path) as reader:
-            self.topics = {item.topic: item.msgtype for item in reader.connections}
+        self._is_ros1 = self.path.suffix == '.bag'
+        with bag_errors(self.path), self._open() as reader:
+            readable = self._readable(reader)
+            self.topics = {item.topic: item.msgtype for item in readable}
             self.message_counts = dict.fromkeys(self.topics, 0)
-            for item in reader.connections:
+            for item in readable:
                 self.message_counts[item.topic] += item.msgcount
             self.duration_ns = max(0, reader.duration - 1)
+
+    def _open(self) -> Reader | rosbag1.Reader:
+        return rosbag1.Reader(self.path) if self._is_ros1 else Reader(self.path)
+
+    def _readable(self, reader: Reader | rosbag1.Reader) -> list[Connection]:
+        return [
+            item for item in reader.connections
+            if not self._is_ros1 or is_same_in_ros1(item.msgtype, item.msgdef.data)]
 
     def messages(self, topics: Sequence[str] | None = None) -> Iterator[RawMessage]:
         """Read the messages in the order they were received, one in memory at a time.
@@ -98,12 +115,14 @@ class RawBag:
         return self._read(wanted)
 
     def _read(self, wanted: set[str]) -> Iterator[RawMessage]:
-        with bag_errors(self.path), Reader(self.path) as reader:
-            connections = [item for item in reader.connections if item.topic in wanted]
+        with bag_errors(self.path), self._open() as reader:
+            connections = [item for item in self._readable(reader) if item.topic in wanted]
             if not connections:
                 return
-            for connection, receive_ns, cdr in reader.messages(connections):
-                yield RawMessage(connection.topic, connection.msgtype, receive_ns, cdr)
+            for connection, receive_ns, stored in reader.messages(connections):
+                kind = connection.msgtype
+                cdr = bytes(TYPESTORE.ros1_to_cdr(stored, kind)) if self._is_ros1 else stored
+                yield RawMessage(connection.topic, kind, receive_ns, cdr)
 
 
 @contextmanager
@@ -117,7 +136,8 @@ def bag_errors(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise BagError(
-            f'bag {path}', must_be='a finished ROS 2 bag (a directory, .mcap or .db3)',
+            f'bag {path}',
+            must_be='a finished ROS 2 bag (a directory, .mcap or .db3) or ROS 1 .bag',
             got=str(error).rstrip('.') or type(error).__name__,
             do='check the path, or record it again; `mcap recover` saves an interrupted one',
         ) from error

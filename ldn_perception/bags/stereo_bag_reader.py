@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class StereoBagReader:
     the pairs that wait for a message.
 
     Args:
-        path: Bag directory, .mcap or .db3 file.
+        path: Bag directory, .mcap, .db3 or ROS 1 .bag file.
         topics: Topics of the rig; found by name when not given.
         slop_s: Largest difference between the stamps of a pair [s]; 0 = equal stamps only.
         rectify: The images are raw and are rectified as camera_info says.
@@ -118,18 +118,44 @@ class StereoBagReader:
         Raises:
             BagError: A message is wrong, or the parts of a pair lie too far apart in the bag.
         """
+        return (sample for _, sample in self.numbered())
+
+    def numbered(
+        self, start: int = 0, refuse: Callable[[int, BagError], None] | None = None,
+    ) -> Iterator[tuple[int, StereoSample]]:
+        """Read the pairs with their numbers in the bag, from 0.
+
+        Args:
+            start: Number of the first pair that is wanted; those before it are not decoded.
+            refuse: Is told of a pair with a wrong message, which is left out then; None raises.
+
+        Raises:
+            BagError: A message is wrong, or the parts of a pair lie too far apart in the bag.
+        """
+        for index, parts in self._complete(start):
+            try:
+                sample = self._sample(parts)
+            except BagError as error:
+                if refuse is None:
+                    raise
+                refuse(index, error)
+            else:
+                yield index, sample
+
+    def _complete(self, start: int) -> Iterator[tuple[int, dict[str, RawMessage]]]:
+        """Messages of each pair, by topic, in the order of the pairs."""
         missing = [0] * len(self)
         for index in self._wanted.values():
             missing[index] += 1
         waiting: dict[int, dict[str, RawMessage]] = {}
-        upcoming = 0
+        upcoming = start
         for message in self._bag.messages(self._topics_in_bag()):
             index = self._wanted.get((message.topic, read_stamp(message.cdr)), -1)
             if index < upcoming:
                 continue
             waiting.setdefault(index, {}).setdefault(message.topic, message)
             while upcoming in waiting and len(waiting[upcoming]) == missing[upcoming]:
-                yield self._sample(waiting.pop(upcoming))
+                yield upcoming, waiting.pop(upcoming)
                 upcoming += 1
             if len(waiting) > MAX_WAITING_PAIRS:
                 raise BagError(

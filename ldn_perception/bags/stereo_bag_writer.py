@@ -65,7 +65,7 @@ class StereoBagWriter:
                 'right image', must_be='present in a stereo bag', got='none',
                 do='write frames that hold both images',
             )
-        self._grey = self._grey and _is_grey(frame.left) and _is_grey(frame.right)
+        self._grey = self._grey and is_grey(frame.left) and is_grey(frame.right)
         topics, geometry = self.topics, frame.geometry
         self._put(frame, topics.left_info, CAMERA_INFO, camera_info_fields(geometry, 'left'))
         self._put(frame, topics.right_info, CAMERA_INFO, camera_info_fields(geometry, 'right'))
@@ -108,7 +108,8 @@ class StereoBagWriter:
         self.close()
 
 
-def _is_grey(image: NDArray[np.uint8]) -> bool:
+def is_grey(image: NDArray[np.uint8]) -> bool:
+    """Whether the three channels of a (H, W, 3) uint8 image are equal."""
     red, green, blue = image[..., 0], image[..., 1], image[..., 2]
     return np.array_equal(red, green) and np.array_equal(red, blue)
 

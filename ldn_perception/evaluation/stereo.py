@@ -32,8 +32,8 @@ class StereoScores:
     def __init__(self) -> None:
         self.valid_pixels = 0
         self.matched_pixels = 0
-        self._error_sum_px = 0.0
-        self._d1_outliers = 0
+        self.error_sum_px = 0.0
+        self.d1_outliers = 0
         self._bad = dict.fromkeys(BAD_THRESHOLDS_PX, 0)
 
     def accumulate(
@@ -65,9 +65,9 @@ class StereoScores:
         error_px = np.abs(disparity[matched] - truth_px)
         self.valid_pixels += int(valid.sum())
         self.matched_pixels += int(matched.sum())
-        self._error_sum_px += float(error_px.sum())
+        self.error_sum_px += float(error_px.sum())
         outlier = (error_px > D1_ABSOLUTE_PX) & (error_px > D1_RELATIVE * np.abs(truth_px))
-        self._d1_outliers += int(outlier.sum())
+        self.d1_outliers += int(outlier.sum())
         for threshold_px in BAD_THRESHOLDS_PX:
             self._bad[threshold_px] += int((error_px > threshold_px).sum())
 
@@ -79,17 +79,17 @@ class StereoScores:
     @property
     def end_point_error_px(self) -> float:
         """Mean absolute error over the matched pixels [px]."""
-        return _ratio(self._error_sum_px, self.matched_pixels)
+        return _ratio(self.error_sum_px, self.matched_pixels)
 
     @property
     def d1_all(self) -> float:
         """Part of all valid pixels off by > 3 px and > 5 %, or without an estimate."""
-        return self._over_all(self._d1_outliers)
+        return self._over_all(self.d1_outliers)
 
     @property
     def d1_matched(self) -> float:
         """Part of the matched pixels off by > 3 px and > 5 %."""
-        return _ratio(self._d1_outliers, self.matched_pixels)
+        return _ratio(self.d1_outliers, self.matched_pixels)
 
     def bad_all(self, threshold_px: float) -> float:
         """Part of all valid pixels off by more than 1, 2, 3 or 4 px, or without an estimate.

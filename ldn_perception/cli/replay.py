@@ -1,0 +1,103 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn replay`: bags through the corridor, offline: every pair, scored, and resumable."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ldn_perception.cli.replay_configuration import (
+    Configuration,
+    ReplayRequest,
+    parse_assignments,
+    parse_configurations,
+    replay_configuration,
+)
+from ldn_perception.cli.replay_table import score_table
+from ldn_perception.cli.stop_signals import StopSignals
+from ldn_perception.config import read_parameter_file
+from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.replay.replay_folder import write_json
+from ldn_perception.replay.report_page import write_page
+from ldn_perception.replay.runner import Watcher
+
+_MIN_TABLE_WIDTH = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument(
+        'bags', type=Path, nargs='+', metavar='BAG',
+        help='rosbag2 folder, .mcap, .db3 or ROS 1 .bag; several are replayed one after the other')
+    parser.add_argument(
+        '--output', type=Path, required=True,
+        help='folder for the results; the same command goes on with what is there')
+    parser.add_argument(
+        '--ground-truth', type=Path, metavar='FOLDER',
+        help='images in labels/ labelIds/ semantic/ foreign/ disparity/ disp_occ_0/, named by the '
+        'stamp [ns] or the number of their pair, where the bag has none; with several bags in '
+        'FOLDER/<name of the bag>/')
+    parser.add_argument(
+        '--compare', metavar='MODELS',
+        help='configurations separated by commas, with options: '
+        'ldn121_64_4,ldn121_64_4:stereo.matcher=census')
+    parser.add_argument('--config', type=Path, help='parameter file of the node')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
+        help='any parameter of the node; repeat for more')
+    parser.add_argument('--no-bag', action='store_true', help='write no bag of results')
+    parser.add_argument(
+        '--no-images', action='store_true', help='leave the left images out of that bag')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, score, compare; 0 if every pair has been replayed, 130 if it was stopped."""
+    shared = {
+        **(read_parameter_file(options.config) if options.config is not None else {}),
+        **parse_assignments(options.overrides, '--set')}
+    configurations = parse_configurations(shared, options.compare)
+    request = ReplayRequest(
+        tuple(options.bags), options.ground_truth, not options.no_bag, not options.no_images)
+    for configuration in configurations:
+        request.settings(configuration)  # refuses what cannot work before anything is built
+    keep_freed_memory()
+
+    console = Console()
+    console.width = max(console.width, _MIN_TABLE_WIDTH)
+    with StopSignals() as signals:
+        complete = all(
+            _replay(request, configuration, options.output, console, signals)
+            for configuration in configurations)
+    names = [entry.name for entry in configurations
+             if (options.output / entry.name / 'scores.json').is_file()]
+    write_json(options.output / 'comparison.json', {'configurations': names})
+    scores = {
+        name: json.loads((options.output / name / 'scores.json').read_text()) for name in names}
+    page = write_page(options.output)
+    console.print(score_table(scores))
+    console.print(f'report: {page}   results: {options.output}', soft_wrap=True)
+    if not complete:
+        console.print(f'stopped by {signals.received}; the same command goes on', soft_wrap=True)
+        return 130
+    return 0 if all(entry['pairs']['processed'] for entry in scores.values()) else 1
+
+
+def _replay(
+    request: ReplayRequest, configuration: Configuration, output: Path, console: Console,
+    signals: StopSignals,
+) -> bool:
+    """Replay through one configuration under a progress bar; whether it came to its end."""
+    with Progress(
+        TextColumn('{task.description:32}'), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=console,
+    ) as progress:
+        task = progress.add_task(configuration.name, total=None)
+        watcher = Watcher(
+            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda: bool(signals.received))
+        return replay_configuration(request, configuration, output / configuration.name, watcher)

@@ -1,0 +1,161 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""One configuration of a replay: its name, its options, and running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from typing import Any
+
+import yaml
+
+from ldn_perception.build import Perception, build_perception, find_weights, warm_up
+from ldn_perception.cli.replay_pictures import PairPainter
+from ldn_perception.config import PerceptionConfig
+from ldn_perception.errors import ConfigError
+from ldn_perception.replay.runner import Replay, Watcher
+from ldn_perception.replay.settings import ReplaySettings
+from ldn_perception.taxonomy import TAXONOMIES
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A corridor to replay through.
+
+    Attributes:
+        name: Of it and of its folder.
+        config: Its options.
+    """
+
+    name: str
+    config: PerceptionConfig
+
+
+def parse_configurations(
+    shared: Mapping[str, Any], compare: str | None,
+) -> list[Configuration]:
+    """Read which configurations a command line asks for.
+
+    Args:
+        shared: Value of options by name, for all of them.
+        compare: Models separated by commas, each with options of its own behind colons, as in
+            'ldn121_64_4,ldn121_64_4:stereo.matcher=census'; None for the one of the options.
+
+    Raises:
+        ConfigError: An unknown model or option, a value it cannot have, a configuration that
+            comes twice, or one whose disparity would come from a topic.
+    """
+    if compare is None:
+        config = _checked(PerceptionConfig.from_values(shared))
+        return [Configuration(config.model.name, config)]
+    found: dict[str, Configuration] = {}
+    for text in compare.split(','):
+        model, *own = text.split(':')
+        values = {**shared, 'model.name': model, **parse_assignments(own, '--compare')}
+        name = re.sub(r'[^\w.=:-]', '_', text).strip('.')
+        if name in found:
+            raise ConfigError(
+                '--compare', must_be='different configurations', got=f'{text} twice',
+                do='name each once')
+        found[name] = Configuration(name, _checked(PerceptionConfig.from_values(values)))
+    return list(found.values())
+
+
+def parse_assignments(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """Value of options by name.
+
+    Args:
+        texts: NAME=VALUE each.
+        option: Where they stand, for messages.
+
+    Raises:
+        ConfigError: One is not NAME=VALUE.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not equals:
+            raise ConfigError(
+                option, must_be='NAME=VALUE', got=repr(text),
+                do='write for example stereo.matcher=census')
+        values[name] = yaml.safe_load(value) if value else ''
+    return values
+
+
+def _checked(config: PerceptionConfig) -> PerceptionConfig:
+    if config.stereo.matcher == 'external':
+        raise ConfigError(
+            'stereo.matcher of a replay', must_be='a matcher of pairs', got='external',
+            do='choose sgbm, for example')
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What is replayed, whatever the configuration.
+
+    Attributes:
+        bags: Bags, one after the other.
+        ground_truth: Folder with more ground truth; None for none.
+        writes_bag: Whether results become a bag.
+        writes_images: Whether the left images go into it.
+    """
+
+    bags: tuple[Path, ...]
+    ground_truth: Path | None = None
+    writes_bag: bool = True
+    writes_images: bool = True
+
+    def settings(self, configuration: Configuration) -> ReplaySettings:
+        """What the results of a configuration depend on.
+
+        Raises:
+            ReplayError: There is no bag, or one comes twice or is not there.
+            ModelError: No weights are shipped where they are asked for.
+        """
+        config = configuration.config
+        return ReplaySettings(
+            configuration.name, self.bags, config.to_values(), TAXONOMIES[config.model.taxonomy],
+            find_weights(config.model), self.ground_truth, self.writes_bag, self.writes_images)
+
+
+def replay_configuration(
+    request: ReplayRequest, configuration: Configuration, folder: Path,
+    watcher: Watcher | None = None,
+) -> bool:
+    """Build a configuration and replay through it; it goes on where it was.
+
+    Args:
+        request: What is replayed.
+        configuration: Through what.
+        folder: For the results.
+        watcher: Who looks on.
+
+    Returns:
+        Whether all pairs are done.
+
+    Raises:
+        LdnPerceptionError: See `build_perception` and `Replay.run`.
+    """
+    perception = build_perception(configuration.config)
+    warm_up(perception, configuration.config.stereo)
+    return build_replay(request, configuration, perception).run(folder, watcher)
+
+
+def build_replay(
+    request: ReplayRequest, configuration: Configuration, perception: Perception,
+) -> Replay:
+    """Put a replay together.
+
+    Args:
+        request: What is replayed.
+        configuration: Through what.
+        perception: That, built.
+    """
+    config = configuration.config
+    painter = PairPainter(
+        perception.taxonomy, config.output.overlay_opacity, config.stereo.max_disparity)
+    return Replay(request.settings(configuration), perception.pipeline, painter.draw)

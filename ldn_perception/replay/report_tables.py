@@ -1,0 +1,214 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The scores of a replay as tables and short texts of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from ldn_perception.replay.report_folder import ReplayedConfiguration
+
+_PERCENTILES = (50, 95, 99)
+_BEST = ' class="best"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A number every configuration has, or has not.
+
+    Attributes:
+        text: What it is.
+        value: The number; NaN where there is none.
+        shown: How it is written.
+        best: max or min of a row is the best; None where neither is.
+    """
+
+    text: str
+    value: Callable[[ReplayedConfiguration], float]
+    shown: Callable[[float], str]
+    best: Callable[[Sequence[float]], float] | None = None
+
+
+def percent(share: float) -> str:
+    """Part of 1 as a percentage, with one more digit below 1 %."""
+    return f'{100 * share:.{2 if 0 < share < 0.01 else 1}f} %'
+
+
+def milliseconds(value_ms: float) -> str:
+    """Time with as many digits as it is worth [ms]."""
+    return f'{value_ms:.1f} ms' if value_ms < 100 else f'{value_ms:.0f} ms'
+
+
+def number(value: Any) -> float:
+    """A number of a JSON file; NaN for None and for what is none."""
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _score(*path: str) -> Callable[[ReplayedConfiguration], float]:
+    return lambda configuration: number(configuration.score(*path))
+
+
+def _mean(series: str) -> Callable[[ReplayedConfiguration], float]:
+    return lambda configuration: configuration.frames.mean(series)
+
+
+def total_ms(configuration: ReplayedConfiguration, percentile: float) -> float:
+    """Percentile of the time of all stages of a pair [ms]; NaN without pairs."""
+    seconds = configuration.frames.total_s
+    known = seconds[np.isfinite(seconds)]
+    return 1e3 * float(np.percentile(known, percentile)) if known.size else math.nan
+
+
+def _total(percentile: float) -> Callable[[ReplayedConfiguration], float]:
+    return lambda configuration: total_ms(configuration, percentile)
+
+
+def _whole(value: float) -> str:
+    return f'{value:.0f}'
+
+
+def _dropped(configuration: ReplayedConfiguration) -> float:
+    return sum(counts(configuration).get('dropped', {}).values())
+
+
+_GROUPS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
+    ('Pairs', (
+        _Row('with a result', lambda configuration: len(configuration.frames), _whole),
+        _Row('dropped', _dropped, _whole, min),
+    )),
+    ('Labels', (
+        _Row('mean IoU', _score('segmentation', 'mean_iou'), percent, max),
+        _Row('mean category IoU', _score('segmentation', 'mean_category_iou'), percent, max),
+        _Row('pixel accuracy', _score('segmentation', 'pixel_accuracy'), percent, max),
+    )),
+    ('Out of distribution', (
+        _Row('average precision', _score('ood', 'average_precision'), percent, max),
+        _Row('false positives at 95 % recall', _score('ood', 'fpr95'), percent, min),
+        _Row('foreign mass, mean', _mean('foreign_mass'), percent),
+        _Row('pixels above the threshold, mean', _mean('ood_share'), percent),
+    )),
+    ('Disparity', (
+        _Row('D1, all ground truth', _score('disparity', 'd1_all'), percent, min),
+        _Row('pixels with a disparity, mean', _mean('disparity_density'), percent),
+    )),
+    ('Time of a pair', tuple(
+        _Row(f'all stages, p{percentile}', _total(percentile), milliseconds, min)
+        for percentile in _PERCENTILES
+    )),
+)
+
+
+def counts(configuration: ReplayedConfiguration) -> dict[str, Any]:
+    """Numbers of pairs: pairs, processed, dropped by reason, unpaired_images."""
+    return dict(configuration.replay.get('counts') or {})
+
+
+def comparison_table(configurations: Sequence[ReplayedConfiguration]) -> str:
+    """All scores, a column for each configuration; rows nobody has a number for are left out."""
+    heads = ''.join(f'<th scope="col">{escape(entry.name)}</th>' for entry in configurations)
+    parts = [f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>']
+    for group, rows in _GROUPS:
+        cells = [(row, [row.value(entry) for entry in configurations]) for row in rows]
+        cells = [(row, values) for row, values in cells if not all(map(math.isnan, values))]
+        if not cells:
+            continue
+        parts.append(
+            f'<tr class="group"><th colspan="{len(configurations) + 1}" scope="colgroup">'
+            f'{group}</th></tr>')
+        parts += [_table_row(row, values) for row, values in cells]
+    return ''.join([*parts, '</tbody></table></div>'])
+
+
+def _table_row(row: _Row, values: list[float]) -> str:
+    known = [value for value in values if not math.isnan(value)]
+    differ = len({row.shown(value) for value in known}) > 1
+    best = row.shown(row.best(known)) if row.best and differ else None
+    cells = ''.join(
+        '<td class="none">none</td>' if math.isnan(value)
+        else f'<td{_BEST if row.shown(value) == best else ""}>{row.shown(value)}</td>'
+        for value in values)
+    return f'<tr><th scope="row">{row.text}</th>{cells}</tr>'
+
+
+def stage_table(configuration: ReplayedConfiguration) -> str:
+    """Percentiles of every stage, and its part of all the time the replay took."""
+    timed = configuration.frames.seconds
+    sums = configuration.replay.get('seconds') or {
+        stage: float(np.nansum(seconds)) for stage, seconds in timed.items()}
+    whole_s = sum(sums.values())
+    heads = ''.join(
+        f'<th scope="col">{text}</th>'
+        for text in ('', *(f'p{percentile}' for percentile in _PERCENTILES), 'part of the time'))
+    rows = []
+    for stage in dict.fromkeys((*timed, *sums)):
+        if stage in timed:
+            known = timed[stage][np.isfinite(timed[stage])]
+            cells = ''.join(
+                f'<td>{milliseconds(1e3 * float(np.percentile(known, percentile)))}</td>'
+                for percentile in _PERCENTILES)
+        else:
+            cells = '<td class="none">not per pair</td>' * len(_PERCENTILES)
+        part = percent(sums[stage] / whole_s) if whole_s and stage in sums else 'none'
+        rows.append(
+            f'<tr><th scope="row">{escape(stage)}</th>{cells}<td>{part}</td></tr>')
+    return (f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>'
+            f'{"".join(rows)}</tbody></table></div>')
+
+
+def tiles(configuration: ReplayedConfiguration) -> str:
+    """The numbers to look at first, as far as there are any."""
+    found = [
+        ('pairs', f'{len(configuration.frames)}'),
+        ('mean IoU', _known(number(configuration.score('segmentation', 'mean_iou')), percent)),
+        ('OOD average precision',
+         _known(number(configuration.score('ood', 'average_precision')), percent)),
+        ('disparity D1', _known(number(configuration.score('disparity', 'd1_all')), percent)),
+        ('mean foreign mass', _known(configuration.frames.mean('foreign_mass'), percent)),
+        ('a pair, median', _known(total_ms(configuration, 50), milliseconds)),
+    ]
+    items = ''.join(
+        f'<li><b>{value}</b><span>{text}</span></li>' for text, value in found if value)
+    return f'<ul class="tiles">{items}</ul>'
+
+
+def _known(value: float, shown: Callable[[float], str]) -> str:
+    return '' if math.isnan(value) else shown(value)
+
+
+def settings_table(configuration: ReplayedConfiguration) -> str:
+    """Everything replay.json says, folded away."""
+    replay = {key: value for key, value in configuration.replay.items() if key != 'taxonomy'}
+    rows = ''.join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
+        for name, text in _flat(replay))
+    return (f'<details><summary>Everything that was set</summary><div class="scroll">'
+            f'<table class="settings"><tbody>{rows}</tbody></table></div></details>')
+
+
+def _flat(values: dict[str, Any], prefix: str = '') -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f'{prefix}{name}: ')
+        elif isinstance(value, list):
+            rows.append((prefix + name, ', '.join(map(str, value))))
+        else:
+            rows.append((prefix + name, value if isinstance(value, str) else json.dumps(value)))
+    return rows
+
+
+def legend(configuration: ReplayedConfiguration) -> str:
+    """Classes of the network in their colours, foreign ones named as such."""
+    items = ''.join(
+        f'<li><span class="swatch" style="background:rgb({",".join(map(str, entry["color"]))})">'
+        f'</span>{escape(entry["name"])}'
+        f'{" (foreign)" if entry.get("domain") == "foreign" else ""}</li>'
+        for entry in configuration.classes)
+    return f'<ul class="classes">{items}</ul>' if items else ''
