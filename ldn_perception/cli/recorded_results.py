@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,20 @@ class RecordedResult:
     images: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def read_results(path: Path) -> Iterator[RecordedResult]:
+def read_results(
+    path: Path, topics: Sequence[str] | None = None,
+) -> Iterator[RecordedResult]:
     """Results in the order they were published.
 
     Args:
-        path: Bag of the recorder.
+        path: Bag of the recorder, or another one.
+        topics: Topics of the results; None where the bag holds them and diagnostics only.
 
     Raises:
         BagError: The bag cannot be read.
     """
     result: RecordedResult | None = None
-    for message in RawBag(path).messages():
+    for message in RawBag(path).messages(topics):
         if message.topic == '/diagnostics':
             continue
         stamp = read_stamp(message.cdr)
