@@ -35,6 +35,9 @@ MODEL_NAMES = (
 NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
 """Numbers of paths that semi-global matchers have, the fewest first; others have no paths."""
 
+MAX_GRID_CELLS = 4_000_000
+"""Cells of the largest grid of free road that is built."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -236,6 +239,55 @@ class OutputConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeRoadConfig:
+    """Where the road is free, and the grid of it."""
+
+    max_range_m: float = option_field(
+        40.0, 'Farther pixels are not free; the grid ends there.', unit='m', minimum=1.0,
+        maximum=200.0, live=True)
+    camera_height_m: float = option_field(
+        0.0, 'Height of the left camera above the road; 0 is unknown: no test of heights, no '
+        'grid.', unit='m', minimum=0.0, maximum=20.0)
+    camera_pitch_deg: float = option_field(
+        0.0, 'How far the cameras look down.', unit='deg', minimum=-60.0, maximum=60.0, live=True)
+    camera_roll_deg: float = option_field(
+        0.0, 'How far the cameras lean to the right.', unit='deg', minimum=-60.0, maximum=60.0,
+        live=True)
+    level_frame: str = option_field(
+        '', 'Frame on the road with z up, base_footprint for example: TF tells how the left '
+        'camera stands in it, instead of the three parameters above.')
+    ground_tolerance_m: float = option_field(
+        0.2, 'Points farther above or below the road are not on it; grows with their depth by '
+        'ground_slope_percent.', unit='m', minimum=0.01, maximum=2.0, live=True)
+    ground_slope_percent: float = option_field(
+        2.5, 'Slope of the road and error of the pitch that are allowed for.', unit='%',
+        minimum=0.0, maximum=50.0, live=True)
+    max_obstacle_height_m: float = option_field(
+        3.0, 'Higher points are not in the way.', unit='m', minimum=0.1, maximum=20.0, live=True)
+    grid_resolution_m: float = option_field(
+        0.2, 'Side of a cell of the grid.', unit='m', minimum=0.02, maximum=5.0, live=True)
+    grid_width_m: float = option_field(
+        20.0, 'Width of the grid, half of it on either side.', unit='m', minimum=1.0,
+        maximum=200.0, live=True)
+    grid_min_pixels: int = option_field(
+        2, 'Pixels that make a cell free or occupied.', unit='px', minimum=1, maximum=1000,
+        live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OodAlarmConfig:
+    """When the whole image is out of domain; its foreign mass is the share of masked pixels."""
+
+    raise_above: float = option_field(
+        0.5, 'Foreign mass, averaged over time, above which /diagnostics warns; 1 turns the '
+        'alarm off.', minimum=0.0, maximum=1.0, live=True)
+    clear_below: float = option_field(
+        0.35, 'Foreign mass below which the warning ends.', minimum=0.0, maximum=1.0, live=True)
+    time_constant_s: float = option_field(
+        2.0, 'Time constant of the average.', unit='s', minimum=0.05, maximum=600.0, live=True)
+
+
+@dataclass(frozen=True, slots=True)
 class MonitoringConfig:
     """How the node tells how it is."""
 
@@ -261,6 +313,8 @@ class PerceptionConfig:
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    free_road: FreeRoadConfig = field(default_factory=FreeRoadConfig)
+    ood_alarm: OodAlarmConfig = field(default_factory=OodAlarmConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def __post_init__(self) -> None:
@@ -284,6 +338,19 @@ class PerceptionConfig:
                 'stereo.num_paths',
                 must_be=f'0, {" or ".join(map(str, paths))} for the {stereo.matcher} matcher',
                 got=stereo.num_paths, do='choose one of them')
+        road = self.free_road
+        num_cells = road.max_range_m * road.grid_width_m / road.grid_resolution_m ** 2
+        if num_cells > MAX_GRID_CELLS:
+            raise ConfigError(
+                'free_road.grid_resolution_m',
+                must_be=f'so that the grid has at most {MAX_GRID_CELLS} cells',
+                got=f'{road.grid_resolution_m:g}, {num_cells:.0f} cells',
+                do='take larger cells, a shorter range or a narrower grid')
+        if self.ood_alarm.clear_below > self.ood_alarm.raise_above:
+            raise ConfigError(
+                'ood_alarm.clear_below',
+                must_be=f'<= ood_alarm.raise_above ({self.ood_alarm.raise_above:g})',
+                got=self.ood_alarm.clear_below, do='lower it, or raise the other')
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> PerceptionConfig:
@@ -362,12 +429,13 @@ def read_parameter_file(path: Path) -> dict[str, Any]:
             f'parameter file {path}', must_be='node name: ros__parameters: values',
             got='something else', do='start from config/stereo_seg.yaml',
         ) from None
-    return dict(_flatten(parameters, ''))
+    return dict(flatten(parameters))
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield values of a nested mapping by dotted name."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f'{prefix}{key}.')
+            yield from flatten(value, f'{prefix}{key}.')
         else:
             yield prefix + key, value

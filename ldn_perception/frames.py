@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 import enum
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -258,3 +258,41 @@ class PerceptionResult:
     segmentation: Segmentation
     disparity: DisparityMap | None
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundGrid:
+    """What is known of the ground around a camera, cell by cell.
+
+    Attributes:
+        cells: (across, ahead) int8: FREE, OCCUPIED or UNKNOWN. The first index runs to the left,
+            the second one forward; cell (0, 0) is the rightmost one beside the camera.
+        resolution_m: Side of a cell, > 0.
+        x_m: Outer corner of cell (0, 0) in the level frame.
+        y_m: Outer corner of cell (0, 0) in the level frame.
+        yaw_rad: Direction of the second index in the level frame; 0 is along x, to the left is
+            positive.
+
+    Raises:
+        FrameError: The cells are not a two-dimensional int8 array, or have no size.
+    """
+
+    FREE: ClassVar[int] = 0
+    OCCUPIED: ClassVar[int] = 100
+    UNKNOWN: ClassVar[int] = -1
+
+    cells: NDArray[np.int8]
+    resolution_m: float
+    x_m: float
+    y_m: float
+    yaw_rad: float
+
+    def __post_init__(self) -> None:
+        if self.cells.ndim != 2 or self.cells.dtype != np.int8:
+            raise FrameError(
+                'cells of a grid', must_be='(across, ahead) int8',
+                got=f'{self.cells.shape} {self.cells.dtype}', do='fix what built the grid')
+        if not self.resolution_m > 0:
+            raise FrameError(
+                'resolution of a grid', must_be='> 0 m', got=self.resolution_m,
+                do='fix what built the grid')

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 import torch
 
 from ldn_perception.errors import MessageError
-from ldn_perception.frames import CameraGeometry, DisparityMap, Segmentation, StereoFrame
+from ldn_perception.frames import (
+    CameraGeometry,
+    DisparityMap,
+    GroundGrid,
+    Segmentation,
+    StereoFrame,
+)
 from ldn_perception.rectification.camera_calibration import CameraCalibration, PinholeCamera
 from ldn_perception.rectification.rectifier import Rectifier
 
@@ -174,7 +180,7 @@ def geometry_from_messages(left: Any, right: Any) -> CameraGeometry:
         _check_projection(info, side)
     baseline = _checked_baseline(left, right)
     left_camera, right_camera = _rectified_camera(left), _rectified_camera(right)
-    width, height = _image_size(left)
+    width, height = image_size(left)
     _check_alignment(left_camera, right_camera, width, height)
     return CameraGeometry(
         width=width,
@@ -198,7 +204,7 @@ def calibration_from_message(info: Any, side: str) -> CameraCalibration:
     Raises:
         CalibrationError: Images cannot be rectified with it.
     """
-    width, height = _image_size(info)
+    width, height = image_size(info)
     return CameraCalibration(
         side=side,
         width=width,
@@ -275,8 +281,8 @@ def _check_alignment(
         )
 
 
-def _image_size(info: Any) -> tuple[int, int]:
-    """Width and height of the images a camera sends [px]."""
+def image_size(info: Any) -> tuple[int, int]:
+    """Width and height of the images a camera with this sensor_msgs/CameraInfo sends [px]."""
     return (
         int(info.roi.width or info.width) // max(1, info.binning_x),
         int(info.roi.height or info.height) // max(1, info.binning_y),
@@ -511,4 +517,25 @@ def point_cloud_fields(
         'row_step': POINT_TYPE.itemsize * width,
         'data': points.view(np.uint8).reshape(-1),
         'is_dense': False,
+    }
+
+
+def occupancy_grid_fields(grid: GroundGrid) -> Fields:
+    """Fields of a nav_msgs/OccupancyGrid in the level frame."""
+    across, ahead = grid.cells.shape
+    return {
+        'info': {
+            'map_load_time': {'sec': 0, 'nanosec': 0},
+            'resolution': grid.resolution_m,
+            'width': ahead,
+            'height': across,
+            'origin': {
+                'position': {'x': grid.x_m, 'y': grid.y_m, 'z': 0.0},
+                'orientation': {
+                    'x': 0.0, 'y': 0.0, 'z': math.sin(grid.yaw_rad / 2),
+                    'w': math.cos(grid.yaw_rad / 2),
+                },
+            },
+        },
+        'data': np.ascontiguousarray(grid.cells).reshape(-1),
     }

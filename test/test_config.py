@@ -52,6 +52,11 @@ def test_an_int_serves_for_a_float():
      r'stereo.num_paths must be 0, 3 or 5 or 8 for the sgbm matcher, got 4: choose one of them'),
     ({'stereo.num_paths': 3, 'stereo.matcher': 'census'},
      r'stereo.num_paths must be 0, 4 or 8 for the census matcher, got 3'),
+    ({'free_road.grid_resolution_m': 0.02, 'free_road.max_range_m': 100.0},
+     r'free_road.grid_resolution_m must be so that the grid has at most 4000000 cells, got 0.02, '
+     r'5000000 cells: take larger cells'),
+    ({'ood_alarm.raise_above': 0.2},
+     r'ood_alarm.clear_below must be <= ood_alarm.raise_above \(0.2\), got 0.35: lower it'),
 ])
 def test_a_wrong_value_is_refused_with_its_reason(values, text):
     with pytest.raises(ConfigError, match=text):

@@ -8,7 +8,7 @@ from stereo_frames import geometry, shifted_frame
 import torch
 
 from ldn_perception.errors import FrameError
-from ldn_perception.frames import DisparityMap, Segmentation, StereoFrame
+from ldn_perception.frames import DisparityMap, GroundGrid, Segmentation, StereoFrame
 
 
 def test_depth_is_focal_length_times_baseline_over_disparity():
@@ -78,3 +78,14 @@ def test_a_frame_may_come_with_disparity_instead_of_a_right_image():
 def test_segmentation_parts_have_one_shape():
     with pytest.raises(FrameError, match=r'segmentation ood_mask must be \(2, 3\) bool, got'):
         Segmentation('cityscapes', np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(('cells', 'resolution', 'text'), [
+    (np.zeros((2, 3), np.uint8), 0.2,
+     r'cells of a grid must be \(across, ahead\) int8, got \(2, 3\) uint8'),
+    (np.zeros(3, np.int8), 0.2, r'cells of a grid must be .*, got \(3,\) int8: fix what built'),
+    (np.zeros((2, 3), np.int8), 0.0, r'resolution of a grid must be > 0 m, got 0.0: fix what'),
+])
+def test_a_grid_that_is_none_is_refused(cells, resolution, text):
+    with pytest.raises(FrameError, match=text):
+        GroundGrid(cells, resolution, 0.0, 0.0, 0.0)

@@ -11,7 +11,7 @@ from stereo_frames import geometry, header, image_message, info_message, namespa
 import torch
 
 from ldn_perception.errors import FrameError, MessageError
-from ldn_perception.frames import DisparityMap, Segmentation
+from ldn_perception.frames import DisparityMap, GroundGrid, Segmentation
 from ldn_perception.messages import (
     ENCODINGS,
     POINT_TYPE,
@@ -22,6 +22,7 @@ from ldn_perception.messages import (
     geometry_from_messages,
     image_fields,
     image_from_message,
+    occupancy_grid_fields,
     point_cloud_fields,
     stamp_ns,
 )
@@ -420,6 +421,20 @@ def test_image_fields_describe_the_bytes():
     fields = image_fields(pixels[:, ::2], '32FC1')
     assert (fields['height'], fields['width'], fields['step']) == (4, 3, 12)
     np.testing.assert_array_equal(fields['data'].view(np.float32).reshape(4, 3), pixels[:, ::2])
+
+
+def test_a_grid_is_told_row_by_row_from_its_rightmost_corner():
+    cells = np.array([[0, 100, -1], [-1, 0, 0]], np.int8)  # (across, ahead)
+    grid = GroundGrid(cells, resolution_m=0.5, x_m=2.0, y_m=-1.0, yaw_rad=math.pi / 2)
+    fields = occupancy_grid_fields(grid)
+    info = fields['info']
+    assert (info['width'], info['height'], info['resolution']) == (3, 2, 0.5)
+    # the definition of nav_msgs/OccupancyGrid: row-major, width along x, starting with (0, 0)
+    assert fields['data'].tolist() == [0, 100, -1, -1, 0, 0]
+    assert info['origin']['position'] == {'x': 2.0, 'y': -1.0, 'z': 0.0}
+    turn = info['origin']['orientation']
+    assert (turn['x'], turn['y']) == (0, 0)
+    assert (turn['z'], turn['w']) == pytest.approx((math.sqrt(0.5), math.sqrt(0.5)))
 
 
 def test_a_stamp_is_counted_in_nanoseconds():

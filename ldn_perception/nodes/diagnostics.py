@@ -7,6 +7,7 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from ldn_perception.domain_alarm import DomainAlarm, describe_alarm
 from ldn_perception.nodes.epipolar_watch import PairCheck
 from ldn_perception.nodes.statistics import Snapshot
 
@@ -18,12 +19,16 @@ class Diagnostics:
         node: Owner of the publisher.
         facts: What does not change: model, device and the like.
         is_trained: Whether the network has weights.
+        alarm: Watches for images that are foreign as a whole.
     """
 
-    def __init__(self, node: Node, facts: dict[str, str], is_trained: bool) -> None:
+    def __init__(
+        self, node: Node, facts: dict[str, str], is_trained: bool, alarm: DomainAlarm,
+    ) -> None:
         self._node = node
         self._facts = facts
         self._is_trained = is_trained
+        self._alarm = alarm
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     def close(self) -> None:
@@ -47,7 +52,8 @@ class Diagnostics:
             message='running' if snapshot.processed else 'waiting for the first pair',
         )
         untrained = '' if self._is_trained else 'UNTRAINED: random weights, labels mean nothing'
-        warnings = [text for text in (untrained, pair.warning) if text]
+        out_of_domain = describe_alarm(self._alarm.state, self._alarm.rule)
+        warnings = [text for text in (untrained, out_of_domain, pair.warning) if text]
         if warnings:
             status.level = DiagnosticStatus.WARN
             status.message = '; '.join(warnings)
@@ -56,11 +62,23 @@ class Diagnostics:
             status.message = complaint
         status.values = [
             KeyValue(key=key, value=value)
-            for key, value in {**self._facts, **pair.values, **_counts(snapshot)}.items()
+            for key, value in {
+                **self._facts, **pair.values, **_counts(snapshot), **_foreign(self._alarm),
+            }.items()
         ]
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+
+def _foreign(alarm: DomainAlarm) -> dict[str, str]:
+    if alarm.rule.is_off:
+        return {'foreign.alarm': 'off'}
+    state = alarm.state
+    return {
+        'foreign.mass': f'{state.mass:.3f}',
+        'foreign.alarm': 'cleared' if state.raised_s is None else f'raised {state.raised_s:.1f} s',
+    }
 
 
 def _counts(snapshot: Snapshot) -> dict[str, str]:

@@ -12,6 +12,8 @@ from sensor_msgs.msg import PointField
 
 from ldn_perception.messages import Fields
 
+_TYPE_CODES = {np.dtype(np.uint8): 'B', np.dtype(np.int8): 'b'}
+
 
 def fill(message: Any, fields: Fields) -> Any:
     """Set the fields of a message and return it.
@@ -22,9 +24,9 @@ def fill(message: Any, fields: Fields) -> Any:
     for name, value in fields.items():
         if isinstance(value, dict):
             fill(getattr(message, name), value)
-        elif isinstance(value, np.ndarray) and value.dtype == np.uint8:
-            data = array.array('B')
-            data.frombytes(memoryview(value))
+        elif isinstance(value, np.ndarray) and value.dtype in _TYPE_CODES:
+            data = array.array(_TYPE_CODES[value.dtype])
+            data.frombytes(memoryview(value).cast('B'))
             setattr(message, name, data)
         elif isinstance(value, list):
             setattr(message, name, [fill(PointField(), entry) for entry in value])

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
+from nav_msgs.msg import OccupancyGrid
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -19,7 +21,14 @@ from stereo_msgs.msg import DisparityImage
 from ldn_perception.build import Perception
 from ldn_perception.config import OutputConfig
 from ldn_perception.frames import DisparityMap, PerceptionResult, Quantity
-from ldn_perception.messages import Fields, disparity_fields, image_fields, point_cloud_fields
+from ldn_perception.messages import (
+    Fields,
+    disparity_fields,
+    image_fields,
+    occupancy_grid_fields,
+    point_cloud_fields,
+)
+from ldn_perception.nodes.free_road_view import FreeRoadView
 from ldn_perception.nodes.message_filling import fill
 from ldn_perception.pictures import color_labels, color_switches, overlay
 from ldn_perception.pipeline import pixels_per_metre
@@ -31,16 +40,22 @@ class _Style:
 
     perception: Perception
     config: OutputConfig
+    free_road: FreeRoadView | None
+
+
+def _left_frame(result: PerceptionResult, style: _Style) -> str:
+    return result.frame.frame_id
 
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """A topic and how a result becomes its message."""
+    """A topic and how a result becomes its message; None where this result has none."""
 
     topic: str
     message_type: type
     needs: Quantity
-    fields: Callable[[PerceptionResult, _Style], Fields]
+    fields: Callable[[PerceptionResult, _Style], Fields | None]
+    frame_id: Callable[[PerceptionResult, _Style], str] = _left_frame
 
 
 def _labels(result: PerceptionResult, style: _Style) -> Fields:
@@ -50,6 +65,10 @@ def _labels(result: PerceptionResult, style: _Style) -> Fields:
 def _ood_mask(result: PerceptionResult, style: _Style) -> Fields:
     mask = result.segmentation.ood_mask
     assert mask is not None
+    return _mask_fields(mask)
+
+
+def _mask_fields(mask: NDArray[np.bool_]) -> Fields:
     return image_fields(mask.view(np.uint8) * np.uint8(255), 'mono8')
 
 
@@ -103,6 +122,23 @@ def _scale_switches(result: PerceptionResult, style: _Style) -> Fields:
     return image_fields(color_switches(levels.cpu().numpy()), 'rgb8')
 
 
+def _free_road(result: PerceptionResult, style: _Style) -> Fields | None:
+    assert style.free_road is not None
+    mask = style.free_road.mask(result)
+    return None if mask is None else _mask_fields(mask)
+
+
+def _free_road_grid(result: PerceptionResult, style: _Style) -> Fields | None:
+    assert style.free_road is not None
+    grid = style.free_road.grid(result)
+    return None if grid is None else occupancy_grid_fields(grid)
+
+
+def _level_frame(result: PerceptionResult, style: _Style) -> str:
+    assert style.free_road is not None
+    return style.free_road.grid_frame(result)
+
+
 def _disparity_of(result: PerceptionResult) -> DisparityMap:
     assert result.disparity is not None
     return result.disparity
@@ -129,6 +165,15 @@ DISPARITY_CONFIDENCE = _Output(
     '~/disparity_confidence', Image, Quantity.DISPARITY, _disparity_confidence)
 """Result topic of matchers that know how sure they are."""
 
+FREE_ROAD = _Output(
+    '~/free_road', Image, Quantity.DISPARITY | Quantity.OOD_MASK, _free_road)
+"""Result topic of networks that know the road."""
+
+FREE_ROAD_GRID = _Output(
+    '~/free_road_grid', OccupancyGrid, Quantity.DISPARITY | Quantity.OOD_MASK, _free_road_grid,
+    _level_frame)
+"""Result topic of such networks where it is known how the camera stands."""
+
 
 class Outputs:
     """Publishes results.
@@ -137,13 +182,16 @@ class Outputs:
         node: Owner of the publishers.
         config: QoS and looks; replace the attribute to change the looks of a running node.
         perception: The corridor the results come from.
+        free_road: Finds the free road; None where the network does not know roads.
     """
 
     def __init__(
         self, node: LifecycleNode, config: OutputConfig, perception: Perception,
+        free_road: FreeRoadView | None,
     ) -> None:
         self._node = node
         self._perception = perception
+        self._free_road = free_road
         self.config = config
         qos = QoSProfile(
             depth=config.queue_depth,
@@ -155,7 +203,9 @@ class Outputs:
             for output in (
                 *OUTPUTS,
                 *((SCALE_SWITCHES,) if perception.switch_levels is not None else ()),
-                *((DISPARITY_CONFIDENCE,) if perception.gives_disparity_confidence else ()))
+                *((DISPARITY_CONFIDENCE,) if perception.gives_disparity_confidence else ()),
+                *((FREE_ROAD,) if free_road is not None else ()),
+                *((FREE_ROAD_GRID,) if free_road is not None and free_road.has_grid else ()))
         }
 
     def close(self) -> None:
@@ -170,15 +220,17 @@ class Outputs:
             if publisher.get_subscription_count())
 
     def publish(self, result: PerceptionResult, wanted: tuple[_Output, ...]) -> None:
-        """Publish a result on the wanted topics, with the header of its left image."""
-        frame = result.frame
-        seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)
-        header = Header(
-            stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.frame_id)
-        style = _Style(self._perception, self.config)
+        """Publish a result on the wanted topics, with the stamp of its left image."""
+        seconds, nanoseconds = divmod(result.frame.stamp_ns, 1_000_000_000)
+        stamp = Time(sec=seconds, nanosec=nanoseconds)
+        style = _Style(self._perception, self.config, self._free_road)
         for output in wanted:
-            message = fill(output.message_type(), output.fields(result, style))
-            message.header = header
+            fields = output.fields(result, style)
+            if fields is None:
+                continue
+            message = fill(output.message_type(), fields)
+            message.header = header = Header(
+                stamp=stamp, frame_id=output.frame_id(result, style))
             if isinstance(message, DisparityImage):
                 message.image.header = header
             self._publishers[output].publish(message)

@@ -14,17 +14,23 @@ from ldn_perception.config import Option, PerceptionConfig, Value, options
 from ldn_perception.errors import ConfigError
 
 
-def declare_options(node: Node) -> list[ConfigError]:
-    """Declare every option with its description and range.
+def declare_options(
+    node: Node, wanted: Iterable[Option] | None = None,
+) -> list[ConfigError]:
+    """Declare options with their descriptions and ranges.
 
     A launch file's wrong value must not kill the process while it is being constructed, with
     nobody told why: it is left at the default here and its error returned.
+
+    Args:
+        node: Owner of the parameters.
+        wanted: The options; None for all of the perception.
 
     Returns:
         What was wrong with the given values, for the configure transition to fail with.
     """
     errors = []
-    for option in options():
+    for option in options() if wanted is None else wanted:
         given = node.declare_parameter(
             option.name, option.default, ParameterDescriptor(dynamic_typing=True)).value
         node.undeclare_parameter(option.name)

@@ -9,8 +9,11 @@ import logging
 import threading
 import time
 
+import numpy as np
+
+from ldn_perception.domain_alarm import DomainAlarm, describe_alarm
 from ldn_perception.errors import LdnPerceptionError
-from ldn_perception.frames import StereoFrame
+from ldn_perception.frames import PerceptionResult, Quantity, StereoFrame
 from ldn_perception.nodes.latest_slot import LatestSlot
 from ldn_perception.nodes.outputs import Outputs, quantities
 from ldn_perception.nodes.statistics import Statistics
@@ -31,17 +34,19 @@ class PerceptionWorker:
         now_ns: The node's clock [ns].
         on_frame: Called on the worker's thread with each pair whose results are out; only hands
             over.
+        alarm: Told the foreign mass of every pair, unless it is off.
     """
 
     def __init__(
         self, pipeline: StereoSegmentationPipeline, outputs: Outputs, statistics: Statistics,
-        now_ns: Callable[[], int], on_frame: Callable[[StereoFrame], None],
+        now_ns: Callable[[], int], on_frame: Callable[[StereoFrame], None], alarm: DomainAlarm,
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
         self._statistics = statistics
         self._now_ns = now_ns
         self._on_frame = on_frame
+        self._alarm = alarm
         self._slot: LatestSlot[StereoMessages] = LatestSlot()
         self._stopping = threading.Event()
         self._last_warning: dict[str, float] = {}
@@ -101,7 +106,10 @@ class PerceptionWorker:
         started = time.perf_counter()
         frame: StereoFrame = pair.to_frame()
         decoded = time.perf_counter()
-        result = self._pipeline.process(frame, quantities(wanted))
+        needed = quantities(wanted)
+        if not self._alarm.rule.is_off:
+            needed |= Quantity.OOD_MASK
+        result = self._pipeline.process(frame, needed)
         processed = time.perf_counter()
         self._outputs.publish(result, wanted)
         published = time.perf_counter()
@@ -113,4 +121,16 @@ class PerceptionWorker:
             **result.seconds,
             'messages_out': published - processed,
         })
+        self._watch_domain(result)
         self._on_frame(frame)
+
+    def _watch_domain(self, result: PerceptionResult) -> None:
+        alarm, mask = self._alarm, result.segmentation.ood_mask
+        if alarm.rule.is_off or mask is None:
+            return
+        was_raised = alarm.state.raised_s is not None
+        state = alarm.update(result.frame.stamp_ns, np.count_nonzero(mask) / mask.size)
+        if state.raised_s is not None and not was_raised:
+            self._logger.warning('%s', describe_alarm(state, alarm.rule))
+        elif was_raised and state.raised_s is None:
+            self._logger.info('in domain again: foreign mass %.2f', state.mass)

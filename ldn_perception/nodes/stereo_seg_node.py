@@ -22,12 +22,20 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
-from ldn_perception.build import Perception, build_perception, build_rule, warm_up
+from ldn_perception.build import (
+    Perception,
+    build_alarm_rule,
+    build_perception,
+    build_rule,
+    warm_up,
+)
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.domain_alarm import DomainAlarm
+from ldn_perception.errors import LdnPerceptionError, TaxonomyError
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.nodes.diagnostics import Diagnostics
 from ldn_perception.nodes.epipolar_watch import EpipolarWatch, PairCheck
+from ldn_perception.nodes.free_road_view import FreeRoadView
 from ldn_perception.nodes.label_info import publish_label_info
 from ldn_perception.nodes.outputs import Outputs
 from ldn_perception.nodes.parameters import (
@@ -76,6 +84,8 @@ class StereoSegNode(LifecycleNode):
         self._config = PerceptionConfig()
         self._perception: Perception | None = None
         self._outputs: Outputs | None = None
+        self._free_road: FreeRoadView | None = None
+        self._alarm = DomainAlarm(build_alarm_rule(self._config.ood_alarm))
         self._statistics = Statistics()
         self._worker: PerceptionWorker | None = None
         self._input: StereoInput | None = None
@@ -104,12 +114,20 @@ class StereoSegNode(LifecycleNode):
             # with more teams than cores every layer of the worker's network waits twice as long.
             with ThreadPoolExecutor(1) as builder:
                 self._perception = builder.submit(_build, self._config).result()
+            self._free_road = self._build_free_road(self._perception)
         except LdnPerceptionError as error:
             self._perception = None
             self.get_logger().error(f'cannot configure: {error}')
             return TransitionCallbackReturn.FAILURE
         self._offer(self._perception)
         return TransitionCallbackReturn.SUCCESS
+
+    def _build_free_road(self, perception: Perception) -> FreeRoadView | None:
+        try:
+            return FreeRoadView(self, self._config.free_road, perception.taxonomy)
+        except TaxonomyError as error:
+            self.get_logger().warning(f'no free road is published: {error}')
+            return None
 
     def _offer(self, perception: Perception) -> None:
         config = self._config
@@ -124,14 +142,15 @@ class StereoSegNode(LifecycleNode):
                 f'segmentation.ood_threshold is {used:g}, the weights were calibrated for '
                 f'{calibrated:g}')
         self._statistics = Statistics()
-        self._outputs = Outputs(self, config.output, perception)
+        self._outputs = Outputs(self, config.output, perception, self._free_road)
+        self._alarm = DomainAlarm(build_alarm_rule(config.ood_alarm))
         self._diagnostics = Diagnostics(self, {
             'model': config.model.name,
             'weights': weights,
             'taxonomy': config.model.taxonomy,
             'device': str(perception.device),
             'matcher': config.stereo.matcher,
-        }, perception.is_trained)
+        }, perception.is_trained, self._alarm)
         self._label_info = publish_label_info(self, perception.taxonomy, used)
         self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
         self._enabled = True
@@ -151,7 +170,7 @@ class StereoSegNode(LifecycleNode):
         self._watch = EpipolarWatch(self._config.input.rectify)
         self._worker = PerceptionWorker(
             self._perception.pipeline, self._outputs, self._statistics,
-            lambda: self.get_clock().now().nanoseconds, self._watch.offer)
+            lambda: self.get_clock().now().nanoseconds, self._watch.offer, self._alarm)
         self._worker.enabled = self._enabled
         self._worker.start()
         self._input = StereoInput(
@@ -172,6 +191,9 @@ class StereoSegNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
+        if self._free_road is not None:
+            self._free_road.close()
+            self._free_road = None
         self._diagnostics.close()
         self.destroy_service(self._enable)
         self.destroy_timer(self._timer)
@@ -226,6 +248,9 @@ class StereoSegNode(LifecycleNode):
                 self._config = changed_config(self._config, parameters)
                 self._perception.pipeline.rule = build_rule(
                     self._config.segmentation, self._perception.calibrated_threshold)
+                self._alarm.rule = build_alarm_rule(self._config.ood_alarm)
+                if self._free_road is not None:
+                    self._free_road.change(self._config.free_road)
         except LdnPerceptionError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if self._outputs is not None:

@@ -19,14 +19,21 @@ from stereo_frames import shifted_frame
 
 from ldn_perception.messages import camera_info_fields, image_fields
 from ldn_perception.nodes.message_filling import fill
-from ldn_perception.nodes.outputs import DISPARITY_CONFIDENCE, OUTPUTS, SCALE_SWITCHES
+from ldn_perception.nodes.outputs import (
+    DISPARITY_CONFIDENCE,
+    FREE_ROAD,
+    FREE_ROAD_GRID,
+    OUTPUTS,
+    SCALE_SWITCHES,
+)
 from ldn_perception.nodes.stereo_seg_node import StereoSegNode
 
 LIMIT_S = 30.0
 REPEAT_S = 3.0
 TYPES = {
     output.topic.removeprefix('~/'): output
-    for output in (*OUTPUTS, SCALE_SWITCHES, DISPARITY_CONFIDENCE)}
+    for output in (
+        *OUTPUTS, SCALE_SWITCHES, DISPARITY_CONFIDENCE, FREE_ROAD, FREE_ROAD_GRID)}
 NAME = '/stereo_seg_node'
 TESTERS = []
 

@@ -24,7 +24,8 @@ from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
 
 SECOND = 10**9
 ALL = tuple(
-    name for name in TYPES if name not in ('scale_switches', 'disparity_confidence'))
+    name for name in TYPES
+    if name not in ('scale_switches', 'disparity_confidence', 'free_road_grid'))
 
 
 def plane(message, dtype):
@@ -50,13 +51,13 @@ class TestOutputs:
     def test_every_output_has_the_header_of_the_left_image(self, published):
         assert set(published) == {
             'labels', 'ood_mask', 'foreign_probability', 'confidence', 'labels_color', 'overlay',
-            'disparity', 'depth', 'points'}
+            'disparity', 'depth', 'points', 'free_road'}
         for message in published.values():
             assert message.header == make_header(5 * SECOND + 77)
         assert published['disparity'].image.header == make_header(5 * SECOND + 77)
 
     @pytest.mark.parametrize(('name', 'encoding', 'step'), [
-        ('labels', 'mono8', 160), ('ood_mask', 'mono8', 160),
+        ('labels', 'mono8', 160), ('ood_mask', 'mono8', 160), ('free_road', 'mono8', 160),
         ('foreign_probability', '32FC1', 640), ('confidence', '32FC1', 640),
         ('labels_color', 'rgb8', 480), ('overlay', 'rgb8', 480), ('depth', '32FC1', 640),
     ])
