@@ -1,0 +1,186 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the laps of one pass have shown: what became of every pair, how late, how right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.evaluation.latency import DurationSummary
+from ldn_perception.evaluation.live_frame import LiveFrameScores, LiveTask
+from ldn_perception.evaluation.live_matching import LivePair
+from ldn_perception.evaluation.live_node_state import NodeState
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NS_PER_S = 1_000_000_000
+BOUND_PROCESSING_TIMES = 2
+BOUND_EXTRA_MS = 50.0
+_JUMP = 'stamp_jump'
+
+Decode = Callable[[str, Any], 'NDArray[Any]']
+"""From the name of a result or (ground_truth/NAME) of ground truth and its payload to pixels."""
+
+
+@dataclass(slots=True)
+class LapTimes:
+    """When the pairs of one lap were sent and their labels heard, in the order of both [ns]."""
+
+    sent_ns: list[int] = field(default_factory=list)
+    heard_ns: list[int] = field(default_factory=list)
+
+
+class PassScores:
+    """Everything that is counted over the laps of one pass.
+
+    Args:
+        rate: Speed of the pass, 1 = as recorded.
+        task: What is compared with what.
+        decode: Makes pixels of payloads; called only for what is scored.
+
+    Attributes:
+        sent: Pairs sent.
+        outcomes: What became of pairs: scored; no_result, its labels were never heard; no_truth,
+            there was nothing to hold them against; not_comparable, see `problem`.
+        strays: Messages that belonged to no pair, by reason; see `StampMatcher`.
+        laps: Laps that were begun.
+        frames: Scores of the frames.
+        node: What the node counted during the pass.
+        problem: First sentence why a frame could not be compared; empty if there is none.
+    """
+
+    def __init__(self, rate: float, task: LiveTask, decode: Decode) -> None:
+        self.rate = rate
+        self._decode = decode
+        self.sent = 0
+        self.outcomes: Counter[str] = Counter()
+        self.strays: Counter[str] = Counter()
+        self.laps = 0
+        self.frames = LiveFrameScores(task)
+        self.node = NodeState()
+        self.problem = ''
+        self._times: list[LapTimes] = []
+        self._latencies_s: list[float] = []
+
+    def begin_lap(self) -> None:
+        """Take note of a new lap."""
+        self.laps += 1
+        self._times.append(LapTimes())
+
+    def note_sent(self, sent_ns: int) -> None:
+        """Count a pair that was sent at a time of the system clock [ns]."""
+        self.sent += 1
+        self._times[-1].sent_ns.append(sent_ns)
+
+    def close(self, pair: LivePair) -> dict[str, Any]:
+        """Count a pair of which nothing more will come.
+
+        Returns:
+            What is to be said of it: its stamp, times, outcome and scores.
+        """
+        assert pair.sent is not None
+        latency_ms = self._note_heard(pair.sent.sent_ns, pair.heard_ns)
+        outcome, scores = self._score(pair)
+        self.outcomes[outcome] += 1
+        return {
+            'rate': self.rate, 'lap': self.laps - 1, 'stamp_ns': pair.stamp_ns,
+            'sent_ns': pair.sent.sent_ns, 'heard_ns': pair.heard_ns, 'latency_ms': latency_ms,
+            'outcome': outcome, **scores,
+        }
+
+    def _note_heard(self, sent_ns: int, heard_ns: int | None) -> float | None:
+        if heard_ns is None:
+            return None
+        self._times[-1].heard_ns.append(heard_ns)
+        self._latencies_s.append((heard_ns - sent_ns) / NS_PER_S)
+        return (heard_ns - sent_ns) / 1e6
+
+    def _score(self, pair: LivePair) -> tuple[str, dict[str, Any]]:
+        if pair.heard_ns is None:
+            return 'no_result', {}
+        try:
+            results = self._pixels('', {
+                name: result.payload for name, result in pair.results.items()})
+            truth = self._pixels('ground_truth/', pair.truth)
+            scores = self.frames.accumulate(results, truth)
+        except LdnPerceptionError as error:
+            self.problem = self.problem or str(error)
+            return 'not_comparable', {'problem': str(error)}
+        return ('scored' if scores else 'no_truth'), scores
+
+    def _pixels(self, prefix: str, payloads: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        return {name: self._decode(prefix + name, payload) for name, payload in payloads.items()}
+
+    @property
+    def heard(self) -> int:
+        """Pairs whose labels were heard."""
+        return len(self._latencies_s)
+
+    @property
+    def latency(self) -> DurationSummary | None:
+        """From the sending of pairs to the hearing of their labels; None if none was heard."""
+        return DurationSummary.from_seconds(self._latencies_s) if self._latencies_s else None
+
+    @property
+    def sent_rate_hz(self) -> float:
+        """Pairs a second, in the time between the first and the last of a lap."""
+        return _rate_hz([lap.sent_ns for lap in self._times])
+
+    @property
+    def heard_rate_hz(self) -> float:
+        """Results a second, in the time between the first and the last of a lap."""
+        return _rate_hz([lap.heard_ns for lap in self._times])
+
+    @property
+    def bound_ms(self) -> float | None:
+        """Age no result should have: two processing times and 50 ms; None if the node is silent.
+
+        The processing time is the sum of the median stages of the node but waiting.
+        """
+        processing_ms = self.node.processing_ms
+        return None if processing_ms is None else (
+            BOUND_PROCESSING_TIMES * processing_ms + BOUND_EXTRA_MS)
+
+    @property
+    def above_bound(self) -> int | None:
+        """Number of results older than the bound when they were heard."""
+        bound_ms = self.bound_ms
+        return None if bound_ms is None else int(
+            (np.asarray(self._latencies_s) * 1e3 > bound_ms).sum())
+
+    @property
+    def stamp_jumps(self) -> int:
+        """How often stamps jumped back for the node, as they do when a bag loops.
+
+        The node counts a pair received and dropped each time, for what may have waited.
+        """
+        return self.node.dropped.get(_JUMP, 0)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Pairs the node received whole and published nothing of, by reason."""
+        return {
+            reason: count for reason, count in self.node.dropped.items() if reason != _JUMP}
+
+    @property
+    def lost_before_node(self) -> int:
+        """Pairs that did not reach the node whole."""
+        return max(0, self.sent - self.node.received + self.stamp_jumps)
+
+    @property
+    def lost_after_node(self) -> int:
+        """Results the node has published and nobody heard."""
+        return max(0, self.node.processed - self.heard)
+
+
+def _rate_hz(laps: list[list[int]]) -> float:
+    intervals = sum(max(0, len(lap) - 1) for lap in laps)
+    span_ns = sum(max(lap) - min(lap) for lap in laps if lap)
+    return intervals * NS_PER_S / span_ns if span_ns else 0.0
