@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,20 @@ import torch
 
 from ldn_perception.config import (
     NUM_PATHS,
+    FreeRoadConfig,
     InferenceConfig,
     ModelConfig,
+    OodAlarmConfig,
     PerceptionConfig,
     SegmentationConfig,
     StereoConfig,
 )
-from ldn_perception.errors import ModelError
+from ldn_perception.domain_alarm import AlarmRule
+from ldn_perception.errors import ModelError, TaxonomyError
 from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
+from ldn_perception.free_space.free_road import FreeRoadRule
+from ldn_perception.free_space.level_camera import LevelCamera
+from ldn_perception.free_space.road_grid import GridRule
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.multi_scale import MultiScaleEngine
@@ -50,11 +57,15 @@ from ldn_perception.stereo.reduced_matcher import ReducedMatcher
 from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
 from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
+from ldn_perception.stereo.vector_costs import CostShares
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
 from ldn_perception.weights import find_shipped_weights
 
 DEFAULT_THRESHOLD = 0.5
 """Of foreign probability, for weights that were not calibrated."""
+
+ROAD_CLASS = 'road'
+"""Name of the class that is driven on, in every taxonomy that has it."""
 
 EMBEDDING_NORMALISATION = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 """Of the correspondence metric: none, since it standardises each image by itself."""
@@ -204,13 +215,14 @@ def _build_census(config: StereoConfig, inference: InferenceConfig) -> Matcher:
 
 def _build_learned(config: StereoConfig, inference: InferenceConfig) -> Matcher:
     device = choose_device(inference.device)
+    weights, num_threads = find_embedding(config), num_cpu_threads(inference)
     cost = LearnedCost(
-        build_embedding(find_embedding(config)), choose_precision(inference.precision, device),
-        device)
+        build_embedding(weights), choose_precision(inference.precision, device), device,
+        read_cost_shares(weights), num_threads)
     options = {**_semi_global_options(config), 'penalties': LEARNED_PENALTIES}
     if device.type == 'cuda':
         return TorchSemiGlobalMatcher(cost, device, **options)
-    return SemiGlobalMatcher(cost, num_threads=num_cpu_threads(inference), **options)
+    return SemiGlobalMatcher(cost, num_threads=num_threads, **options)
 
 
 def _checks(config: StereoConfig, uniqueness_percent: int) -> dict[str, int]:
@@ -263,12 +275,27 @@ def build_embedding(weights: Path) -> PatchEmbedding:
     Raises:
         ModelError: See `load_weights`.
     """
-    sizes = {
-        name: value for name, value in read_weights_header(weights).summary.items()
-        if name in ('num_maps', 'num_layers') and isinstance(value, int)}
-    network = PatchEmbedding(**sizes)
+    network = PatchEmbedding(**_whole_numbers(weights, 'num_maps', 'num_layers'))
     load_weights(weights, network, EMBEDDING_NAME, ())
     return network
+
+
+def read_cost_shares(weights: Path) -> CostShares:
+    """Weights of embeddings and census codes that a weights file was trained for.
+
+    Raises:
+        ModelError: See `read_weights_header`.
+        StereoError: See `CostShares`.
+    """
+    values = _whole_numbers(weights, 'vector_cost', 'bit_cost')
+    return CostShares(**{name.removesuffix('_cost'): value for name, value in values.items()})
+
+
+def _whole_numbers(weights: Path, *names: str) -> dict[str, int]:
+    """Those of some entries of the summary of a weights file that are whole numbers."""
+    return {
+        name: value for name, value in read_weights_header(weights).summary.items()
+        if name in names and isinstance(value, int)}
 
 
 def num_cpu_threads(config: InferenceConfig) -> int:
@@ -302,6 +329,49 @@ def build_rule(config: SegmentationConfig, calibrated_threshold: float | None) -
     if threshold < 0:
         threshold = DEFAULT_THRESHOLD if calibrated_threshold is None else calibrated_threshold
     return OodRule(threshold, LabelPolicy(config.label_policy))
+
+
+def build_free_road_rule(config: FreeRoadConfig, taxonomy: Taxonomy) -> FreeRoadRule:
+    """Build the rule of the free road.
+
+    Raises:
+        TaxonomyError: No class of the taxonomy is the road.
+    """
+    if ROAD_CLASS not in taxonomy.class_names:
+        raise TaxonomyError(
+            f'taxonomy {taxonomy.name} for free road', must_be=f'one with a class {ROAD_CLASS!r}',
+            got=', '.join(taxonomy.class_names),
+            do='choose another model.taxonomy, or do without the outputs of free road')
+    return FreeRoadRule(
+        road_label=taxonomy.class_names.index(ROAD_CLASS),
+        max_range_m=config.max_range_m,
+        ground_tolerance_m=config.ground_tolerance_m,
+        ground_slope=config.ground_slope_percent / 100,
+    )
+
+
+def build_grid_rule(config: FreeRoadConfig) -> GridRule:
+    """Build the rule of the grid on the ground."""
+    return GridRule(
+        resolution_m=config.grid_resolution_m,
+        width_m=config.grid_width_m,
+        max_obstacle_height_m=config.max_obstacle_height_m,
+        min_pixels=config.grid_min_pixels,
+    )
+
+
+def build_level_camera(config: FreeRoadConfig) -> LevelCamera | None:
+    """Build the camera that the options describe; None where they do not know its height."""
+    if not config.camera_height_m:
+        return None
+    return LevelCamera(
+        config.camera_height_m, math.radians(config.camera_pitch_deg),
+        math.radians(config.camera_roll_deg))
+
+
+def build_alarm_rule(config: OodAlarmConfig) -> AlarmRule:
+    """Build the rule of the out-of-domain alarm."""
+    return AlarmRule(config.raise_above, config.clear_below, config.time_constant_s)
 
 
 def warm_up(perception: Perception, config: StereoConfig) -> None:

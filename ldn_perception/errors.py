@@ -83,5 +83,17 @@ class BagError(LdnPerceptionError):
     """A bag or image folder that cannot be read or written."""
 
 
+class ReplayError(LdnPerceptionError):
+    """A replay that cannot begin, go on or be merged."""
+
+
+class VideoError(LdnPerceptionError):
+    """A video that cannot be written."""
+
+
 class TrainingError(LdnPerceptionError):
     """A training that cannot begin or go on."""
+
+
+class RigError(LdnPerceptionError):
+    """A preset or rig file that nothing can be started from."""

@@ -10,21 +10,31 @@ import torch
 from ldn_perception import build
 from ldn_perception.build import (
     MATCHERS,
+    build_alarm_rule,
     build_decoder,
     build_device,
+    build_embedding,
+    build_free_road_rule,
+    build_grid_rule,
+    build_level_camera,
     build_matcher,
     build_perception,
     build_rule,
+    read_cost_shares,
 )
 from ldn_perception.config import (
     NUM_PATHS,
+    FreeRoadConfig,
     InferenceConfig,
     ModelConfig,
+    OodAlarmConfig,
     PerceptionConfig,
     SegmentationConfig,
     StereoConfig,
 )
-from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.domain_alarm import AlarmRule
+from ldn_perception.errors import InferenceError, ModelError, TaxonomyError
+from ldn_perception.free_space.road_grid import GridRule
 from ldn_perception.inference.precision import choose_precision
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
@@ -38,7 +48,9 @@ from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
 from ldn_perception.stereo.semi_global_aggregation import PATHS
 from ldn_perception.stereo.semi_global_block_matcher import MODES, SemiGlobalBlockMatcher
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
-from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, UNIVERSAL
+from ldn_perception.stereo.vector_costs import CostShares
+from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, UNIVERSAL, Taxonomy
+from ldn_perception.taxonomy.taxonomy import ClassInfo, Domain
 from ldn_perception.weights import SHIPPED, find_shipped_weights
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
@@ -85,6 +97,24 @@ def test_learned_matcher_takes_the_weights_it_is_given(tmp_path):
     found = matcher.match(frame).to_host()
     np.testing.assert_array_equal(found, expected.match(frame).to_host())
     assert np.nanmedian(found) == pytest.approx(12, abs=0.1)
+
+
+@no_gpu
+def test_learned_matcher_takes_the_shipped_weights_unless_told():
+    path = find_shipped_weights(EMBEDDING_NAME, 'stereo')
+    assert path.stat().st_size <= 1_000_000
+    shares = read_cost_shares(path)
+    assert shares == CostShares(32, 2)
+    expected = SemiGlobalMatcher(
+        LearnedCost(build_embedding(path), choose_precision('auto', torch.device('cpu')),
+                    shares=shares),
+        max_disparity=64, penalties=LEARNED_PENALTIES, speckle_size=100)
+    frame = shifted_frame(12)
+    found = matcher_of(matcher='learned', max_disparity=64).match(frame).to_host()
+    np.testing.assert_array_equal(found, expected.match(frame).to_host())
+    inside = found[8:-8, 20:-8]
+    assert np.isfinite(inside).mean() > 0.95
+    assert np.nanmax(np.abs(inside - 12)) < 0.5
 
 
 def test_learned_matcher_without_weights_is_refused(monkeypatch):
@@ -157,12 +187,44 @@ def test_the_threshold_is_the_calibrated_one_unless_one_is_named(asked, calibrat
     assert build_rule(SegmentationConfig(ood_threshold=asked), calibrated).threshold == used
 
 
+@pytest.mark.parametrize('name', sorted(option_choices(ModelConfig, 'taxonomy')))
+def test_every_taxonomy_of_the_options_knows_the_road(name):
+    rule = build_free_road_rule(FreeRoadConfig(ground_slope_percent=4.0), TAXONOMIES[name])
+    assert TAXONOMIES[name].class_names[rule.road_label] == 'road'
+    assert (rule.max_range_m, rule.ground_tolerance_m, rule.ground_slope) == (40, 0.2, 0.04)
+
+
+def test_free_road_without_a_road_is_refused():
+    rooms = Taxonomy('rooms', (ClassInfo('floor', (1, 2, 3), Domain.DRIVING, 'flat'),))
+    with pytest.raises(TaxonomyError, match=(
+            r"taxonomy rooms for free road must be one with a class 'road', got floor: choose "
+            r'another model.taxonomy, or do without')):
+        build_free_road_rule(FreeRoadConfig(), rooms)
+
+
+def test_options_describe_camera_and_grid():
+    assert build_level_camera(FreeRoadConfig(camera_pitch_deg=3.0)) is None
+    camera = build_level_camera(FreeRoadConfig(
+        camera_height_m=1.5, camera_pitch_deg=30.0, camera_roll_deg=-60.0))
+    assert (camera.height_m, camera.pitch_rad, camera.roll_rad) == pytest.approx(
+        (1.5, np.pi / 6, -np.pi / 3))
+    rule = build_grid_rule(FreeRoadConfig(
+        grid_resolution_m=0.1, grid_width_m=8.0, max_obstacle_height_m=2.0, grid_min_pixels=5))
+    assert rule == GridRule(0.1, 8.0, 2.0, 5)
+
+
+def test_options_describe_the_alarm():
+    rule = build_alarm_rule(OodAlarmConfig(raise_above=0.7, clear_below=0.1, time_constant_s=9.0))
+    assert rule == AlarmRule(0.7, 0.1, 9.0)
+
+
 def test_shipped_weights_are_for_the_network_and_class_list_they_are_filed_under():
     for (model_name, taxonomy_name), _ in SHIPPED.items():
         path = find_shipped_weights(model_name, taxonomy_name)
         header = read_weights_header(path)
         assert header.model_name == model_name
-        assert header.class_names == TAXONOMIES[taxonomy_name].class_names
+        assert header.class_names == (
+            () if model_name == EMBEDDING_NAME else TAXONOMIES[taxonomy_name].class_names)
         assert path.stat().st_size <= 25e6
     assert find_shipped_weights('ldn_small', 'cityscapes') is None
 

@@ -28,6 +28,7 @@ RULES = {
     'taxonomy': Rule('errors frames', 'numpy torch'),
     'config': Rule('errors', 'numpy yaml'),
     'rectification': Rule('errors frames', 'numpy cv2'),
+    'rigs': Rule('errors config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'row_workers': Rule('', 'numpy'),
@@ -35,6 +36,7 @@ RULES = {
     'stereo.census_cost': Rule('errors row_workers', 'numpy numba cv2'),
     'stereo.disparity_refinement': Rule('row_workers', 'numpy numba cv2'),
     'stereo.semi_global_aggregation': Rule('errors row_workers', 'numpy numba'),
+    'stereo.vector_costs': Rule('errors row_workers', 'numpy numba'),
     'stereo.winner_takes_all': Rule('row_workers', 'numpy numba'),
     'models': Rule('errors frames', 'numpy torch safetensors'),
     'inference': Rule(
@@ -50,32 +52,44 @@ RULES = {
     'segmentation.dense_crf': Rule('errors', 'numpy numba'),
     'segmentation.permutohedral_lattice': Rule('errors', 'numpy numba'),
     'segmentation.separable_gaussian': Rule('errors', 'numpy numba'),
+    'free_space': Rule('errors frames', 'numpy'),
+    'free_space.road_grid': Rule('errors frames', 'numpy numba'),
+    'domain_alarm': Rule(),
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule(
         'errors frames messages rectification taxonomy.cityscapes',
-        'numpy torch cv2 rosbags apsw'),
+        'numpy torch cv2 rosbags apsw yaml'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
         'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
     'training': Rule(
-        'errors frames config taxonomy models datasets evaluation stereo.patch_embedding',
+        'errors frames config taxonomy models datasets evaluation stereo.patch_embedding '
+        'stereo.census_signs stereo.matcher stereo.vector_costs',
         'numpy torch cv2 yaml matplotlib'),
+    'training.build_correspondence': Rule(
+        'errors frames config models datasets stereo', 'torch'),
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
+    'replay': Rule(
+        'errors frames taxonomy messages pictures pipeline bags evaluation', 'numpy torch cv2'),
+    'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
     'weights': Rule(),
     'build': Rule(
-        'errors frames config taxonomy stereo models inference segmentation pipeline weights',
+        'errors frames config taxonomy stereo models inference segmentation free_space '
+        'domain_alarm pipeline weights',
         'numpy torch'),
+    'diagnosis': Rule('errors frames config messages rectification', 'numpy'),
     'nodes': Rule(
         'errors frames taxonomy config messages rectification pictures build pipeline evaluation '
-        'bags inference.host_memory',
-        'numpy torch rclpy message_filters cv_bridge builtin_interfaces rcl_interfaces '
+        'bags inference.host_memory free_space domain_alarm diagnosis',
+        'numpy torch rclpy message_filters cv_bridge tf2_ros builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy config messages pictures stereo models inference segmentation '
-        'pipeline bags datasets training evaluation build',
+        'pipeline bags datasets training evaluation replay build diagnosis',
         'numpy torch cv2 yaml rich'),
+    'cli.view_video': Rule('errors pictures', 'av'),
 }
 """Room, or a part of one with a rule of its own, to what it may import: dotted names are
 modules inside the package, stars match any ending. The longest name that fits a file rules it.

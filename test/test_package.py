@@ -15,7 +15,8 @@ import pytest
 
 PACKAGE = 'ldn_perception'
 ROOT = Path(__file__).resolve().parents[1]
-EXECUTABLES = ('stereo_seg_node', 'bag_player', 'bag_recorder', 'ldn')
+EXECUTABLES = (
+    'stereo_seg_node', 'bag_player', 'bag_recorder', 'evaluation_node', 'system_probe', 'ldn')
 NEEDS_COLCON = pytest.mark.skipif(
     importlib.util.find_spec('colcon_core') is None, reason='colcon is not installed')
 
@@ -48,7 +49,9 @@ def test_colcon_takes_it_for_an_ament_python_package(tmp_path: Path) -> None:
 @NEEDS_COLCON
 def test_build_places_what_ros2_launch_looks_for(install: Path) -> None:
     share = install / 'share' / PACKAGE
-    for folder in ('launch', 'config', 'config/training'):
+    for folder in (
+        'launch', 'config', 'config/training', 'config/presets', 'config/rigs', 'config/systemd',
+    ):
         built = {path.name for path in (share / folder).iterdir() if path.is_file()}
         assert built == {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
         assert built

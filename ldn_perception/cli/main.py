@@ -13,18 +13,23 @@ from ldn_perception.cli import (
     complexity,
     convert,
     demo,
+    doctor,
     evaluate,
     evaluate_stereo,
     parameters,
+    replay,
     synthesize,
     train,
     train_stereo,
+    view,
 )
 from ldn_perception.errors import LdnPerceptionError
 
 VERBS = {
     'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
+    'replay': (replay, 'take bags through the corridor offline: every pair, scored'),
     'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
+    'view': (view, 'make a video of recorded results over their images'),
     'train': (train, 'train a network by a recipe'),
     'train-stereo': (train_stereo, 'train the correspondence metric of the learned matcher'),
     'evaluate': (evaluate, 'score trained weights on a dataset, with pictures'),
@@ -32,6 +37,7 @@ VERBS = {
     'calibrate-ood': (calibrate_ood, 'choose the foreign threshold for a false positive rate'),
     'convert': (convert, 'make a weights file of a checkpoint of the LDN authors'),
     'complexity': (complexity, 'print sizes and costs of the networks beside the thesis'),
+    'doctor': (doctor, 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU'),
     'parameters': (parameters, 'print the table of parameters'),
 }
 

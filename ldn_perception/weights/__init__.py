@@ -6,8 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SHIPPED = {('ldn121_64_4', 'universal'): 'ldn121_road.safetensors'}
-"""Network and taxonomy -> file beside this one."""
+SHIPPED = {
+    ('ldn121_64_4', 'universal'): 'ldn121_road.safetensors',
+    ('scale_invariant_small', 'synthetic_drive'): 'scale_invariant_small.safetensors',
+    ('patch_embedding', 'stereo'): 'correspondence.safetensors',
+}
+"""Network, and taxonomy or purpose, -> file beside this one."""
 
 
 def find_shipped_weights(model_name: str, taxonomy_name: str) -> Path | None:
