@@ -6,57 +6,71 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
 import sys
+from types import ModuleType
 
-from ldn_perception.cli import (
-    calibrate_ood,
-    complexity,
-    convert,
-    demo,
-    doctor,
-    evaluate,
-    evaluate_stereo,
-    parameters,
-    replay,
-    synthesize,
-    train,
-    train_stereo,
-    view,
-)
-from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.errors import ConfigError, LdnPerceptionError
 
 VERBS = {
-    'demo': (demo, 'replay a drive through the node over DDS; score it and draw pictures'),
-    'replay': (replay, 'take bags through the corridor offline: every pair, scored'),
-    'synthesize': (synthesize, 'render a synthetic stereo drive with ground truth'),
-    'view': (view, 'make a video of recorded results over their images'),
-    'train': (train, 'train a network by a recipe'),
-    'train-stereo': (train_stereo, 'train the correspondence metric of the learned matcher'),
-    'evaluate': (evaluate, 'score trained weights on a dataset, with pictures'),
-    'evaluate-stereo': (evaluate_stereo, 'score matchers on stereo pairs, with pictures'),
-    'calibrate-ood': (calibrate_ood, 'choose the foreign threshold for a false positive rate'),
-    'convert': (convert, 'make a weights file of a checkpoint of the LDN authors'),
-    'complexity': (complexity, 'print sizes and costs of the networks beside the thesis'),
-    'doctor': (doctor, 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU'),
-    'parameters': (parameters, 'print the table of parameters'),
+    'demo': 'replay a drive through the node over DDS; score it and draw pictures',
+    'replay': 'take bags through the corridor offline: every pair, scored',
+    'synthesize': 'render a synthetic stereo drive with ground truth',
+    'view': 'make a video of recorded results over their images',
+    'train': 'train a network by a recipe',
+    'train-stereo': 'train the correspondence metric of the learned matcher',
+    'evaluate': 'score trained weights on a dataset, with pictures',
+    'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
+    'calibrate-ood': 'choose the foreign threshold for a false positive rate',
+    'convert': 'make a weights file of a checkpoint of the LDN authors',
+    'complexity': 'print sizes and costs of the networks beside the thesis',
+    'doctor': 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU',
+    'parameters': 'print the table of parameters',
 }
+"""Name of a verb -> what it does; its module is of the same name."""
+
+
+def load_verb(name: str) -> ModuleType:
+    """Import the module of a verb, which has add_arguments and run.
+
+    Raises:
+        ConfigError: A package that the verb needs is not installed.
+    """
+    try:
+        return import_module(f'ldn_perception.cli.{name.replace("-", "_")}')
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition('.')[0]
+        raise ConfigError(
+            f'package {package}', must_be=f'installed for ldn {name}', got='none',
+            do='run make environment, or install what docs/dependencies.md names',
+        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a verb; an error of ours is one sentence and exit code 1."""
-    parser = argparse.ArgumentParser('ldn', description='Stereo segmentation for ROS 2.')
-    verbs = parser.add_subparsers(dest='verb', required=True)
-    for name, (verb, text) in VERBS.items():
-        verb.add_arguments(verbs.add_parser(name, help=text, description=verb.__doc__))
-    options = parser.parse_args(arguments)
     try:
-        code = VERBS[options.verb][0].run(options)
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
     except LdnPerceptionError as error:
         print(f'ldn: {error}', file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
+    parser = argparse.ArgumentParser('ldn', description='Stereo segmentation for ROS 2.')
+    parsers = parser.add_subparsers(dest='verb', required=True)
+    for name, text in VERBS.items():
+        verb_parser = parsers.add_parser(name, help=text)
+        # Only the verb in use is imported: doctor is for machines where others cannot be.
+        if given[:1] == [name]:
+            verb = load_verb(name)
+            verb_parser.description = verb.__doc__
+            verb.add_arguments(verb_parser)
+    options = parser.parse_args(given)
+    code: int = load_verb(options.verb).run(options)
+    return code
 
 
 if __name__ == '__main__':

@@ -1,13 +1,15 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
 from ldn_perception.bags.image_folder import ImageFolder
 from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.cli import node_process
-from ldn_perception.cli.main import VERBS, main
+from ldn_perception.cli.main import VERBS, load_verb, main
 from ldn_perception.cli.node_process import find_config, isolated_environment
 from ldn_perception.cli.parameters import parameter_table
 from ldn_perception.config import options
@@ -68,7 +70,7 @@ def test_an_interrupt_is_no_traceback(monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(VERBS['parameters'][0], 'run', interrupt)
+    monkeypatch.setattr(load_verb('parameters'), 'run', interrupt)
     assert run('parameters') == 130
 
 
@@ -89,3 +91,20 @@ def test_an_installed_package_finds_its_config(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=(
         r'config/b.yaml must be installed with the package, got none in .*: build the package')):
         find_config('b.yaml')
+
+
+def test_a_missing_package_is_named_with_what_to_do(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, 'ldn_perception.cli.doctor', raising=False)
+    monkeypatch.setitem(sys.modules, 'rich.table', None)
+    assert run('doctor') == 1
+    assert capsys.readouterr().err == (
+        'ldn: package rich must be installed for ldn doctor, got none: run make '
+        'environment, or install what docs/dependencies.md names\n')
+
+
+def test_only_the_verb_in_use_is_imported():
+    code = ("import sys; from ldn_perception.cli.main import main; sys.argv = ['ldn', '--help']\n"
+            "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules")
+    help_text = subprocess.run(
+        [sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
+    assert all(name in help_text for name in VERBS)
