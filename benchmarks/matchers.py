@@ -3,11 +3,15 @@
 """Matchers one after the other in one process, as ratios to SGBM with three paths.
 
 The pair is a rendered one at KITTI's size unless a folder with left.png and right.png is given.
+With --device cuda the learned matcher is timed on a GPU at two sizes, by its clock: from images on
+the host to the disparity on the GPU, and the paths and winners of semi-global matching alone.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 import os
 from pathlib import Path
 import time
@@ -15,12 +19,15 @@ import time
 import cv2
 from live_node import report
 import numpy as np
+import torch
 
 from ldn_perception.build import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive
 from ldn_perception.frames import StereoFrame
+from ldn_perception.stereo.device_steps import steps_on
+from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES
 
 REFERENCE = 'sgbm'
 MATCHERS: dict[str, dict[str, object]] = {
@@ -35,6 +42,8 @@ MATCHERS: dict[str, dict[str, object]] = {
     'sgbm, quarter size': {'resolution_divisor': 4},
     'census, quarter size': {'matcher': 'census', 'resolution_divisor': 4},
 }
+GPU_SIZES = ((1242, 375, 128), (2048, 1024, 192))
+"""Width, height and disparities [px]."""
 
 
 def main() -> None:
@@ -45,7 +54,13 @@ def main() -> None:
     parser.add_argument('--disparities', type=int, default=128)
     parser.add_argument('--threads', type=int, default=os.cpu_count() or 1)
     parser.add_argument('--images', type=Path, help='folder of a KITTI pair')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     options = parser.parse_args()
+    if options.device == 'cuda':
+        if not torch.cuda.is_available():
+            parser.error('torch sees no GPU: leave --device out')
+        report('matchers_gpu', gpu_figures(options.runs))
+        return
     frame = (KittiStereoFolder(options.images)[0].frame if options.images is not None
              else SyntheticDrive(0, 8, 1242, 375)[4].frame)
     cv2.setNumThreads(options.threads)
@@ -87,6 +102,48 @@ def interleaved(
                 cpu[name].append((time.process_time() - cpu_started) * 1e3)
                 wall[name].append((time.perf_counter() - started) * 1e3)
     return wall, cpu
+
+
+def gpu_figures(runs: int) -> dict[str, object]:
+    """Times of the learned matcher on a GPU and of two of its steps, by size and paths."""
+    figures: dict[str, object] = {'device': torch.cuda.get_device_name()}
+    for width, height, disparities in GPU_SIZES:
+        frame = SyntheticDrive(0, 8, width, height)[4].frame
+        costs = torch.randint(
+            0, 256, (height, width, disparities), dtype=torch.uint8, device='cuda')
+        grey = torch.from_numpy(cv2.cvtColor(frame.left, cv2.COLOR_RGB2GRAY)).cuda()
+        steps = steps_on(costs.device)
+        for num_paths in (4, 8):
+            config = PerceptionConfig.from_values({
+                'inference.device': 'cuda', 'stereo.matcher': 'learned',
+                'stereo.max_disparity': disparities, 'stereo.num_paths': num_paths})
+            matcher = build_matcher(config.stereo, config.inference)
+            sums = steps.aggregate(costs, grey, LEARNED_PENALTIES, num_paths)
+            for name, work in (
+                ('learned', partial(matcher.match, frame)),
+                ('paths alone', partial(
+                    steps.aggregate, costs, grey, LEARNED_PENALTIES, num_paths)),
+                ('winners alone', partial(steps.take_winners, sums, 0, 0)),
+            ):
+                times = gpu_milliseconds(work, runs)
+                title = f'{width}x{height}, {disparities} disparities, {num_paths} paths, {name}'
+                figures[f'{title}: median / min [ms]'] = (
+                    f'{float(np.median(times)):.2f} / {min(times):.2f}')
+    return figures
+
+
+def gpu_milliseconds(work: Callable[[], object], runs: int) -> list[float]:
+    """Milliseconds between two events on the GPU around work, without the first three runs."""
+    times = []
+    for _ in range(runs + 3):
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        before.record()
+        work()
+        after.record()
+        after.synchronize()
+        times.append(before.elapsed_time(after))
+    return times[3:]
 
 
 if __name__ == '__main__':

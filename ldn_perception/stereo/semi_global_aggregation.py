@@ -63,12 +63,15 @@ class SmoothnessPenalties:
                     do='take one in the range', reason='penalties',
                 )
 
+    def at_edges(self) -> tuple[int, int]:
+        """P1 and P2 at an edge, rounded down."""
+        return int(self.small / self.edge_divisor), int(self.large / self.edge_divisor)
+
     def by_contrast(self) -> NDArray[np.uint16]:
         """P1 and P2 by contrast, (2, 256) uint16, rounded down."""
         table = np.empty((2, 256), np.uint16)
         table[:] = np.array([[self.small], [self.large]])
-        table[:, max(0, self.edge_contrast):] = [
-            [int(self.small / self.edge_divisor)], [int(self.large / self.edge_divisor)]]
+        table[:, max(0, self.edge_contrast):] = np.array([self.at_edges()]).T
         return table
 
 

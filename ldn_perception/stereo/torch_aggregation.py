@@ -31,29 +31,29 @@ def aggregate_on_device(
         (H, W, D) int32.
     """
     totals = torch.zeros(costs.shape, dtype=torch.int32, device=costs.device)
-    table = torch.from_numpy(penalties.by_contrast().astype('int32')).to(costs.device)
     levels = image.int()
-    _follow(costs.transpose(0, 1), levels.T, table, (0,), totals.transpose(0, 1))
+    _follow(costs.transpose(0, 1), levels.T, penalties, (0,), totals.transpose(0, 1))
     downwards = tuple(dx for dx, dy in PATHS[num_paths] if dy > 0)
-    _follow(costs, levels, table, downwards, totals)
+    _follow(costs, levels, penalties, downwards, totals)
     return totals
 
 
 def _follow(
-    costs: Tensor, levels: Tensor, table: Tensor, shifts: tuple[int, ...], totals: Tensor,
+    costs: Tensor, levels: Tensor, penalties: SmoothnessPenalties, shifts: tuple[int, ...],
+    totals: Tensor,
 ) -> None:
     """Follow the paths from the first row to the last, and those from the last to the first.
 
     Args:
         costs: (H, W, D) uint8.
         levels: (H, W) int32 in [0, 255].
-        table: (2, 256) P1 and P2 by contrast.
+        penalties: P1 and P2.
         shifts: Columns that the paths of each direction move by from row to row; those of the
             opposite directions move by the same.
         totals: (H, W, D) int32 to which the costs of all paths are added.
     """
     height, width, num_disparities = costs.shape
-    small, large = _penalties(levels, table, shifts)                     # (H, 2, S, W, 1)
+    small, large = _steps_penalties(levels, penalties, shifts)         # (H, 2, S, W, 1)
     states = _begun(2, len(shifts), width, num_disparities, costs.device)
     least = torch.zeros(2, len(shifts), width, 1, dtype=torch.int32, device=costs.device)
     for y in range(height):
@@ -106,8 +106,8 @@ def _shifted(states: Tensor, shifts: tuple[int, ...], begin: int) -> Tensor:
     return moved
 
 
-def _penalties(
-    levels: Tensor, table: Tensor, shifts: tuple[int, ...],
+def _steps_penalties(
+    levels: Tensor, penalties: SmoothnessPenalties, shifts: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
     """P1 and P2 of every step, each (H, 2, S, W, 1) int32; any where a path begins.
 
@@ -118,5 +118,8 @@ def _penalties(
         for shift in shifts:
             before = flipped.roll((1, shift), (0, 1))
             contrasts.append((flipped - before).abs())
-    contrast = torch.stack(contrasts, 1).unflatten(1, (2, len(shifts)))[..., None].long()
-    return table[0][contrast], table[1][contrast]
+    contrast = torch.stack(contrasts, 1).unflatten(1, (2, len(shifts)))[..., None]
+    is_edge = contrast >= penalties.edge_contrast
+    small_at_edge, large_at_edge = penalties.at_edges()
+    return (torch.where(is_edge, small_at_edge, penalties.small).int(),
+            torch.where(is_edge, large_at_edge, penalties.large).int())

@@ -13,6 +13,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 _SUBPIXEL = 16
+_ROUNDS_A_QUESTION = 4
 
 
 def keep_consistent_on_device(left: Tensor, right: Tensor, tolerance_px: float) -> Tensor:
@@ -51,8 +52,8 @@ def median_of_known_on_device(disparity: Tensor, side_px: int) -> Tensor:
 def remove_speckles_on_device(disparity: Tensor, size_px: int, step_px: float) -> Tensor:
     """Disparities without small regions; see `remove_speckles`.
 
-    Regions spread their least pixel number until nothing changes. The host asks once a round
-    whether that is so; no map leaves the device.
+    Regions spread their least pixel number until nothing changes. The host asks once in some
+    rounds whether that is so, as it waits for the answer; no map leaves the device.
 
     Args:
         disparity: What to clean.
@@ -109,14 +110,19 @@ def _regions(disparity: Tensor, step: int) -> Tensor:
         known[1:] & known[:-1] & ((steps[1:] - steps[:-1]).abs() <= step)]
     region = torch.arange(disparity.numel(), device=disparity.device).view(disparity.shape)
     while True:
-        least = _least_around(region, *joins).flatten()
-        # the pixel that gave a region its number hears of a lesser one, and all then ask it
-        number = region.flatten().scatter_reduce(0, region.flatten(), least, 'amin')
-        number = number[number]
-        spread = number[number].view_as(region)
-        if torch.equal(spread, region):
+        for _ in range(_ROUNDS_A_QUESTION):
+            before, region = region, _spread(region, *joins)
+        if torch.equal(before, region):
             return region
-        region = spread
+
+
+def _spread(region: Tensor, joins_left: Tensor, joins_up: Tensor) -> Tensor:
+    """One round: numbers of regions that have heard of lesser ones beside them."""
+    least = _least_around(region, joins_left, joins_up).flatten()
+    # the pixel that gave a region its number hears of a lesser one, and all then ask it
+    number = region.flatten().scatter_reduce(0, region.flatten(), least, 'amin')
+    number = number[number]
+    return number[number].view_as(region)
 
 
 def _least_around(region: Tensor, joins_left: Tensor, joins_up: Tensor) -> Tensor:

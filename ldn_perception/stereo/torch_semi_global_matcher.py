@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ldn_perception.frames import DisparityMap, StereoFrame
 from ldn_perception.stereo.census_signs import grey_levels
+from ldn_perception.stereo.device_steps import steps_on
 from ldn_perception.stereo.matching_cost import MatchingCost
 from ldn_perception.stereo.pair_checks import blank_side, take_pair, unknown_disparity
 from ldn_perception.stereo.semi_global_matcher import STEP_PX, SemiGlobalMatcher
-from ldn_perception.stereo.torch_aggregation import aggregate_on_device
 from ldn_perception.stereo.torch_refinement import (
     fill_from_background_on_device,
     keep_consistent_on_device,
@@ -24,7 +24,6 @@ from ldn_perception.stereo.torch_refinement import (
     median_of_known_on_device,
     remove_speckles_on_device,
 )
-from ldn_perception.stereo.torch_winners import take_winners_on_device
 
 
 class DeviceCost(MatchingCost, Protocol):
@@ -38,7 +37,7 @@ class DeviceCost(MatchingCost, Protocol):
 
 
 class TorchSemiGlobalMatcher(SemiGlobalMatcher):
-    """SemiGlobalMatcher in torch, with the same disparities from the same costs.
+    """SemiGlobalMatcher on a device of torch, with the same disparities from the same costs.
 
     Args:
         cost: What matching pixels costs, on the device.
@@ -51,6 +50,7 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
 
     def __init__(self, cost: DeviceCost, device: torch.device, **options: object) -> None:
         self._device, self._device_cost = device, cost
+        self._steps = steps_on(device)
         super().__init__(cost, **options)  # type: ignore[arg-type]  # checked there
 
     def match(self, frame: StereoFrame) -> DisparityMap:
@@ -69,8 +69,9 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
     def _match(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         costs = self._device_cost.compute_on_device(
             left, right, self._min_disparity, self._max_disparity - self._min_disparity)
-        totals = aggregate_on_device(costs, grey_levels(left), self._penalties, self._num_paths)
-        matched, right_disparity, confidence = take_winners_on_device(
+        totals = self._steps.aggregate(
+            costs, grey_levels(left), self._penalties, self._num_paths)
+        matched, right_disparity, confidence = self._steps.take_winners(
             totals, self._min_disparity, self._uniqueness_percent)
         if self._left_right_tolerance >= 0:
             matched = keep_consistent_on_device(
