@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
+import os
 import time
 from typing import Any
 
@@ -30,6 +31,7 @@ from ldn_perception.nodes.evaluation_pixels import MESSAGE_TYPES, decode_pixels
 from ldn_perception.nodes.tool_process import run_tool
 
 _LOOK_S = 0.2
+_LOWEST_PRIORITY = 19
 _SILENT_PLAYER_S = 5.0
 
 
@@ -189,6 +191,9 @@ class EvaluationNode(Node):
 
 def main() -> None:
     """Evaluate until the player has come to its end."""
+    # Scoring must not take the processor from what it measures.
+    os.nice(_LOWEST_PRIORITY)
+
     def evaluate() -> None:
         node = EvaluationNode()
         try:

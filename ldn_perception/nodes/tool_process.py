@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import signal
 import sys
 
 import rclpy
@@ -38,4 +39,7 @@ def run_tool(name: str, work: Callable[[], None]) -> None:
             raise
     finally:
         rclpy.try_shutdown()
+        # A signal that finds the process at its end has nothing to end any more.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
