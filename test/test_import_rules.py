@@ -36,6 +36,8 @@ RULES = {
     'stereo.census_cost': Rule('errors row_workers', 'numpy numba cv2'),
     'stereo.disparity_refinement': Rule('row_workers', 'numpy numba cv2'),
     'stereo.semi_global_aggregation': Rule('errors row_workers', 'numpy numba'),
+    'stereo.triton_aggregation': Rule('', 'torch triton'),
+    'stereo.triton_winners': Rule('', 'torch triton'),
     'stereo.vector_costs': Rule('errors row_workers', 'numpy numba'),
     'stereo.winner_takes_all': Rule('row_workers', 'numpy numba'),
     'models': Rule('errors frames', 'numpy torch safetensors'),
@@ -73,6 +75,7 @@ RULES = {
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
     'replay': Rule(
         'errors frames taxonomy messages pictures pipeline bags evaluation', 'numpy torch cv2'),
+    'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
     'weights': Rule(),
     'build': Rule(

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import json
 from pathlib import Path
+import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +20,7 @@ from ldn_perception.cli.replay_configuration import (
     parse_configurations,
     replay_configuration,
 )
+from ldn_perception.cli.replay_fleet import Fleet, replay_on_fleet
 from ldn_perception.cli.replay_table import score_table
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.config import read_parameter_file
@@ -53,6 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-bag', action='store_true', help='write no bag of results')
     parser.add_argument(
         '--no-images', action='store_true', help='leave the left images out of that bag')
+    parser.add_argument(
+        '--ray', metavar='ADDRESS',
+        help='share the bags among the machines of a Ray cluster: auto, host:port, or local for '
+        'this one; bags, weights and --output must be on a file system that all of them share, '
+        'under the same paths')
+    parser.add_argument(
+        '--ray-cpus', type=int, default=1, metavar='N',
+        help='CPUs and threads for each bag; as many as a machine has makes it one bag a machine '
+        '(default: 1); on the GPU each bag takes one')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,26 +77,55 @@ def run(options: argparse.Namespace) -> int:
         tuple(options.bags), options.ground_truth, not options.no_bag, not options.no_images)
     for configuration in configurations:
         request.settings(configuration)  # refuses what cannot work before anything is built
+    fleet = None if options.ray is None else Fleet(options.ray, options.ray_cpus)
     keep_freed_memory()
 
     console = Console()
     console.width = max(console.width, _MIN_TABLE_WIDTH)
+    if fleet is None:
+        stopped_by, errors = _replay_all(request, configurations, options.output, console)
+    else:
+        stopped_by, errors = replay_on_fleet(
+            request, configurations, options.output, fleet, console)
+    for error in errors:
+        print(f'ldn: {error}', file=sys.stderr)
+    code = _conclude(configurations, options.output, console)
+    if stopped_by:
+        console.print(f'stopped by {stopped_by}; the same command goes on', soft_wrap=True)
+        return 130
+    return 1 if errors else code
+
+
+def _conclude(
+    configurations: Sequence[Configuration], output: Path, console: Console,
+) -> int:
+    """Compare what there is; 0 if every configuration has a result."""
+    names = [entry.name for entry in configurations
+             if (output / entry.name / 'scores.json').is_file()]
+    if not names:
+        return 1
+    write_json(output / 'comparison.json', {'configurations': names})
+    scores = {name: json.loads((output / name / 'scores.json').read_text()) for name in names}
+    page = write_page(output)
+    console.print(score_table(scores))
+    console.print(f'report: {page}   results: {output}', soft_wrap=True)
+    return 0 if all(entry['pairs']['processed'] for entry in scores.values()) else 1
+
+
+def _replay_all(
+    request: ReplayRequest, configurations: Sequence[Configuration], output: Path,
+    console: Console,
+) -> tuple[str, list[str]]:
+    """Replay on this machine, one configuration after the other.
+
+    Returns:
+        Name of the signal that has stopped it, or nothing; and no errors, for the first ends it.
+    """
     with StopSignals() as signals:
         complete = all(
-            _replay(request, configuration, options.output, console, signals)
+            _replay(request, configuration, output, console, signals)
             for configuration in configurations)
-    names = [entry.name for entry in configurations
-             if (options.output / entry.name / 'scores.json').is_file()]
-    write_json(options.output / 'comparison.json', {'configurations': names})
-    scores = {
-        name: json.loads((options.output / name / 'scores.json').read_text()) for name in names}
-    page = write_page(options.output)
-    console.print(score_table(scores))
-    console.print(f'report: {page}   results: {options.output}', soft_wrap=True)
-    if not complete:
-        console.print(f'stopped by {signals.received}; the same command goes on', soft_wrap=True)
-        return 130
-    return 0 if all(entry['pairs']['processed'] for entry in scores.values()) else 1
+    return '' if complete else signals.received, []
 
 
 def _replay(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import re
 from typing import Any
@@ -109,6 +109,12 @@ class ReplayRequest:
     writes_bag: bool = True
     writes_images: bool = True
 
+    def of_bag(self, bag: Path) -> ReplayRequest:
+        """The part of the request that is about one of its bags."""
+        several = len(self.bags) > 1
+        own = self.ground_truth / bag.stem if self.ground_truth and several else self.ground_truth
+        return replace(self, bags=(bag,), ground_truth=own)
+
     def settings(self, configuration: Configuration) -> ReplaySettings:
         """What the results of a configuration depend on.
 
@@ -124,7 +130,7 @@ class ReplayRequest:
 
 def replay_configuration(
     request: ReplayRequest, configuration: Configuration, folder: Path,
-    watcher: Watcher | None = None,
+    watcher: Watcher | None = None, num_threads: int = 0,
 ) -> bool:
     """Build a configuration and replay through it; it goes on where it was.
 
@@ -133,6 +139,7 @@ def replay_configuration(
         configuration: Through what.
         folder: For the results.
         watcher: Who looks on.
+        num_threads: CPU threads where the options leave it open; 0 takes every core.
 
     Returns:
         Whether all pairs are done.
@@ -140,8 +147,12 @@ def replay_configuration(
     Raises:
         LdnPerceptionError: See `build_perception` and `Replay.run`.
     """
-    perception = build_perception(configuration.config)
-    warm_up(perception, configuration.config.stereo)
+    config = configuration.config
+    inference = config.inference
+    threads = inference.num_threads or num_threads
+    perception = build_perception(
+        replace(config, inference=replace(inference, num_threads=threads)))
+    warm_up(perception, config.stereo)
     return build_replay(request, configuration, perception).run(folder, watcher)
 
 

@@ -27,6 +27,9 @@ from ldn_perception.replay.settings import ReplaySettings, check_same
 BAG = 'bag'
 """Name of the folder of the bag of results."""
 
+CHECKPOINT = 'checkpoint.npz'
+"""Name of the file that a replay goes on from."""
+
 
 class ReplayFolder:
     """Results of a replay, complete up to the last checkpoint whatever happens.
@@ -51,10 +54,9 @@ class ReplayFolder:
     def __init__(self, path: Path, settings: ReplaySettings) -> None:
         self.path = path
         self._settings = settings
-        self._checkpoint = path / 'checkpoint.npz'
+        self._checkpoint = path / CHECKPOINT
         self._wanted = settings.to_json()
-        stored = self._read_stored()
-        self.is_complete = self._checkpoint.is_file() and bool(stored and stored['complete'])
+        self.is_complete = is_finished(path, settings)
         if self._checkpoint.is_file():
             self.state = Checkpoint.load(self._checkpoint)
         else:
@@ -69,22 +71,6 @@ class ReplayFolder:
         ) if settings.writes_bag else None
         if not self.is_complete:
             self._write_description(complete=False)
-
-    def _read_stored(self) -> dict[str, Any] | None:
-        description = self.path / 'replay.json'
-        if not self.path.exists():
-            return None
-        if not description.is_file():
-            if not self.path.is_dir() or any(self.path.iterdir()):
-                raise ReplayError(
-                    f'output {self.path}', must_be='a new or empty folder, or one of a replay',
-                    got='a folder with other files' if self.path.is_dir() else 'a file',
-                    do='choose another --output')
-            return None
-        stored: dict[str, Any] = json.loads(description.read_text())
-        if self._checkpoint.is_file():  # without one it begins anew, whatever it was
-            check_same(self.path, stored, self._wanted)
-        return stored
 
     def write_frame(self, line: dict[str, Any]) -> None:
         """Append a line to frames.jsonl; a crash does not take it."""
@@ -137,6 +123,33 @@ class ReplayFolder:
         """Close the files."""
         self._frames.close()
         self._dropped.close()
+
+
+def is_finished(path: Path, settings: ReplaySettings) -> bool:
+    """Whether a folder holds all of a replay; nothing is changed.
+
+    Args:
+        path: The folder; need not be there.
+        settings: Of the replay.
+
+    Raises:
+        ReplayError: It holds a replay of other settings, or other files.
+    """
+    if not path.exists():
+        return False
+    description = path / 'replay.json'
+    if not description.is_file():
+        if not path.is_dir() or any(path.iterdir()):
+            raise ReplayError(
+                f'output {path}', must_be='a new or empty folder, or one of a replay',
+                got='a folder with other files' if path.is_dir() else 'a file',
+                do='choose another --output')
+        return False
+    if not (path / CHECKPOINT).is_file():
+        return False  # it begins anew, whatever it was
+    stored = json.loads(description.read_text())
+    check_same(path, stored, settings.to_json())
+    return bool(stored['complete'])
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,7 +7,7 @@ from replay.tiny_drives import pair, replay, settings, stamps, write_drive
 
 from ldn_perception.bags import RawBag, RawBagWriter
 from ldn_perception.errors import ReplayError
-from ldn_perception.replay import ReplayScores, merge_replays
+from ldn_perception.replay import ReplayScores, Watcher, merge_replays
 from ldn_perception.replay.checkpoint import Checkpoint
 
 
@@ -105,3 +105,24 @@ def test_dropped_pairs_keep_their_numbers(tmp_path):
     dropped = json.loads((tmp_path / 'merged' / 'dropped.jsonl').read_text())
     assert (dropped['index'], dropped['stamp_ns']) == (1, pair(stamps(1, 2)[0]).stamp_ns)
     assert read(tmp_path / 'merged', 'scores.json')['pairs']['dropped'] == {'unknown_encoding': 1}
+
+
+def test_some_of_the_parts_are_an_incomplete_whole_that_is_made_anew(halves, tmp_path):
+    root, drives = halves
+    merge_replays(settings(*drives), [root / 'out_b'], tmp_path / 'out', complete=False)
+    description = read(tmp_path / 'out', 'replay.json')
+    assert (description['complete'], len(description['bags'])) == (False, 2)
+    assert read(tmp_path / 'out', 'scores.json')['pairs']['processed'] == 5
+    merge_replays(settings(*drives), [root / 'out_a', root / 'out_b'], tmp_path / 'out')
+    assert lines(tmp_path / 'out') == lines(root / 'whole')
+    assert read(tmp_path / 'out', 'replay.json')['complete'] is True
+
+
+def test_a_replay_that_has_begun_is_not_merged_into(tmp_path):
+    drive = write_drive(tmp_path / 'drive', stamps(0, 2))
+    stop = Watcher(wants_stop=lambda: True)
+    assert not replay(tmp_path / 'out', drive, watcher=stop)
+    with pytest.raises(ReplayError, match=r'output .*out must be a new folder, or one that was '
+                       r'merged, got a replay that has begun on one machine: go on with it there'):
+        merge_replays(settings(drive), [], tmp_path / 'out')
+    assert replay(tmp_path / 'out', drive)

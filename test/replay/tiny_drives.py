@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives of tiny pairs, and a corridor that is fast; run as a script it kills itself midway."""
 
+from dataclasses import dataclass
 import os
 from pathlib import Path
 import signal
 import sys
+import time
 
 import numpy as np
 from stereo_frames import shifted_frame
@@ -13,6 +15,7 @@ import torch
 
 from ldn_perception.bags import StereoBagWriter
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.errors import BagError
 from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.replay import Replay, ReplaySettings
 from ldn_perception.segmentation.decoder import OodRule
@@ -103,6 +106,58 @@ def replay(folder, *bags, pairs_per_segment=3, watcher=None, engine=None, **chan
     return Replay(
         settings(*bags, **changes), pipeline(**(engine or {})), draw, pairs_per_segment,
     ).run(folder, watcher)
+
+
+@dataclass
+class TinyPart:
+    """Replays a drive on a worker and notes its process for each pair; may kill itself once."""
+
+    folder: Path
+    bag: Path
+    kills_at: int = 0
+
+    @property
+    def attempts(self):
+        """Number of pairs that each process has begun, in the order of the processes."""
+        processes = self._log.read_text().split()
+        return [processes.count(process) for process in dict.fromkeys(processes)]
+
+    @property
+    def _log(self):
+        return self.folder.with_suffix('.log')
+
+    def __call__(self):
+        kills_at = 0 if self._log.exists() else self.kills_at
+
+        def note(_):
+            with self._log.open('a') as log:
+                log.write(f'{os.getpid()}\n')
+
+        return replay(self.folder, self.bag, engine={'kills_at': kills_at, 'seen': note})
+
+
+def fail_as_a_bag_does():
+    raise BagError('it', must_be='a', got='b', do='c')
+
+
+def fail_as_a_mistake_does():
+    raise IndexError('no such thing')
+
+
+@dataclass
+class Patient:
+    """Works until it is interrupted, and says so."""
+
+    folder: Path
+
+    def __call__(self):
+        (self.folder / 'begun').touch()
+        try:
+            for _ in range(2000):
+                time.sleep(0.05)  # a cancellation is seen between two steps of Python
+        except KeyboardInterrupt:
+            (self.folder / 'interrupted').touch()
+        return False
 
 
 if __name__ == '__main__':
