@@ -90,7 +90,7 @@ RULES = {
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy config messages pictures stereo models inference segmentation '
-        'pipeline bags datasets training evaluation replay build diagnosis',
+        'pipeline bags datasets training evaluation replay build diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

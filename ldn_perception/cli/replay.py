@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'FOLDER/<name of the bag>/')
     parser.add_argument(
         '--compare', metavar='MODELS',
-        help='configurations separated by commas, with options: '
-        'ldn121_64_4,ldn121_64_4:stereo.matcher=census')
+        help='models or names of shipped weights separated by commas, with options: '
+        'ldn121_road,ldn121_road:stereo.matcher=census')
     parser.add_argument('--config', type=Path, help='parameter file of the node')
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',

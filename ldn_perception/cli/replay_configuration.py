@@ -19,6 +19,7 @@ from ldn_perception.errors import ConfigError
 from ldn_perception.replay.runner import Replay, Watcher
 from ldn_perception.replay.settings import ReplaySettings
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.weights import find_what_weights_are_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ def parse_configurations(
 
     Args:
         shared: Value of options by name, for all of them.
-        compare: Models separated by commas, each with options of its own behind colons, as in
-            'ldn121_64_4,ldn121_64_4:stereo.matcher=census'; None for the one of the options.
+        compare: Models or names of shipped weights separated by commas, each with options of its
+            own behind colons, as in 'ldn121_road,ldn121_road:stereo.matcher=census'; None for
+            the one of the options.
 
     Raises:
         ConfigError: An unknown model or option, a value it cannot have, a configuration that
@@ -54,7 +56,7 @@ def parse_configurations(
     found: dict[str, Configuration] = {}
     for text in compare.split(','):
         model, *own = text.split(':')
-        values = {**shared, 'model.name': model, **parse_assignments(own, '--compare')}
+        values = {**shared, **_options_of(model), **parse_assignments(own, '--compare')}
         name = re.sub(r'[^\w.=:-]', '_', text).strip('.')
         if name in found:
             raise ConfigError(
@@ -62,6 +64,14 @@ def parse_configurations(
                 do='name each once')
         found[name] = Configuration(name, _checked(PerceptionConfig.from_values(values)))
     return list(found.values())
+
+
+def _options_of(name: str) -> dict[str, str]:
+    """What a name stands for: shipped weights with their network and classes, or a network."""
+    model, taxonomy = find_what_weights_are_for(name) or (name, '')
+    if taxonomy not in TAXONOMIES:
+        return {'model.name': name}
+    return {'model.name': model, 'model.taxonomy': taxonomy, 'model.weights': 'shipped'}
 
 
 def parse_assignments(texts: Iterable[str], option: str) -> dict[str, Any]:

@@ -18,3 +18,8 @@ def find_shipped_weights(model_name: str, taxonomy_name: str) -> Path | None:
     """File of the shipped weights for a network and taxonomy; None if none are shipped."""
     name = SHIPPED.get((model_name, taxonomy_name))
     return None if name is None else Path(__file__).with_name(name)
+
+
+def find_what_weights_are_for(file_stem: str) -> tuple[str, str] | None:
+    """Network, and taxonomy or purpose, of the file of this name; None if there is none."""
+    return next((key for key, name in SHIPPED.items() if Path(name).stem == file_stem), None)

@@ -57,6 +57,21 @@ def test_configurations_are_replayed_side_by_side(drive, tmp_path, capsys):
     assert (out / names[0] / 'frames.jsonl').read_text() == before
 
 
+def test_names_of_shipped_weights_bring_their_network_and_classes():
+    shared = {'model.name': 'ldn_small', 'model.taxonomy': 'camvid', 'model.weights': 'mine'}
+    found = parse_configurations(
+        shared, 'ldn121_road,scale_invariant_small:stereo.matcher=bm,ldn121')
+    assert [entry.name for entry in found] == [
+        'ldn121_road', 'scale_invariant_small:stereo.matcher=bm', 'ldn121']
+    assert [(entry.config.model.name, entry.config.model.taxonomy, entry.config.model.weights)
+            for entry in found] == [
+        ('ldn121_64_4', 'universal', 'shipped'),
+        ('scale_invariant_small', 'synthetic_drive', 'shipped'),
+        ('ldn121', 'camvid', 'mine')]
+    with pytest.raises(ConfigError, match=r"^model\.name must be one of .* 'correspondence'"):
+        parse_configurations(shared, 'correspondence')
+
+
 def test_another_parameter_is_refused(drive, tmp_path, capsys):
     parameters = tmp_path / 'parameters.yaml'
     parameters.write_text('node:\n  ros__parameters:\n    model: {name: ldn_small}\n')
