@@ -147,7 +147,8 @@ class RayFleet:
                 yield self._end(pending.pop(reference), reference)
             if not stopping and wants_stop():
                 stopping = True
-                for reference in pending:
+                # Those that wait first, or they begin where one that runs has made room.
+                for reference in reversed(pending):
                     self._ray.cancel(reference)
 
     def _check_room(self, tasks: Sequence[FleetTask]) -> None:

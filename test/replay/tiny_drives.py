@@ -151,8 +151,8 @@ class Patient:
     folder: Path
 
     def __call__(self):
-        (self.folder / 'begun').touch()
         try:
+            (self.folder / 'begun').touch()
             for _ in range(2000):
                 time.sleep(0.05)  # a cancellation is seen between two steps of Python
         except KeyboardInterrupt:
