@@ -10,6 +10,7 @@ import logging
 import os
 from pathlib import Path
 import re
+import signal
 import socket
 import time
 from types import TracebackType
@@ -23,6 +24,7 @@ MAX_RETRIES = 3
 
 _ENVIRONMENT = {'RAY_USAGE_STATS_ENABLED': '0'}
 _OBJECT_STORE_BYTES = 128 << 20  # what travels is a few words; Ray would take 30 % of the memory
+_INSIST_S = 20.0  # longer than a pair takes: a second interrupt ends a replay at once
 _KNOCK_S = 10.0
 _POLL_S = 0.5
 
@@ -140,13 +142,15 @@ class RayFleet:
         """
         self._check_room(tasks)
         pending = {self._submit(task): number for number, task in enumerate(tasks)}
-        stopping = False
+        cancelled_s = None
         while pending:
             ready, _ = self._ray.wait(list(pending), timeout=_POLL_S)
             for reference in ready:
                 yield self._end(pending.pop(reference), reference)
-            if not stopping and wants_stop():
-                stopping = True
+            now_s = time.monotonic()
+            # Now and then Ray loses a cancellation.
+            if (wants_stop() if cancelled_s is None else now_s - cancelled_s > _INSIST_S):
+                cancelled_s = now_s
                 # Those that wait first, or they begin where one that runs has made room.
                 for reference in reversed(pending):
                     self._ray.cancel(reference)
@@ -185,6 +189,9 @@ class RayFleet:
 def _attempt(work: Callable[[], bool], directory: Path) -> tuple[bool, str, str, float]:
     """Run on a worker: whether it is complete, or why not, where, and how long it took [s]."""
     started, host, error, complete = time.perf_counter(), socket.gethostname(), '', False
+    # A cluster that was started in the background ignores SIGINT, by which Ray cancels.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if not directory.is_dir():
             raise ReplayError(
