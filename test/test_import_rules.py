@@ -33,6 +33,7 @@ RULES = {
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'row_workers': Rule('', 'numpy'),
     'stereo': Rule('errors frames row_workers', 'numpy torch cv2'),
+    'stereo.bit_count': Rule('', 'numpy numba'),
     'stereo.census_cost': Rule('errors row_workers', 'numpy numba cv2'),
     'stereo.disparity_refinement': Rule('row_workers', 'numpy numba cv2'),
     'stereo.semi_global_aggregation': Rule('errors row_workers', 'numpy numba'),

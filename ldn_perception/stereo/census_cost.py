@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ldn_perception.errors import StereoError
 from ldn_perception.row_workers import RowWorkers
+from ldn_perception.stereo.bit_count import count_bits
 
 _MAX_BITS = 64
 _OUTSIDE_SHARE = 3  # eighths of the bits: more than of a true match, less than of a false one
@@ -135,14 +136,4 @@ def _hamming_rows(left, mirrored, min_disparity, outside_cost, costs, first, las
 @numba.njit(nogil=True)
 def _compare(code, candidates, cost):  # type: ignore[no-untyped-def]
     for d in range(cost.size):
-        cost[d] = _count_bits(code ^ candidates[d])
-
-
-@numba.njit(nogil=True, inline='always')
-def _count_bits(value):  # type: ignore[no-untyped-def]
-    """Bits that are set: sums of pairs, then of fours, then of bytes."""
-    value -= (value >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    value = (value & np.uint64(0x3333333333333333)) + (
-        (value >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (value * np.uint64(0x0101010101010101)) >> np.uint64(56)
+        cost[d] = count_bits(code ^ candidates[d])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldn_perception.errors import StereoError
 from ldn_perception.row_workers import RowWorkers
+from ldn_perception.stereo.bit_count import count_bits
 
 MOST_BITS = 54
 """Of a code."""
@@ -141,16 +142,6 @@ def _write_costs(  # type: ignore[no-untyped-def]
     free = np.int16((1 << 14) + (1 << (shift - 1)))  # of this product on, with half a step
     steps, most = np.int16(shift), np.int16(vector_cost - 1)
     for i in range(cost.size):
-        distance = _count_bits(code ^ candidates[i])
+        distance = count_bits(code ^ candidates[i])
         missing = np.int16(free - max(np.int16(0), min(product[i], free)))
         cost[i] = np.uint8(min(np.int16(missing >> steps), most) + distance * bit_cost)
-
-
-@numba.njit(nogil=True, inline='always')
-def _count_bits(value):  # type: ignore[no-untyped-def]
-    """Bits that are set: sums of pairs, then of fours, then of bytes."""
-    value -= (value >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    value = (value & np.uint64(0x3333333333333333)) + (
-        (value >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (value * np.uint64(0x0101010101010101)) >> np.uint64(56)
