@@ -96,7 +96,8 @@ def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> di
     Raises:
         ConfigError: An override is not NAME=VALUE.
     """
-    values: dict[str, Any] = {}
+    # The drive is short: none of it may be lost before the node knows of its player.
+    values: dict[str, Any] = {'input.reliability': 'reliable'}
     if options.images is None and options.bag is None:
         values['stereo.max_disparity'] = 64
     for override in overrides:
