@@ -13,6 +13,11 @@ class Engine(Protocol):
     """Runs one network on one device."""
 
     @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic: 'torch, float32'."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where the logits come out."""
         ...

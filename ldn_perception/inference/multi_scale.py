@@ -56,6 +56,11 @@ class MultiScaleEngine(TorchEngine):
         self._scales = tuple(scales)
         self._mirrored = (False, True) if flips else (False,)
 
+    @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic."""
+        return f'{super().description}, {len(self._scales) * len(self._mirrored)} views'
+
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
         """Logarithm of the mean probabilities of one image; see Engine.
 

@@ -8,6 +8,8 @@ import torch
 
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
 
+PRECISION_NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
+
 _CPU_CAPABILITIES = ('amx_bf16', 'avx512_bf16')
 _FIRST_GPU_GENERATION = 8  # Ampere
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import torch
 
+from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
 
@@ -30,6 +31,11 @@ class TorchEngine:
         self._device = device
         self._precision = precision
         self._normalisation = normalisation
+
+    @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic."""
+        return f'torch, {PRECISION_NAMES[self._precision]}'
 
     @property
     def device(self) -> torch.device:

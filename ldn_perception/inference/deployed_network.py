@@ -1,0 +1,83 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network as it is exported: camera bytes in, logits out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ldn_perception.models.normalisation import IMAGENET, Normalisation
+from ldn_perception.models.segmentation_model import SegmentationModel
+
+_TYPICAL_PIXELS_PER_METRE = 30.0
+
+
+class ImageSize(NamedTuple):
+    """The one size of images an exported network takes.
+
+    Attributes:
+        width_px: Columns.
+        height_px: Rows.
+    """
+
+    width_px: int
+    height_px: int
+
+    def __str__(self) -> str:
+        return f'{self.width_px}x{self.height_px}'
+
+
+class DeployedNetwork(nn.Module):
+    """Normalisation and network as one graph, without auxiliary outputs.
+
+    The mean is subtracted before the first convolution, not folded into it: that would be wrong
+    at zero-padded borders.
+
+    Args:
+        model: The network; it is put into evaluation mode.
+        normalisation: What it was trained with.
+
+    Attributes:
+        uses_disparity: Whether `forward` needs pixels_per_metre.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(
+        self, model: SegmentationModel, normalisation: Normalisation = IMAGENET,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.uses_disparity = model.uses_disparity
+        mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
+        self.register_buffer('scale', (1 / (255 * std)).view(1, 3, 1, 1))
+        self.register_buffer('offset', (-mean / std).view(1, 3, 1, 1))
+        self.eval()
+
+    def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of one image.
+
+        Args:
+            image: (1, H, W, 3) uint8 RGB.
+            pixels_per_metre: (1, H, W) float32 [px/m], NaN where unknown; None unless
+                uses_disparity.
+
+        Returns:
+            (1, C, h, w) float32 at the network's own resolution.
+        """
+        normalised = image.permute(0, 3, 1, 2).float() * self.scale + self.offset
+        logits: Tensor = self.model(normalised, pixels_per_metre).logits
+        return logits.float()
+
+    def example_inputs(self, size: ImageSize) -> tuple[Tensor, ...]:
+        """What `forward` takes, of one size, on the CPU: noise at one depth."""
+        shape = (1, size.height_px, size.width_px)
+        random = torch.Generator().manual_seed(0)
+        image = torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=random)
+        if not self.uses_disparity:
+            return (image,)
+        return image, torch.full(shape, _TYPICAL_PIXELS_PER_METRE)
