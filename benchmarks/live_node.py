@@ -15,7 +15,7 @@ from typing import Any
 
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.messages import camera_info_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, image_fields
 
 LIMIT_S = 120.0
 os.environ.update(isolated_environment())

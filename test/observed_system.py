@@ -16,7 +16,7 @@ from ldn_perception.diagnosis.machine import (
     SharedMemory,
     WeightsFile,
 )
-from ldn_perception.messages import camera_info_fields
+from ldn_perception.message_fields import camera_info_fields
 
 NODE = '/stereo_seg_node'
 START_NS = 1_700_000_000 * 10**9

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ldn_perception.frames import CameraGeometry, StereoFrame
-from ldn_perception.messages import camera_info_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, image_fields
 
 
 def geometry(width=160, height=96, **changes):

@@ -30,6 +30,7 @@ RULES = {
     'rectification': Rule('errors frames', 'numpy cv2'),
     'rigs': Rule('errors config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
+    'message_fields': Rule('frames', 'numpy'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'row_workers': Rule('', 'numpy'),
     'stereo': Rule('errors frames row_workers', 'numpy torch cv2'),
@@ -61,7 +62,7 @@ RULES = {
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule(
-        'errors frames messages rectification taxonomy.cityscapes',
+        'errors frames messages message_fields rectification taxonomy.cityscapes',
         'numpy torch cv2 rosbags apsw yaml'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
@@ -75,7 +76,8 @@ RULES = {
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
     'replay': Rule(
-        'errors frames taxonomy messages pictures pipeline bags evaluation', 'numpy torch cv2'),
+        'errors frames taxonomy messages message_fields pictures pipeline bags evaluation',
+        'numpy torch cv2'),
     'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
     'weights': Rule(),
@@ -85,13 +87,13 @@ RULES = {
         'numpy torch'),
     'diagnosis': Rule('errors frames config messages rectification', 'numpy'),
     'nodes': Rule(
-        'errors frames taxonomy config messages rectification pictures build pipeline evaluation '
-        'bags inference.host_memory free_space domain_alarm diagnosis',
+        'errors frames taxonomy config messages message_fields rectification pictures build '
+        'pipeline evaluation bags inference.host_memory free_space domain_alarm diagnosis',
         'numpy torch rclpy message_filters cv_bridge tf2_ros builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
-        'errors frames taxonomy config messages pictures stereo models inference segmentation '
-        'pipeline bags datasets training evaluation replay build diagnosis weights',
+        'errors frames taxonomy config messages message_fields pictures stereo models inference '
+        'segmentation pipeline bags datasets training evaluation replay build diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

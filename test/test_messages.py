@@ -12,18 +12,20 @@ import torch
 
 from ldn_perception.errors import FrameError, MessageError
 from ldn_perception.frames import DisparityMap, GroundGrid, Segmentation
+from ldn_perception.message_fields import (
+    POINT_TYPE,
+    disparity_fields,
+    image_fields,
+    occupancy_grid_fields,
+    point_cloud_fields,
+)
 from ldn_perception.messages import (
     ENCODINGS,
-    POINT_TYPE,
     calibration_from_message,
-    disparity_fields,
     disparity_from_message,
     frame_from_messages,
     geometry_from_messages,
-    image_fields,
     image_from_message,
-    occupancy_grid_fields,
-    point_cloud_fields,
     stamp_ns,
 )
 from ldn_perception.rectification.rectifier import Rectifier

@@ -19,7 +19,7 @@ from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.bags.topics import CAMERA_INFO, DISPARITY_IMAGE, IMAGE, StereoTopics
 from ldn_perception.errors import BagError
 from ldn_perception.frames import DisparityMap, StereoFrame
-from ldn_perception.messages import camera_info_fields, disparity_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, disparity_fields, image_fields
 
 
 class StereoBagWriter:

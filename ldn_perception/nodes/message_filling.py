@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import PointField
 
-from ldn_perception.messages import Fields
+from ldn_perception.message_fields import Fields
 
 _TYPE_CODES = {np.dtype(np.uint8): 'B', np.dtype(np.int8): 'b'}
 

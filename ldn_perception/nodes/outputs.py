@@ -21,7 +21,7 @@ from stereo_msgs.msg import DisparityImage
 from ldn_perception.build import Perception
 from ldn_perception.config import OutputConfig
 from ldn_perception.frames import DisparityMap, PerceptionResult, Quantity
-from ldn_perception.messages import (
+from ldn_perception.message_fields import (
     Fields,
     disparity_fields,
     image_fields,

@@ -13,7 +13,12 @@ from ldn_perception.bags.segmented_bag_writer import SegmentedBagWriter, segment
 from ldn_perception.bags.stereo_bag_writer import is_grey
 from ldn_perception.bags.topics import CAMERA_INFO, DISPARITY_IMAGE, IMAGE, StereoTopics
 from ldn_perception.frames import PerceptionResult, StereoFrame
-from ldn_perception.messages import Fields, camera_info_fields, disparity_fields, image_fields
+from ldn_perception.message_fields import (
+    Fields,
+    camera_info_fields,
+    disparity_fields,
+    image_fields,
+)
 
 LABELS = '/stereo_seg_node/labels'
 OOD_MASK = '/stereo_seg_node/ood_mask'

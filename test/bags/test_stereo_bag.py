@@ -29,7 +29,8 @@ from ldn_perception.bags.message_types import (
 from ldn_perception.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, RAW_TOPICS
 from ldn_perception.errors import BagError
 from ldn_perception.frames import CameraGeometry, DisparityMap, StereoFrame
-from ldn_perception.messages import calibration_from_message, camera_info_fields
+from ldn_perception.message_fields import camera_info_fields
+from ldn_perception.messages import calibration_from_message
 from ldn_perception.rectification.rectifier import Rectifier
 
 PERIOD_NS = 100_000_000

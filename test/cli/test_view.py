@@ -20,7 +20,7 @@ from ldn_perception.cli.view import VideoClock, evenly_spaced, usual_rate_hz
 from ldn_perception.cli.view_frames import TILE_WIDTHS_PX
 from ldn_perception.cli.view_video import VideoWriter
 from ldn_perception.errors import VideoError
-from ldn_perception.messages import disparity_fields, image_fields
+from ldn_perception.message_fields import disparity_fields, image_fields
 from ldn_perception.taxonomy import CITYSCAPES
 
 av = pytest.importorskip('av', reason='PyAV is not installed')

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from ldn_perception.messages import POINT_TYPE
+from ldn_perception.message_fields import POINT_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = json.loads((ROOT / 'config' / 'foxglove_stereo_seg.json').read_text())

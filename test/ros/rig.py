@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 from stereo_frames import shifted_frame
 
-from ldn_perception.messages import camera_info_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, image_fields
 from ldn_perception.nodes.message_filling import fill
 from ldn_perception.nodes.outputs import (
     DISPARITY_CONFIDENCE,

@@ -20,7 +20,7 @@ from ldn_perception.cli.main import main
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.diagnosis.checkup import check_live, config_of_the_node
 from ldn_perception.diagnosis.input_topics import CameraNames
-from ldn_perception.messages import camera_info_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, image_fields
 from ldn_perception.nodes.message_filling import fill
 from ldn_perception.nodes.stereo_seg_node import StereoSegNode
 from ldn_perception.nodes.system_probe import SystemProbe

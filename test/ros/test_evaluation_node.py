@@ -37,7 +37,7 @@ from ldn_perception.evaluation.live_events import (
     event_from_text,
 )
 from ldn_perception.frames import DisparityMap
-from ldn_perception.messages import disparity_fields, image_fields
+from ldn_perception.message_fields import disparity_fields, image_fields
 from ldn_perception.nodes.bag_player import EVENTS_QOS, LATCHED_QOS
 from ldn_perception.nodes.evaluation_node import EvaluationNode
 from ldn_perception.nodes.evaluation_pixels import decode_pixels

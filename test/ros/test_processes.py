@@ -20,7 +20,7 @@ from ldn_perception.bags.raw_bag_writer import RawBagWriter
 from ldn_perception.bags.raw_messages import RawBag, read_stamp
 from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
 from ldn_perception.bags.topics import RAW_TOPICS
-from ldn_perception.messages import camera_info_fields, image_fields
+from ldn_perception.message_fields import camera_info_fields, image_fields
 from ldn_perception.nodes.bag_recorder import BagRecorder
 from ldn_perception.nodes.message_filling import fill
 

@@ -19,7 +19,8 @@ from stereo_msgs.msg import DisparityImage
 import torch
 
 from ldn_perception.frames import DisparityMap
-from ldn_perception.messages import disparity_fields, image_fields, pixels_of
+from ldn_perception.message_fields import disparity_fields, image_fields
+from ldn_perception.messages import pixels_of
 from ldn_perception.nodes import epipolar_watch
 from ldn_perception.nodes.epipolar_watch import EpipolarWatch, PairCheck
 from ldn_perception.nodes.message_filling import fill

@@ -11,7 +11,7 @@ from rig import Rig, build_node, end, hold, make_header
 from sensor_msgs.msg import CameraInfo, Image
 from stereo_frames import shifted_frame
 
-from ldn_perception.messages import image_fields
+from ldn_perception.message_fields import image_fields
 from ldn_perception.nodes.message_filling import fill
 
 SECOND = 10**9

@@ -16,7 +16,8 @@ import torch
 from ldn_perception.build import build_perception
 from ldn_perception.config import PerceptionConfig, options
 from ldn_perception.frames import DisparityMap
-from ldn_perception.messages import POINT_TYPE, disparity_fields, image_fields, pixels_of
+from ldn_perception.message_fields import POINT_TYPE, disparity_fields, image_fields
+from ldn_perception.messages import pixels_of
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import save_weights
 from ldn_perception.nodes.message_filling import fill

@@ -9,7 +9,7 @@ import torch
 
 from ldn_perception.errors import StereoError
 from ldn_perception.frames import DisparityMap, StereoFrame
-from ldn_perception.messages import disparity_fields
+from ldn_perception.message_fields import disparity_fields
 from ldn_perception.pipeline import pixels_per_metre
 from ldn_perception.stereo.reduced_matcher import ReducedMatcher, reduce_pair
 from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
