@@ -22,7 +22,7 @@ demo: environment ## Replay a stereo drive through the node; options in ARGS='â€
 	@$(BIN)/ldn demo $(ARGS)
 
 test: lint ## Check style and types, run every test, ask for the coverage; options in PYTEST_ARGS='â€¦'.
-	$(BIN)/python -m pytest --cov --cov-config=setup.cfg --cov-report=term $(PYTEST_ARGS)
+	@.ci/tests.sh $(PYTEST_ARGS)
 
 lint: environment ## Check style, docstrings and types.
 	$(BIN)/python -m ruff check --config .ci/ruff.toml .
