@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ldn_perception.models.inference_form import is_rewritable, rewrite_for_inference
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.segmentation_model import SegmentationModel
 
@@ -28,6 +30,12 @@ class ImageSize(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.width_px}x{self.height_px}'
+
+    @classmethod
+    def from_text(cls, text: str) -> ImageSize:
+        """Read what `str` writes."""
+        width, height = text.split('x')
+        return cls(int(width), int(height))
 
 
 class DeployedNetwork(nn.Module):
@@ -72,6 +80,13 @@ class DeployedNetwork(nn.Module):
         normalised = image.permute(0, 3, 1, 2).float() * self.scale + self.offset
         logits: Tensor = self.model(normalised, pixels_per_metre).logits
         return logits.float()
+
+    def rewritten(self) -> DeployedNetwork:
+        """A copy with less to do, if its network can be rewritten; see `models.inference_form`."""
+        copy = deepcopy(self).requires_grad_(False)
+        if is_rewritable(copy.model):
+            copy.model = rewrite_for_inference(copy.model)
+        return copy
 
     def example_inputs(self, size: ImageSize) -> tuple[Tensor, ...]:
         """What `forward` takes, of one size, on the CPU: noise at one depth."""

@@ -1,59 +1,283 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from functools import cache, partial
+import os
+from pathlib import Path
+import warnings
+
+import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from ldn_perception.errors import ModelError
+from ldn_perception.datasets.camvid import CamVid
+from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.evaluation.confusion import ConfusionMatrix
+from ldn_perception.evaluation.label_space import LabelSpace
+from ldn_perception.inference.backends import build_backend
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.torch_engine import TorchEngine
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD, Normalisation
+from ldn_perception.models.densenet import DenseNet
+from ldn_perception.models.initialisation import initialise
+from ldn_perception.models.ladder_design import LadderDesign, build_ladder_network
+from ldn_perception.models.normalisation import Normalisation
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.scale_family import SMALL_SIZE
+from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
+from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
+from ldn_perception.models.spatial_pyramid import SpatialPyramid
+from ldn_perception.models.weights import load_weights, read_weights_header
+from ldn_perception.taxonomy import CAMVID, UNIVERSAL
+from ldn_perception.taxonomy.mappings import label_mapping
+from ldn_perception.weights import find_shipped_weights
 
-DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='this machine has no GPU'))]
-ENGINES = {'torch': TorchEngine}
-IMAGE = torch.randint(0, 256, (99, 161, 3), dtype=torch.uint8,
-                      generator=torch.Generator().manual_seed(0))
+DATA = Path(os.environ.get(
+    'LDN_DATA', Path(__file__).resolve().parents[3] / 'shared' / 'data')) / 'camvid'
+WEIGHTS = find_shipped_weights('ldn121_64_4', 'universal')
+
+SIZE = ImageSize(161, 99)
+SHAPE = (SIZE.height_px, SIZE.width_px)
+RANDOM = torch.Generator().manual_seed(0)
+IMAGE = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=RANDOM)
+SCALES = 100 * torch.rand(SHAPE, generator=RANDOM) + 1
+SCALES[torch.rand(SHAPE, generator=RANDOM) < 0.5] = torch.nan
+SCALES[20:60, 30:90] = torch.nan
+
+TINY_LADDER = LadderDesign(
+    partial(DenseNet, block_sizes=(1, 2, 2, 1), growth=8, stem_channels=16),
+    partial(SpatialPyramid, projected_channels=16, level_channels=4, out_channels=16),
+    (16, 16, 16), reduced_channels=16)
 
 
-@pytest.mark.parametrize('device', DEVICES)
-@pytest.mark.parametrize('build', ENGINES.values(), ids=ENGINES)
+def build_ladder():
+    return build_ladder_network(TINY_LADDER, 5)
+
+
+def build_scale_invariant():
+    extractor = SMALL_SIZE.build_extractor()
+    multiplexer = ScaleMultiplexer(num_levels=3, cell_px=extractor.stride)
+    return ScaleInvariantNetwork(
+        extractor, multiplexer, SMALL_SIZE.build_back_end(3 * extractor.out_channels, 5))
+
+
+NETWORKS = {'ladder': build_ladder, 'scale_invariant': build_scale_invariant}
+NORMALISATION = Normalisation((0.1, 0.2, 0.3), (0.5, 0.4, 0.3))
+
+LIBRARIES = {'openvino': 'openvino', 'onnxruntime': 'onnxscript', 'tensorrt': 'onnxscript'}
+NO_BFLOAT16 = {('onnxruntime', 'cpu'), ('onnxruntime', 'cuda')}
+NEEDS_PATIENCE = pytest.mark.skipif(
+    'LDN_COMPILE' not in os.environ,
+    reason='compiling six networks takes minutes; set LDN_COMPILE=1')
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='this machine has no GPU')
+ENGINES = [
+    ('torch', 'cpu'),
+    ('openvino', 'cpu'),
+    ('onnxruntime', 'cpu'),
+    pytest.param(('compiled', 'cpu'), marks=NEEDS_PATIENCE, id='compiled-cpu'),
+    *(pytest.param((name, 'cuda'), marks=NEEDS_GPU, id=f'{name}-cuda')
+      for name in ('torch', 'onnxruntime', 'tensorrt', 'compiled')),
+]
+"""Every engine, and where it runs."""
+
+ON_EVERY_ENGINE = pytest.mark.parametrize(
+    'engine_name', ENGINES, ids=lambda value: '-'.join(value))
+
+
+class EngineMaker:
+    """Makes engines; exports no network twice."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def make(self, engine_name, model, normalisation, precision, size):
+        name, device = engine_name[0], torch.device(engine_name[1])
+        if name == 'torch':
+            return TorchEngine(model, device, precision, normalisation)
+        if precision != torch.float32 and engine_name in NO_BFLOAT16:
+            pytest.skip(f'{name} has no bfloat16')
+        if name in LIBRARIES:
+            pytest.importorskip(LIBRARIES[name], reason=f'{name} is not installed')
+        network = DeployedNetwork(model, normalisation).to(device)
+        backend = build_backend(name, device, precision, 1)
+        # what is written for OpenVINO is the same for every precision
+        what = '' if name == 'openvino' else precision
+        folder = self._folder / f'{name}-{device}-{type(model).__name__}-{size}-{what}'
+        if not folder.is_dir():
+            folder.mkdir()
+            backend.export(network, size, folder)
+        return backend.load(network, size, folder)
+
+    def small(self, engine_name, network='ladder', precision=torch.float32):
+        return self.make(engine_name, build_small(network), NORMALISATION, precision, SIZE)
+
+    def trained(self, engine_name, precision):
+        header = read_weights_header(WEIGHTS)
+        model = build_model(header.model_name, len(header.class_names))
+        load_weights(WEIGHTS, model, header.model_name, header.class_names)
+        return self.make(
+            engine_name, model, header.normalisation, precision, ImageSize(480, 360))
+
+
+@pytest.fixture(scope='module')
+def engines(tmp_path_factory):
+    return EngineMaker(tmp_path_factory.mktemp('engines'))
+
+
+def build_small(network):
+    model = NETWORKS[network]()
+    initialise(model, 0)
+    return model.eval()
+
+
+def expected_logits(network):
+    mean, std = (torch.tensor(part) for part in NORMALISATION)
+    normalised = ((IMAGE / 255 - mean) / std).permute(2, 0, 1)[None]
+    model = build_small(network)
+    with torch.no_grad():
+        return model(normalised, SCALES[None] if model.uses_disparity else None).logits
+
+
+def labels_of(logits, shape):
+    return F.interpolate(logits.cpu(), shape, mode='bilinear', align_corners=False).argmax(1)
+
+
+def share_of_equal(labels, others):
+    return (labels == others).float().mean().item()
+
+
+@ON_EVERY_ENGINE
 class TestEngineContract:
-    @pytest.mark.parametrize('name', ['ldn_small', 'scale_invariant_small'])
-    def test_logits_are_the_models_own_on_the_normalised_image(self, build, device, name):
-        model = build_model(name, 5)
-        scales = torch.full((99, 161), 30.0)
-        engine = build(build_model(name, 5), torch.device(device))
-        logits = engine.run(IMAGE, scales if engine.uses_disparity else None)
-        mean, std = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
-        normalised = ((IMAGE / 255 - mean) / std).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            expected = model.eval()(normalised, scales[None]).logits
-        assert logits.device.type == device
+    @pytest.mark.parametrize('network', NETWORKS)
+    def test_logits_are_the_models_own_on_the_normalised_image(
+        self, engines, engine_name, network,
+    ):
+        engine = engines.small(engine_name, network)
+        logits = engine.run(IMAGE, SCALES if engine.uses_disparity else None)
+        expected = expected_logits(network)
+        assert logits.device.type == engine.device.type == engine_name[1]
         assert logits.dtype == torch.float32
         torch.testing.assert_close(logits.cpu(), expected, rtol=1e-3, atol=1e-3)
+        assert share_of_equal(labels_of(logits, SHAPE), labels_of(expected, SHAPE)) >= 0.9999
 
-    def test_the_image_is_normalised_as_the_network_wants_it(self, build, device):
-        shifted = Normalisation((0.1, 0.2, 0.3), (0.5, 0.4, 0.3))
-        engine = build(build_model('ldn_small', 5), torch.device(device), normalisation=shifted)
-        mean, std = (torch.tensor(part) for part in shifted)
-        normalised = ((IMAGE / 255 - mean) / std).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            expected = build_model('ldn_small', 5).eval()(normalised).logits
-        torch.testing.assert_close(engine.run(IMAGE).cpu(), expected, rtol=1e-3, atol=1e-3)
-
-    def test_half_precision_stays_near(self, build, device):
-        full = build(build_model('ldn_small', 5), torch.device(device)).run(IMAGE)
-        half = build(
-            build_model('ldn_small', 5), torch.device(device), torch.bfloat16).run(IMAGE)
+    def test_half_precision_stays_near(self, engines, engine_name):
+        full = expected_logits('ladder')
+        half = engines.small(engine_name, precision=torch.bfloat16).run(IMAGE)
         assert half.dtype == torch.float32
-        assert (half - full).abs().mean() < 0.05 * full.abs().mean() + 0.02
+        error = (half.cpu() - full).abs().mean() / full.abs().mean()
+        assert 1e-5 < error < 0.05
 
-    def test_logits_carry_no_gradient(self, build, device):
-        logits = build(build_model('ldn_small', 5), torch.device(device)).run(IMAGE)
-        assert not logits.requires_grad
+    def test_half_precision_selects_scales(self, engines, engine_name):
+        full = expected_logits('scale_invariant')
+        half = engines.small(
+            engine_name, 'scale_invariant', torch.bfloat16).run(IMAGE, SCALES)
+        assert (half.cpu() - full).abs().mean() < 0.05 * full.abs().mean()
 
-    def test_a_scale_selecting_network_wants_its_scales(self, build, device):
-        engine = build(build_model('scale_invariant_small', 5), torch.device(device))
+    def test_logits_carry_no_gradient(self, engines, engine_name):
+        assert not engines.small(engine_name).run(IMAGE).requires_grad
+
+    def test_logits_are_the_callers(self, engines, engine_name):
+        engine = engines.small(engine_name)
+        first = engine.run(IMAGE)
+        kept = first.clone()
+        second = engine.run(255 - IMAGE)
+        assert torch.equal(first, kept)
+        assert not torch.equal(first, second)
+        assert torch.equal(engine.run(IMAGE), kept)
+
+    def test_the_image_may_lie_anyhow_in_memory(self, engines, engine_name):
+        engine = engines.small(engine_name)
+        columns_first = IMAGE.transpose(0, 1).contiguous().transpose(0, 1)
+        assert not columns_first.is_contiguous()
+        array = IMAGE.numpy().copy()
+        array.flags.writeable = False
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            read_only = torch.from_numpy(array)
+        expected = engine.run(IMAGE)
+        assert torch.equal(engine.run(columns_first), expected)
+        assert torch.equal(engine.run(read_only), expected)
+        assert np.array_equal(array, IMAGE.numpy())
+
+    def test_a_scale_selecting_network_wants_its_scales(self, engines, engine_name):
+        engine = engines.small(engine_name, 'scale_invariant')
         assert engine.uses_disparity
-        with pytest.raises(ModelError, match='pixels_per_metre'):
+        with pytest.raises(ModelError, match=r'pixels_per_metre must be .*99, 161\) float32'):
             engine.run(IMAGE)
+
+    def test_scales_must_be_of_the_image(self, engines, engine_name):
+        engine = engines.small(engine_name, 'scale_invariant')
+        with pytest.raises(ModelError, match=r'pixels_per_metre must be .*, got .*50, 161\)'):
+            engine.run(IMAGE, SCALES[:50])
+
+    def test_another_network_ignores_scales(self, engines, engine_name):
+        engine = engines.small(engine_name)
+        assert not engine.uses_disparity
+        assert torch.equal(engine.run(IMAGE, SCALES), engine.run(IMAGE))
+
+    def test_it_says_what_it_is(self, engines, engine_name):
+        graph = ', CUDA graph' if engine_name == ('compiled', 'cuda') else ''
+        assert engines.small(engine_name).description == f'{engine_name[0]}, float32{graph}'
+
+    def test_an_engine_of_one_size_refuses_others(self, engines, engine_name):
+        if engine_name[0] == 'torch':
+            pytest.skip('torch takes images of any size')
+        engine = engines.small(engine_name)
+        with pytest.raises(InferenceError, match=(
+            r'image must be \(99, 161, 3\) uint8, as the engine was exported for, got '
+            r'\(98, 161, 3\) uint8: export an engine for this size, or choose engine torch')):
+            engine.run(IMAGE[:98])
+
+
+@pytest.fixture(scope='module')
+def photographs():
+    if not DATA.is_dir():
+        pytest.skip(f'no CamVid in {DATA}; set LDN_DATA to the folder that holds it')
+    dataset = CamVid(DATA, 'test')
+    return [dataset[index] for index in range(0, len(dataset), len(dataset) // 20)][:20]
+
+
+@pytest.fixture(scope='module')
+def reference_iou(engines, photographs):
+    @cache
+    def score(device):
+        return mean_iou(engines.trained(('torch', device), torch.float32), photographs)
+
+    return score
+
+
+@ON_EVERY_ENGINE
+class TestTrainedNetwork:
+    """The shipped weights of LDN121 64→4 on images of CamVid, against torch in float32."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(('precision', 'share'), [
+        (torch.float32, 0.9999), (torch.bfloat16, 0.99)], ids=['float32', 'bfloat16'])
+    def test_labels_are_those_of_the_reference(
+        self, engines, photographs, engine_name, precision, share,
+    ):
+        reference = engines.trained(('torch', engine_name[1]), torch.float32)
+        engine = engines.trained(engine_name, precision)
+        image = torch.from_numpy(photographs[0].image)
+        wanted = labels_of(reference.run(image), image.shape[:2])
+        assert len(wanted.unique()) > 5
+        assert share_of_equal(labels_of(engine.run(image), image.shape[:2]), wanted) >= share
+
+    @pytest.mark.slow
+    def test_half_precision_scores_as_the_reference(
+        self, engines, photographs, reference_iou, engine_name,
+    ):
+        wanted = reference_iou(engine_name[1])
+        found = mean_iou(engines.trained(engine_name, torch.bfloat16), photographs)
+        assert wanted > 0.5
+        assert found == pytest.approx(wanted, abs=0.002)
+
+
+def mean_iou(engine, photographs):
+    space = LabelSpace(label_mapping(CAMVID, UNIVERSAL))
+    confusion = ConfusionMatrix(CAMVID.num_driving)
+    for photograph in photographs:
+        logits = engine.run(torch.from_numpy(photograph.image)).cpu()
+        upsampled = F.interpolate(
+            logits, photograph.labels.shape, mode='bilinear', align_corners=False)
+        confusion.accumulate(space.decide(upsampled[0]).labels, photograph.labels)
+    return confusion.mean_iou

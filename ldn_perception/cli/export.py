@@ -1,0 +1,109 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ldn export`: a trained network made ready for an engine, once for each size of images.
+
+The node exports by itself what it lacks; whoever exports before saves it that time. What was
+exported already is only tried: it runs beside torch on an image of noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+import time
+
+import torch
+from torch.nn import functional as F
+
+from ldn_perception.cli.trained_model import parse_size
+from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
+from ldn_perception.inference.backend import Backend
+from ldn_perception.inference.backends import BACKEND_NAMES, build_backend
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
+from ldn_perception.inference.device import choose_device
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.inference.precision import PRECISIONS, choose_precision
+from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.weights import load_weights, read_weights_header
+
+_NUM_RUNS = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument('weights', type=Path, help='trained weights (.safetensors)')
+    parser.add_argument('--size', metavar='WxH', action='append', required=True,
+                        help='size of the images [px], 1242x375 for example; may be repeated')
+    parser.add_argument('--engine', choices=BACKEND_NAMES, default='openvino',
+                        help='what will run the network (default: %(default)s)')
+    parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto',
+                        help='auto is bfloat16 where the device has instructions for it')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--num-threads', type=int, default=0,
+                        help='CPU threads of the network; 0 takes every core')
+    parser.add_argument('--cache', type=Path, metavar='FOLDER',
+                        help='where to keep it; default: where the node looks')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export, try, and say where it lies."""
+    keep_freed_memory()
+    sizes = [ImageSize(*parse_size(text)) for text in options.size]
+    device = choose_device(options.device)
+    precision = choose_precision(options.precision, device)
+    num_threads = options.num_threads or os.cpu_count() or 1
+    torch.set_num_threads(num_threads)
+    backend = build_backend(options.engine, device, precision, num_threads)
+    header = read_weights_header(options.weights)
+    model = build_model(header.model_name, len(header.class_names))
+    load_weights(options.weights, model, header.model_name, header.class_names)
+    reference = TorchEngine(model, device, precision, header.normalisation)
+    network = DeployedNetwork(model, header.normalisation).to(device)
+    cache = ArtefactCache(options.cache or default_cache_folder())
+    print(f'{options.weights.name}: {header.model_name} for {backend.fingerprint}')
+    for size in sizes:
+        folder = _export(cache, backend, network, size)
+        _compare(backend.load(network, size, folder), reference, network.example_inputs(size))
+    return 0
+
+
+def _export(
+    cache: ArtefactCache, backend: Backend, network: DeployedNetwork, size: ImageSize,
+) -> Path:
+    found = cache.find(backend, network, size)
+    if found is not None:
+        print(f'{size}: exported before, {found}')
+        return found
+    print(f'{size}: exporting, some seconds to minutes', flush=True)
+    started_s = time.monotonic()
+    folder = cache.ensure(backend, network, size)
+    print(f'{size}: exported in {time.monotonic() - started_s:.0f} s, {folder}')
+    return folder
+
+
+def _compare(engine: Engine, reference: Engine, batch: tuple[torch.Tensor, ...]) -> None:
+    """Print how alike and how fast two engines are on one image."""
+    inputs = [value[0] for value in batch]
+    labels, milliseconds = [], []
+    for candidate in (engine, reference):
+        logits, fastest_ms = _time(candidate, inputs)
+        upsampled = F.interpolate(logits, inputs[0].shape[:2], mode='bilinear')
+        labels.append(upsampled.argmax(1))
+        milliseconds.append(fastest_ms)
+    share = (labels[0] == labels[1]).float().mean().item()
+    print(f'  {engine.description}: {milliseconds[0]:.0f} ms; {reference.description}: '
+          f'{milliseconds[1]:.0f} ms; the same labels on {100 * share:.2f} % of a noise image')
+
+
+def _time(engine: Engine, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, float]:
+    """Logits on the CPU, and the shortest of some runs after one that is not counted [ms]."""
+    engine.run(*inputs)
+    runs_ms = []
+    for _ in range(_NUM_RUNS):
+        started_s = time.monotonic()
+        logits = engine.run(*inputs).cpu()
+        runs_ms.append(1e3 * (time.monotonic() - started_s))
+    return logits, min(runs_ms)

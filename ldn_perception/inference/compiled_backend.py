@@ -1,0 +1,271 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Networks compiled by torch: one library of kernels for each network and size of images.
+
+It is compiled ahead of time, so that loading it needs neither the compiler nor the tracing of
+the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import importlib.util
+import os
+from pathlib import Path
+import platform
+import shutil
+
+import torch
+from torch import Tensor
+
+from ldn_perception.errors import InferenceError
+from ldn_perception.host_transfers import upload
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
+from ldn_perception.inference.exported_inputs import check_inputs, example_inputs_beside
+from ldn_perception.inference.precision import PRECISION_NAMES
+from ldn_perception.inference.quiet_export import quiet_export
+from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
+
+_FORMAT = 1
+_FILE = 'network.pt2'
+_CONSTANT_WEIGHTS = {'freezing': True, 'cpp.dynamic_threads': True}
+_WARM_UP_RUNS = 3
+
+
+class CompiledBackend:
+    """Makes engines of networks that torch has compiled.
+
+    Args:
+        precision: torch.float32, or torch.bfloat16 where autocast has it.
+        device: Where its engines run.
+
+    Raises:
+        InferenceError: There is no C++ compiler, or no Triton for a GPU.
+    """
+
+    name = 'compiled'
+
+    def __init__(self, precision: torch.dtype, device: torch.device) -> None:
+        _check_compiler()
+        if device.type == 'cuda':
+            _check_triton()
+        self._precision = precision
+        self._device = device
+
+    @property
+    def fingerprint(self) -> str:
+        """See Backend."""
+        return (f'compiled, {PRECISION_NAMES[self._precision]}, torch {torch.__version__}, '
+                f'{_processor(self._device)}, format {_FORMAT}')
+
+    def export(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> None:
+        """See Backend."""
+        own = self._prepare(network)
+        try:
+            with quiet_export(), torch.no_grad():
+                program = torch.export.export(own, example_inputs_beside(own, size))
+                torch._inductor.aoti_compile_and_package(
+                    program, package_path=str(folder / _FILE),
+                    inductor_configs=_CONSTANT_WEIGHTS)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise InferenceError(
+                f'network {type(network.model).__name__}', must_be='one that torch can compile',
+                got=error, do='choose another engine',
+            ) from error
+
+    def load(
+        self, network: DeployedNetwork, size: ImageSize, folder: Path,
+    ) -> CompiledEngine | GraphEngine:
+        """See Backend."""
+        on_gpu = self._device.type == 'cuda'
+        try:
+            compiled = torch._inductor.aoti_load_package(
+                str(folder / _FILE), run_single_threaded=on_gpu,
+                device_index=(self._device.index or 0) if on_gpu else -1)
+        except (RuntimeError, OSError) as error:
+            raise InferenceError(
+                f'exported network {folder}', must_be='as torch compiled it', got=error,
+                do='delete that folder and export again',
+            ) from error
+        if on_gpu:
+            inputs = tuple(value.to(self._device) for value in network.example_inputs(size))
+            return GraphEngine(compiled, inputs, size, self._precision)
+        return CompiledEngine(compiled, size, network.uses_disparity, self._precision)
+
+    def _prepare(self, network: DeployedNetwork) -> DeployedNetwork:
+        """A copy of the network as it is compiled."""
+        own = network.rewritten().to(self._device)
+        if self._precision != torch.float32:
+            own.model = _InPrecision(own.model, self._device.type, self._precision)
+        # torch's type stubs lack this overload of Module.to
+        own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return own
+
+
+class CompiledEngine:
+    """Runs a compiled network on the CPU, on images of one size.
+
+    Args:
+        compiled: Takes and gives what DeployedNetwork does.
+        size: The size it was compiled for.
+        uses_disparity: Whether the network needs pixels_per_metre.
+        precision: What it was compiled for.
+    """
+
+    def __init__(
+        self, compiled: Callable[..., Tensor], size: ImageSize, uses_disparity: bool,
+        precision: torch.dtype,
+    ) -> None:
+        self._compiled = compiled
+        self._size = size
+        self._uses_disparity = uses_disparity
+        self._precision = precision
+
+    @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic."""
+        return f'compiled, {PRECISION_NAMES[self._precision]}'
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits come out: the CPU."""
+        return torch.device('cpu')
+
+    @property
+    def uses_disparity(self) -> bool:
+        """Whether the network needs pixels_per_metre."""
+        return self._uses_disparity
+
+    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of one image; see Engine.
+
+        Raises:
+            InferenceError: The image is of another size than the network was compiled for.
+            ModelError: See Engine.
+        """
+        scales = check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
+        inputs = [image] if scales is None else [image, scales]
+        with torch.inference_mode():
+            return self._compiled(*(value[None].contiguous() for value in inputs))
+
+
+class GraphEngine:
+    """Runs a compiled network on a GPU as one CUDA graph, on images of one size.
+
+    Not for several threads at a time: the inputs have one place in memory.
+
+    Args:
+        compiled: Takes and gives what DeployedNetwork does, on the GPU.
+        inputs: Examples of what it takes, on the GPU; images to come are copied into them.
+        size: The size it was compiled for.
+        precision: What it was compiled for.
+    """
+
+    def __init__(
+        self, compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: ImageSize,
+        precision: torch.dtype,
+    ) -> None:
+        self._inputs = inputs
+        self._size = size
+        self._precision = precision
+        with torch.cuda.device(self.device), torch.inference_mode():
+            self._graph, self._logits = _capture(compiled, inputs)
+
+    @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic."""
+        return f'compiled, {PRECISION_NAMES[self._precision]}, CUDA graph'
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits come out: the GPU."""
+        return self._inputs[0].device
+
+    @property
+    def uses_disparity(self) -> bool:
+        """Whether the network needs pixels_per_metre."""
+        return len(self._inputs) > 1
+
+    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of one image; see Engine.
+
+        Raises:
+            InferenceError: The image is of another size than the network was compiled for.
+            ModelError: See Engine.
+        """
+        scales = check_inputs(self._size, self.uses_disparity, image, pixels_per_metre)
+        given = [image] if scales is None else [image, scales]
+        with torch.cuda.device(self.device), torch.inference_mode():
+            for value, place in zip(given, self._inputs, strict=True):
+                place.copy_(upload(value[None], self.device))
+            self._graph.replay()
+            return self._logits.clone()
+
+
+class _InPrecision(SegmentationModel):
+    """Runs a network under autocast, so that only what loses little is rounded.
+
+    Args:
+        model: The network.
+        device_type: Where it runs: 'cpu' or 'cuda'.
+        precision: torch.bfloat16.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, device_type: str, precision: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.stride = model.num_classes, model.stride
+        self.uses_disparity = model.uses_disparity
+        self._model = model
+        self._device_type = device_type
+        self._precision = precision
+
+    def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
+        """See SegmentationModel."""
+        with torch.autocast(self._device_type, self._precision):
+            output: SegmentationOutput = self._model(image, pixels_per_metre)
+        return output
+
+
+def _capture(
+    compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...],
+) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    """Graph of one run and the place of its logits."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UP_RUNS):
+            compiled(*inputs)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        logits = compiled(*inputs)
+    return graph, logits
+
+
+def _check_compiler() -> None:
+    command = os.environ.get('CXX', 'g++')
+    if shutil.which(command) is None:
+        raise InferenceError(
+            'C++ compiler', must_be='installed for engine compiled', got=f'no {command}',
+            do='install g++, name another one in the variable CXX, or choose another engine',
+        )
+
+
+def _check_triton() -> None:
+    if importlib.util.find_spec('triton') is None:
+        raise InferenceError(
+            'package triton', must_be='installed for engine compiled on a GPU', got='no triton',
+            do='install the torch that is built for CUDA, or choose another engine',
+        )
+
+
+def _processor(device: torch.device) -> str:
+    """All that kernels are compiled for."""
+    capabilities = torch.cpu.get_capabilities()
+    names = [name for name, value in sorted(capabilities.items()) if value is True]
+    host = f'{platform.machine()} {" ".join(names)}'
+    if device.type == 'cuda':
+        return f'{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}, {host}'
+    return host
