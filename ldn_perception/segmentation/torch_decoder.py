@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
 from ldn_perception.frames import UNLABELLED, Quantity, Segmentation
+from ldn_perception.host_transfers import download
 from ldn_perception.segmentation.decoder import LabelPolicy, OodRule, check_logits
 from ldn_perception.taxonomy.taxonomy import Taxonomy
 
@@ -51,17 +54,22 @@ class TorchDecoder:
             total = weights.sum(0)
             confidence = 1 / total
             foreign = weights[num_driving:].sum(0) / total
-        return Segmentation(
-            taxonomy=self._taxonomy.name,
-            labels=_to_host(labels.to(torch.uint8)),
-            ood_mask=_to_host(foreign > rule.threshold)
-            if foreign is not None and Quantity.OOD_MASK in quantities else None,
-            confidence=_to_host(confidence)
-            if confidence is not None and Quantity.CONFIDENCE in quantities else None,
-            foreign_probability=_to_host(foreign)
-            if foreign is not None and Quantity.FOREIGN_PROBABILITY in quantities else None,
-        )
+        planes = {'labels': labels.to(torch.uint8)}
+        if foreign is not None and Quantity.OOD_MASK in quantities:
+            planes['ood_mask'] = foreign > rule.threshold
+        if confidence is not None and Quantity.CONFIDENCE in quantities:
+            planes['confidence'] = confidence
+        if foreign is not None and Quantity.FOREIGN_PROBABILITY in quantities:
+            planes['foreign_probability'] = foreign
+        return segmentation_of(planes, self._taxonomy)
 
 
-def _to_host(values: torch.Tensor) -> np.ndarray:
-    return values.cpu().numpy()  # type: ignore[no-any-return]
+def segmentation_of(planes: Mapping[str, torch.Tensor], taxonomy: Taxonomy) -> Segmentation:
+    """Download what was decided.
+
+    Args:
+        planes: (H, W) tensors on one device by the name of their attribute of Segmentation.
+        taxonomy: Classes of the labels.
+    """
+    return Segmentation(
+        taxonomy=taxonomy.name, **dict(zip(planes, download([*planes.values()]), strict=True)))

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -14,9 +11,11 @@ from torch import Tensor
 
 from ldn_perception.row_workers import RowWorkers
 from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.census_signs import NUM_SIGNS, census_signs, grey_levels
+from ldn_perception.stereo.census_signs import census_signs, grey_levels
+from ldn_perception.stereo.device_steps import steps_on
 from ldn_perception.stereo.patch_embedding import SCALE, PatchEmbedding
 from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties
+from ldn_perception.stereo.torch_costs import Described
 from ldn_perception.stereo.vector_costs import CostShares, vector_costs
 
 OUTSIDE_COST = 40
@@ -24,9 +23,6 @@ OUTSIDE_COST = 40
 
 LEARNED_PENALTIES = SmoothnessPenalties(small=50, large=400)
 """Chosen on drives and photographs that were held out of the training, for the shipped shares."""
-
-_BLOCK_PX = 64
-_CHUNK_ROWS = {'cpu': 4, 'cuda': 128}  # fits into the caches of a core; a few hundred MB
 
 
 class LearnedCost:
@@ -99,20 +95,9 @@ class LearnedCost:
         Returns:
             (H, W, D) uint8 on the device, see MatchingCost.
         """
-        vectors = [self._embed(image).float() for image in (left, right)]
-        signs = [_signs(image) for image in (left, right)] if self._shares.bit else []
-        costs = torch.empty(
-            (*left.shape[:2], num_disparities), dtype=torch.uint8, device=left.device)
-        chunk = _CHUNK_ROWS.get(left.device.type, len(left))
-        for first in range(0, len(left), chunk):
-            products = partial(
-                _products, slice(first, first + chunk), min_disparity, num_disparities)
-            cost = _vector_cost(products(*vectors), self._shares)
-            if self._shares.bit:
-                cost += self._shares.bit * _distances(products(*signs))
-            costs[first:first + chunk] = cost
-        _mark_outside(costs, min_disparity, self.outside_cost)
-        return costs
+        return steps_on(left.device).compare(
+            self._described(left), self._described(right), self._shares, min_disparity,
+            num_disparities, self.outside_cost)
 
     def _uploaded(self, image: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(image)).to(self._device)
@@ -121,6 +106,9 @@ class LearnedCost:
         with torch.inference_mode():
             return self._network.embed(image)
 
+    def _described(self, image: Tensor) -> Described:
+        return Described(self._embed(image), _signs(image) if self._shares.bit else None)
+
     def _codes(self, image: NDArray[np.uint8]) -> NDArray[np.uint64]:
         if self._shares.bit:
             return self._census.codes(image)
@@ -128,75 +116,6 @@ class LearnedCost:
 
 
 def _signs(image: Tensor) -> Tensor:
-    """Census signs, (H, W, 3) uint8 RGB to (H, W, NUM_SIGNS) float32."""
+    """Census signs, (H, W, 3) uint8 RGB to (H, W, NUM_SIGNS) int8."""
     levels = grey_levels(image).float()
-    return census_signs(levels[None, None])[0].permute(1, 2, 0).contiguous()
-
-
-def _vector_cost(product: Tensor, shares: CostShares) -> Tensor:
-    """Cost of embeddings, of products of SCALE times unit vectors, rounded half up."""
-    missing = SCALE**2 - product.clamp(min=0)
-    return (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
-
-
-def _distances(product: Tensor) -> Tensor:
-    """Hamming distances, of products of signs."""
-    return (NUM_SIGNS - product) / 2
-
-
-def _products(
-    rows: slice, min_disparity: int, num_disparities: int, left: Tensor, right: Tensor,
-) -> Tensor:
-    """Products of the pixels of some rows with those of the other image.
-
-    Blocks of a row are multiplied with all that their pixels are compared with: a product of
-    matrices of which a skewed band is the result.
-
-    Args:
-        rows: Which.
-        min_disparity: Disparity of the first product [px].
-        num_disparities: D, >= 1.
-        left: (H, W, C) float32, of whole numbers whose products are exact.
-        right: (H, W, C) float32.
-
-    Returns:
-        (h, W, D) float32; anything where the column is outside of the right image.
-    """
-    left, right = left[rows], right[rows]
-    height, width, length = left.shape
-    # column x - min_disparity - d of the right image is at x + num_disparities - 1 - d
-    offset = min_disparity + num_disparities - 1
-    padded = -(-(width + num_disparities - 1) // _BLOCK_PX) * _BLOCK_PX
-    window = _BLOCK_PX + num_disparities - 1
-    lefts = left.new_zeros(height, padded, length)
-    lefts[:, :width] = left
-    rights = left.new_zeros(height * padded + window, length)
-    first, last = max(0, -offset), min(width, padded - offset)
-    if first < last:
-        rights[:height * padded].view(height, padded, length)[
-            :, first + offset:last + offset] = right[:, first:last]
-    number = height * padded // _BLOCK_PX
-    windows = rights.as_strided((number, length, window), (_BLOCK_PX * length, 1, length))
-    product = torch.bmm(lefts.view(number, _BLOCK_PX, length), windows)
-    band = product.as_strided(
-        (number, _BLOCK_PX, num_disparities), (_BLOCK_PX * window, window + 1, 1))
-    return band.flip(-1).view(height, padded, num_disparities)[:, :width]
-
-
-def _mark_outside(costs: Tensor, min_disparity: int, outside_cost: int) -> None:
-    _, width, num_disparities = costs.shape
-    for columns in _border(width, min_disparity, num_disparities):
-        x = torch.arange(width, device=costs.device)[columns, None]
-        column = x - min_disparity - torch.arange(num_disparities, device=costs.device)
-        costs[:, columns].masked_fill_((column < 0) | (column >= width), outside_cost)
-
-
-def _border(width: int, min_disparity: int, num_disparities: int) -> Iterator[slice]:
-    """Columns of the left image of which some candidates are outside, at most two ranges."""
-    left = min(width, max(0, min_disparity + num_disparities - 1))
-    right = min(width, max(0, width + min_disparity))
-    if left < right:
-        yield slice(0, left)
-        yield slice(right, width)
-    else:
-        yield slice(0, width)
+    return census_signs(levels[None, None])[0].to(torch.int8).permute(1, 2, 0).contiguous()

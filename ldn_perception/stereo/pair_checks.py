@@ -74,5 +74,10 @@ def unknown_disparity(
         gives_confidence: Whether the matcher gives confidences.
     """
     return DisparityMap(
-        torch.full(shape, torch.nan, device=device), min_disparity, max_disparity, step,
-        torch.zeros(shape, device=device) if gives_confidence else None, problem)
+        _filled(shape, np.nan, device), min_disparity, max_disparity, step,
+        _filled(shape, 0.0, device) if gives_confidence else None, problem)
+
+
+def _filled(shape: tuple[int, int], value: float, device: torch.device | None) -> torch.Tensor:
+    # torch.full would give this thread a team of OpenMP threads, see StereoSegmentationPipeline.
+    return torch.from_numpy(np.full(shape, value, np.float32)).to(device)

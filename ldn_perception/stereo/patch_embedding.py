@@ -9,6 +9,7 @@ image patches, JMLR 2016, section 3.2, the fast architecture.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -86,8 +87,15 @@ def standardise(image: Tensor) -> Tensor:
     Returns:
         (H, W) float32; all 0 for an image of one colour.
     """
-    grey = image.float() @ image.new_tensor(_GREY, dtype=torch.float32)
+    grey = image.float() @ _grey_weights(image.device)
     return (grey - grey.mean()) / grey.std(correction=0).clamp(min=_LEAST_DEVIATION)
+
+
+@lru_cache(maxsize=8)
+def _grey_weights(device: torch.device) -> Tensor:
+    # an upload of its own for every image would make the host wait
+    with torch.inference_mode(mode=False):
+        return torch.tensor(_GREY, device=device)
 
 
 def _layers(num_maps: int, num_layers: int) -> Iterator[nn.Module]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ldn_perception.frames import DisparityMap, StereoFrame
+from ldn_perception.host_transfers import upload
 from ldn_perception.stereo.census_signs import grey_levels
 from ldn_perception.stereo.device_steps import steps_on
 from ldn_perception.stereo.matching_cost import MatchingCost
@@ -21,7 +22,6 @@ from ldn_perception.stereo.torch_refinement import (
     fill_from_background_on_device,
     keep_consistent_on_device,
     keep_inside_on_device,
-    median_of_known_on_device,
     remove_speckles_on_device,
 )
 
@@ -76,7 +76,7 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
         if self._left_right_tolerance >= 0:
             matched = keep_consistent_on_device(
                 matched, right_disparity, self._left_right_tolerance)
-        disparity = median_of_known_on_device(matched, self._median_side)
+        disparity = self._steps.smooth(matched, self._median_side)
         disparity = remove_speckles_on_device(
             keep_inside_on_device(disparity), self._speckle_size, self._speckle_range)
         is_matched = matched.isfinite() & disparity.isfinite()
@@ -86,4 +86,4 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
         return disparity, confidence
 
     def _uploaded(self, image: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(image).to(self._device, non_blocking=True)
+        return upload(torch.from_numpy(image), self._device)

@@ -1,9 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from importlib.util import find_spec
 import math
 
 import numpy as np
 import pytest
+from segmentation.interpreted_decoder import InterpretedDecoder
 import torch
 
 from ldn_perception.errors import SegmentationError
@@ -15,12 +17,35 @@ from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018
 
+with_triton = pytest.mark.skipif(find_spec('triton') is None, reason='triton is not installed')
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='torch sees no GPU')
+
+
+class OnGpu:
+    """A decoder that gets the logits in the memory of the GPU."""
+
+    def __init__(self, decoder):
+        self._decoder = decoder
+
+    def decode(self, logits, image, rule, quantities):
+        return self._decoder.decode(logits.cuda(), image, rule, quantities)
+
+
+def triton_on_gpu(taxonomy):
+    from ldn_perception.segmentation.triton_decoder import TritonDecoder
+    return OnGpu(TritonDecoder(taxonomy, torch.device('cuda')))
+
+
 DECODERS = {
     'torch': TorchDecoder,
     'fused, one thread': lambda taxonomy: FusedDecoder(taxonomy, 1),
     'fused, three threads': lambda taxonomy: FusedDecoder(taxonomy, 3),
     'crf that does not iterate': lambda taxonomy: CrfDecoder(
         taxonomy, DenseCrf(CrfParameters(num_iterations=0)), TorchDecoder(taxonomy)),
+    'triton, interpreted': pytest.param(InterpretedDecoder, marks=with_triton),
+    'torch on a GPU': pytest.param(
+        lambda taxonomy: OnGpu(TorchDecoder(taxonomy)), marks=on_gpu),
+    'triton on a GPU': pytest.param(triton_on_gpu, marks=[with_triton, on_gpu]),
 }
 
 

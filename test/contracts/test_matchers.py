@@ -32,8 +32,13 @@ def census(max_disparity=64, **options):
 
 def learned(max_disparity=64, kind=SemiGlobalMatcher, **options):
     torch.manual_seed(0)
-    return kind(LearnedCost(PatchEmbedding(16), shares=CostShares(32, 2)),
-                max_disparity=max_disparity, penalties=LEARNED_PENALTIES, **options)
+    cost = LearnedCost(
+        PatchEmbedding(16), device=options.get('device'), shares=CostShares(32, 2))
+    return kind(cost, max_disparity=max_disparity, penalties=LEARNED_PENALTIES, **options)
+
+
+def learned_in_torch(device):
+    return learned(kind=TorchSemiGlobalMatcher, device=torch.device(device))
 
 
 PAIR_MATCHERS = {
@@ -44,8 +49,10 @@ PAIR_MATCHERS = {
     'census 8': lambda: census(num_paths=8),
     'learned 4': learned,
     'learned 8': lambda: learned(num_paths=8),
-    'learned in torch': lambda: learned(
-        kind=TorchSemiGlobalMatcher, device=torch.device('cpu')),
+    'learned in torch': lambda: learned_in_torch('cpu'),
+    'learned on a GPU': pytest.param(
+        lambda: learned_in_torch('cuda'), marks=pytest.mark.skipif(
+            not torch.cuda.is_available(), reason='torch sees no GPU')),
     'sgbm at half size': lambda: ReducedMatcher(SemiGlobalBlockMatcher(max_disparity=32), 2),
     'census at a third': lambda: ReducedMatcher(census(22), 3),
 }
@@ -84,7 +91,7 @@ class TestMatcherContract:
         result = matcher.match(frame_with_both())
         assert (result.confidence is not None) == matcher.gives_confidence
         if result.confidence is not None:
-            confidence = result.confidence.numpy()
+            confidence = result.confidence.cpu().numpy()
             assert confidence.dtype == np.float32
             assert confidence.shape == result.values.shape
             assert ((confidence >= 0) & (confidence <= 1)).all()

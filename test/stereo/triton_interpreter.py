@@ -12,22 +12,44 @@ import numpy as np
 import torch
 
 from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties
+from ldn_perception.stereo.torch_costs import Described
 from ldn_perception.stereo.triton_aggregation import aggregate_in_launches
+from ldn_perception.stereo.triton_costs import compare_in_launch
+from ldn_perception.stereo.triton_median import median_in_launch
 from ldn_perception.stereo.triton_winners import take_winners_in_launches
+from ldn_perception.stereo.vector_costs import CostShares
+
+
+def aggregate(tensors, penalties, num_paths):
+    return aggregate_in_launches(*tensors, SmoothnessPenalties(*penalties), num_paths)
+
+
+def take_winners(tensors, min_disparity, uniqueness_percent):
+    return torch.stack(take_winners_in_launches(*tensors, min_disparity, uniqueness_percent))
+
+
+def compare(tensors, shares, min_disparity, num_disparities, outside_cost):
+    images = [Described(*image, *[None] * (2 - len(image)))
+              for image in (tensors[::2], tensors[1::2])]
+    return compare_in_launch(
+        *images, CostShares(*shares), min_disparity, num_disparities, outside_cost)
+
+
+def smooth(tensors, side_px):
+    return median_in_launch(*tensors, side_px)
+
+
+STEPS = {'aggregate': aggregate, 'take_winners': take_winners, 'compare': compare,
+         'smooth': smooth}
 
 
 def main(source, target):
     arrays = np.load(source)
     results = {}
-    for name, options in json.loads(str(arrays['cases'])).items():
-        first = torch.from_numpy(arrays[f'{name}/volume'])
-        if 'num_paths' in options:
-            results[name] = aggregate_in_launches(
-                first, torch.from_numpy(arrays[f'{name}/image']),
-                SmoothnessPenalties(*options['penalties']), options['num_paths']).numpy()
-        else:
-            results[name] = torch.stack(take_winners_in_launches(
-                first, options['min_disparity'], options['uniqueness_percent'])).numpy()
+    for name, (step, options) in json.loads(str(arrays['cases'])).items():
+        tensors = [torch.from_numpy(arrays[f'{name}/{number}'])
+                   for number in range(options.pop('num_arrays'))]
+        results[name] = STEPS[step](tensors, **options).numpy()
     np.savez(target, **results)
 
 
