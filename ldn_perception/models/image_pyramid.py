@@ -31,7 +31,22 @@ def image_pyramid(
     1504x672 of section 3.4 the widths are those of the released code, 1504, 1152, 896, 688, 528,
     400, 304 and 240 px.
     """
-    return [_shrink(image, factor**level, multiple) if level else image for level in levels]
+    sizes = level_sizes(*image.shape[-2:], levels=levels, factor=factor, multiple=multiple)
+    return [
+        _shrink(image, size) if level else image
+        for level, size in zip(levels, sizes, strict=True)
+    ]
+
+
+def level_sizes(
+    height: int, width: int, *, levels: Sequence[int], factor: float, multiple: int
+) -> list[tuple[int, int]]:
+    """Height and width of the levels of a pyramid [px]; see `image_pyramid`."""
+
+    def shrunken(side: int, level: int) -> int:
+        return max(multiple, round(side / factor**level / multiple) * multiple)
+
+    return [(shrunken(height, level), shrunken(width, level)) for level in levels]
 
 
 def pad_to_multiple(maps: Tensor, multiple: int) -> Tensor:
@@ -60,8 +75,5 @@ def crop_to_image(cells: Tensor, image: Tensor, cell_px: int) -> Tensor:
     return cells[..., :height, :width]
 
 
-def _shrink(image: Tensor, factor: float, multiple: int) -> Tensor:
-    size = [
-        max(multiple, round(side / factor / multiple) * multiple) for side in image.shape[-2:]
-    ]
+def _shrink(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode='bilinear', align_corners=False, antialias=True)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ldn_perception.errors import ModelError
@@ -47,14 +49,37 @@ class ScaleInvariantNetwork(SegmentationModel):
         """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         scale = self._check_scale(image, pixels_per_metre)
         multiple = self.extractor.size_multiple
-        pyramid = image_pyramid(
-            pad_to_multiple(image, multiple), levels=range(self.multiplexer.num_levels),
-            factor=self.multiplexer.pyramid_factor, multiple=multiple,
-        )
         padded_scale = pad_to_multiple(scale[:, None], multiple)[:, 0]
-        features = self.multiplexer(self.extractor(pyramid), padded_scale)
-        logits = self.back_end(features)
+        levels = self.extract_levels(pad_to_multiple(image, multiple), padded_scale)
+        logits = self.back_end(self.multiplexer(levels, padded_scale))
         return SegmentationOutput(crop_to_image(logits, image, self.stride), ())
+
+    def extract_levels(self, image: Tensor, pixels_per_metre: Tensor) -> list[Tensor]:
+        """Features of all levels of the pyramid, at least where they will be selected.
+
+        Args:
+            image: (N, 3, H, W) float, normalised; H and W are multiples of 16.
+            pixels_per_metre: (N, H, W) float32 [px/m], NaN where unknown.
+
+        Returns:
+            (N, C, h_l, w_l) for every level, finest first.
+        """
+        return self.extractor(self.build_pyramid(image, range(self.multiplexer.num_levels)))
+
+    def build_pyramid(self, image: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        """Some levels of the pyramid over an image.
+
+        Args:
+            image: (N, 3, H, W) float; H and W are multiples of 16.
+            levels: Their numbers.
+
+        Returns:
+            (N, 3, H_l, W_l) for each of them.
+        """
+        return image_pyramid(
+            image, levels=levels, factor=self.multiplexer.pyramid_factor,
+            multiple=self.extractor.size_multiple,
+        )
 
     def _check_scale(self, image: Tensor, pixels_per_metre: Tensor | None) -> Tensor:
         expected = (image.shape[0], *image.shape[-2:])

@@ -43,9 +43,10 @@ def route(
         (N, M, h, w) int64 in [0, num_levels).
     """
     factors = [pyramid_factor**level for level in range(num_levels)]
+    # to OpenVINO 2026.4 NaN is greater than any number
+    sizes = torch.where(pixels_per_metre.isnan(), 0, pixels_per_metre)
     scales = torch.stack(
-        [pixels_per_metre * (width / receptive_field_px) for width in reference_widths_m], dim=1
-    )
+        [sizes * (width / receptive_field_px) for width in reference_widths_m], dim=1)
     levels = torch.zeros_like(scales, dtype=torch.int64)
     for finer, coarser in pairwise(factors):
         levels += scales > (finer + coarser) / 2
@@ -176,16 +177,29 @@ def gather_levels(levels: Sequence[Tensor], routing: Tensor) -> Tensor:
     return picked.flatten(3).permute(0, 3, 1, 2)
 
 
+def under_centre(cells: Tensor, num_cells: int, num_level_cells: int) -> Tensor:
+    """Cells of a level that hold the centres of cells of the first one, along one axis.
+
+    Args:
+        cells: int64 in [0, num_cells).
+        num_cells: Cells of the first level.
+        num_level_cells: Cells of the level, as wide as all those together.
+
+    Returns:
+        int64 in [0, num_level_cells), of the same shape.
+    """
+    return (2 * cells + 1) * num_level_cells // (2 * num_cells)
+
+
 def _cell_under_centre(levels: Sequence[Tensor], height: int, width: int) -> Tensor:
     """(L, height, width) int64: place among all levels' cells of the one under each centre."""
     device = levels[0].device
-    rows = 2 * torch.arange(height, device=device) + 1
-    columns = 2 * torch.arange(width, device=device) + 1
+    rows, columns = (torch.arange(side, device=device) for side in (height, width))
     tables, start = [], 0
     for level in levels:
         level_height, level_width = level.shape[-2:]
-        row = rows * level_height // (2 * height)
-        column = columns * level_width // (2 * width)
+        row = under_centre(rows, height, level_height)
+        column = under_centre(columns, width, level_width)
         tables.append(start + row[:, None] * level_width + column)
         start += level_height * level_width
     return torch.stack(tables)

@@ -92,10 +92,12 @@ class VggFeatures(nn.Module):
         out_channels: Maps that go out, those of group 5 and, with pool3, of group 3.
         stride: Image pixels per cell [px].
         size_multiple: What the height and width of the image must be multiples of [px].
+        reach_px: How far a cell of relu5_3 looks beyond its 16 pixels, to every side [px].
     """
 
     stride = 8
     size_multiple = 16
+    reach_px = sum(number << group for group, number in enumerate(_CONVOLUTIONS))
 
     def __init__(
         self,

@@ -92,3 +92,24 @@ def test_pool3_is_the_third_group_halved():
             features = layer(features)
         features = nn.functional.max_pool2d(features, 2)
     assert torch.allclose(extractor([image])[0][:, 6:], features, atol=1e-6)
+
+
+def test_cell_looks_as_far_as_it_says_and_not_a_pixel_further():
+    # With equal positive weights a bright pixel anywhere in sight raises a cell.
+    extractor = VggFeatures((1, 1, 1, 1, 1), (), with_pool3=False).double()
+    for name, values in extractor.named_parameters():
+        nn.init.constant_(values, 1 / 9 if name.endswith('weight') else 0)
+    dark = torch.ones(1, 3, 320, 320, dtype=torch.float64)
+
+    def is_seen(row, column):
+        bright = dark.clone()
+        bright[..., row, column] = 1e12
+        with torch.no_grad():
+            cells = [extractor([image])[0][0, 0, 20, 20] for image in (dark, bright)]
+        return bool(cells[1] > cells[0])
+
+    reach = extractor.reach_px
+    assert reach == 90
+    pixels = [(160 - reach, 160), (175 + reach, 175 + reach),
+              (160 - reach - 1, 160), (170, 175 + reach + 1)]
+    assert [is_seen(*pixel) for pixel in pixels] == [True, True, False, False]
