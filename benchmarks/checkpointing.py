@@ -167,15 +167,16 @@ class Peak:
             self.rest_mb = torch.cuda.memory_allocated() / 1e6
         else:
             Path('/proc/self/clear_refs').write_text('5')  # the peak becomes the present
-            self.rest_mb = _status_mb('VmRSS')
+            self.rest_mb = status_mb('VmRSS')
 
     def above_rest_mb(self) -> float:
         """Peak minus rest [MB]."""
-        peak = torch.cuda.max_memory_allocated() / 1e6 if self._on_gpu else _status_mb('VmHWM')
+        peak = torch.cuda.max_memory_allocated() / 1e6 if self._on_gpu else status_mb('VmHWM')
         return peak - self.rest_mb
 
 
-def _status_mb(field: str) -> float:
+def status_mb(field: str) -> float:
+    """Memory of this process by a field of the kernel: VmRSS now, VmHWM at most [MB]."""
     status = Path('/proc/self/status').read_text()
     return int(status.split(f'{field}:')[1].split()[0]) * 1024 / 1e6
 

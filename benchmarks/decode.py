@@ -10,11 +10,11 @@ classes, a trained one is sure of most pixels. Each is measured by itself.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import os
 from pathlib import Path
-import time
 
+from interleaved import interleaved
 from live_node import report
 import numpy as np
 import torch
@@ -52,15 +52,17 @@ def main() -> None:
             'fused, one thread': FusedDecoder(taxonomy, 1),
         }
         for wanted in (Quantity.NOTHING, Quantity.OOD_MASK, Quantity.ALL):
-            medians, cpu = interleaved({
+            times = interleaved({
                 name: lambda decoder=decoder, wanted=wanted, logits=logits:
                 decoder.decode(logits, image, OodRule(), wanted)
                 for name, decoder in decoders.items()
             }, options.runs)
             title = f'{len(taxonomy)} classes, {source}, {wanted.name}'
-            figures[f'{title}: fused [ms]'] = medians['fused']
-            figures[f'{title}: one thread, its CPU time [ms]'] = cpu['fused, one thread']
-            figures[f'{title}: torch / fused'] = medians['torch'] / medians['fused']
+            figures[f'{title}: fused [ms]'] = times['fused'].median_ms
+            figures[f'{title}: one thread, its CPU time [ms]'] = min(
+                times['fused, one thread'].thread)
+            figures[f'{title}: torch / fused'] = (
+                times['torch'].median_ms / times['fused'].median_ms)
     report('decode', figures)
 
 
@@ -83,28 +85,6 @@ def all_logits(
         load_weights(file, model, header.model_name, taxonomy.class_names)
         engine = TorchEngine(model, torch.device('cpu'), normalisation=header.normalisation)
         yield f'trained {header.model_name}', taxonomy, engine.run(torch.from_numpy(image))
-
-
-def interleaved(
-    calls: dict[str, Callable[[], object]], runs: int,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Median milliseconds and smallest CPU milliseconds of each call.
-
-    The calls take turns; the first turn is not counted. The CPU time is that of the calling
-    thread.
-    """
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    cpu: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(runs + 1):
-        for name, call in calls.items():
-            started, cpu_started = time.perf_counter(), time.thread_time()
-            call()
-            cpu[name].append((time.thread_time() - cpu_started) * 1e3)
-            times[name].append((time.perf_counter() - started) * 1e3)
-    return (
-        {name: float(np.median(values[1:])) for name, values in times.items()},
-        {name: min(values[1:]) for name, values in cpu.items()},
-    )
 
 
 if __name__ == '__main__':

@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument('data', type=Path, help='folder of the data sets')
     parser.add_argument('--most', type=int, default=60, help='images of a set, spread over it')
     options = parser.parse_args()
-    pipeline = build_perception(
-        PerceptionConfig.from_values({'inference.device': 'cpu'})).pipeline
+    pipeline = build_perception(PerceptionConfig.from_values({
+        'inference.device': 'cpu', 'inference.engine': 'torch'})).pipeline
     figures: dict[str, object] = {'threshold': pipeline.rule.threshold}
     for name, pattern in SETS.items():
         paths = sorted(options.data.glob(pattern))

@@ -8,9 +8,8 @@ The true grid is built the same way from the labels, foreign objects and dispari
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-import time
 
+from interleaved import interleaved
 from live_node import report
 import numpy as np
 
@@ -40,7 +39,8 @@ def main() -> None:
     options = parser.parse_args()
     drive = SyntheticDrive(options.seed, 10 * options.frames, options.width, options.height)
     pipeline = build_perception(PerceptionConfig.from_values({
-        'inference.device': 'cpu', 'stereo.max_disparity': 64})).pipeline
+        'inference.device': 'cpu', 'inference.engine': 'torch',
+        'stereo.max_disparity': 64})).pipeline
     counts = np.zeros((3, 3), int)
     for index in range(0, len(drive), 10):
         sample = drive[index]
@@ -90,23 +90,12 @@ def costs(result: PerceptionResult, runs: int) -> dict[str, object]:
     geometry, segmentation = result.frame.geometry, result.segmentation
     depth, builder = geometry.depth(result.disparity.to_host()), RoadGridBuilder()
     free = find_free_road(segmentation, depth, geometry, rule, CAMERA)
-    return {
-        'mask, its CPU time [ms]': cpu_milliseconds(
-            lambda: find_free_road(segmentation, depth, geometry, rule, CAMERA), runs),
-        'grid beside it, its CPU time [ms]': cpu_milliseconds(
-            lambda: builder.build(
-                free, segmentation, depth, geometry, CAMERA, rule, grid_rule), runs),
-    }
-
-
-def cpu_milliseconds(work: Callable[[], object], runs: int) -> float:
-    """Smallest CPU time of some work [ms]."""
-    seconds = []
-    for _ in range(runs):
-        started = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - started)
-    return min(seconds) * 1e3
+    times = interleaved({
+        'mask': lambda: find_free_road(segmentation, depth, geometry, rule, CAMERA),
+        'grid beside it': lambda: builder.build(
+            free, segmentation, depth, geometry, CAMERA, rule, grid_rule),
+    }, runs)
+    return {f'{name}, its CPU time [ms]': min(each.thread) for name, each in times.items()}
 
 
 if __name__ == '__main__':

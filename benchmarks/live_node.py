@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A real node in a process of its own, fed with rendered pairs over DDS."""
+"""A real node in a process of its own, fed with pairs over DDS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 import json
 import os
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.frames import StereoFrame
 from ldn_perception.message_fields import camera_info_fields, image_fields
 
 LIMIT_S = 120.0
@@ -26,13 +27,12 @@ class LiveNode:
 
     Args:
         wanted: Results to subscribe to, of type sensor_msgs/Image: labels, ood_mask, …
-        width: Image width [px].
-        height: Image height [px].
+        frames: Pairs to send, one after the other and again from the first.
         parameters: Parameters of the node.
     """
 
     def __init__(
-        self, wanted: tuple[str, ...], width: int, height: int, parameters: dict[str, Any],
+        self, wanted: tuple[str, ...], frames: Iterable[StereoFrame], parameters: dict[str, Any],
     ) -> None:
         # rclpy reads the environment when it is imported
         from diagnostic_msgs.msg import DiagnosticArray
@@ -69,11 +69,11 @@ class LiveNode:
                 f'/stereo_seg_node/{name}' if private else name,
                 self._hear_result if name == wanted[0] else lambda message: None, qos)
         self.messages = [
-            [(publisher, fill(Image(), image_fields(getattr(sample.frame, side), 'rgb8'))
+            [(publisher, fill(Image(), image_fields(getattr(frame, side), 'rgb8'))
               if kind == 'image'
-              else fill(CameraInfo(), camera_info_fields(sample.frame.geometry, side)))
+              else fill(CameraInfo(), camera_info_fields(frame.geometry, side)))
              for side, kind, publisher in self.publishers]
-            for sample in SyntheticDrive(0, 4, width, height)
+            for frame in frames
         ]
         self.sent = 0
         self.spin_until(
@@ -127,6 +127,19 @@ class LiveNode:
                     len(self.results) >= expected or time.monotonic() > give_up)
             each(index)
 
+    def settle_engine(self) -> None:
+        """Send pairs until the node has chosen its engine, and forget their results.
+
+        An export takes minutes.
+        """
+        is_exporting = True
+        while is_exporting:
+            self.send_one_by_one(8)
+            self.spin_for(1.5)  # diagnostics come once a second
+            is_exporting = ', until ' in self.diagnostics.get('engine', '')
+        self.send_one_by_one(8)
+        self.results.clear()
+
     def resident_mb(self) -> float:
         """Resident memory of the node [MB]."""
         status = Path(f'/proc/{self.process.process.pid}/status').read_text()
@@ -146,14 +159,40 @@ class LiveNode:
         return code
 
 
+def rendered_pairs(width: int, height: int) -> list[StereoFrame]:
+    """Four pairs of a rendered drive."""
+    return [sample.frame for sample in SyntheticDrive(0, 4, width, height)]
+
+
 def report(name: str, figures: dict[str, Any]) -> None:
-    """Print figures with the machine they are from, and keep them as JSON."""
+    """Print figures with the machine they are from, and keep them as JSON.
+
+    A figure that maps names to rows, and these names of columns to values, is a table.
+    """
     figures = {'machine': machine(), **figures}
     for key, value in figures.items():
-        print(f'{key:44} {value:.2f}' if isinstance(value, float) else f'{key:44} {value}')
+        if isinstance(value, Mapping):
+            print_table(key, value)
+        else:
+            print(f'{key:44} {_text(value)}')
     folder = Path('build/benchmarks')
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f'{name}.json').write_text(json.dumps(figures, indent=2) + '\n')
+
+
+def print_table(title: str, rows: Mapping[str, Mapping[str, object]]) -> None:
+    """Print rows under a title; they may differ in their columns."""
+    columns = dict.fromkeys(column for row in rows.values() for column in row)
+    print(f'\n{title:32}', *(f'{column:>9}' for column in columns))
+    for name, row in rows.items():
+        print(f'{name:32}', *(
+            f'{_text(row.get(column, "")):>{max(9, len(column))}}' for column in columns))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f'{value:.2f}' if value == 0 or abs(value) >= 0.1 else f'{value:.2g}'
 
 
 def machine() -> str:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from functools import partial
 import os
 from pathlib import Path
-import time
 
 import cv2
+from interleaved import Times, interleaved
 from live_node import report
 import numpy as np
 import torch
@@ -68,21 +68,19 @@ def main() -> None:
         'image': f'{frame.geometry.width}x{frame.geometry.height}',
         'disparities': options.disparities, 'threads': options.threads,
     }
-    wall, cpu = interleaved(frame, options)
+    times = measure(frame, options)
     for name in MATCHERS:
-        for what, times in (('wall', wall), ('CPU', cpu)):
-            median, least = float(np.median(times[name])), min(times[name])
-            reference = times[REFERENCE]
+        for what, clock in (('wall', 'wall'), ('CPU', 'process')):
+            own, reference = (getattr(times[each], clock) for each in (name, REFERENCE))
+            median, least = float(np.median(own)), min(own)
             figures[f'{name}: {what} median / min [ms]'] = f'{median:.1f} / {least:.1f}'
             figures[f'{name}: {what} ratio of medians / of minima'] = (
                 f'{median / float(np.median(reference)):.2f} / {least / min(reference):.2f}')
     report('matchers', figures)
 
 
-def interleaved(
-    frame: StereoFrame, options: argparse.Namespace,
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Milliseconds on the wall and of all CPU threads, of turns that the matchers take."""
+def measure(frame: StereoFrame, options: argparse.Namespace) -> dict[str, Times]:
+    """Times of the matchers on a pair."""
     matchers = {
         name: build_matcher(config.stereo, config.inference)
         for name, config in (
@@ -92,16 +90,8 @@ def interleaved(
                 **{f'stereo.{option}': value for option, value in chosen.items()}}))
             for name, chosen in MATCHERS.items())
     }
-    wall: dict[str, list[float]] = {name: [] for name in matchers}
-    cpu: dict[str, list[float]] = {name: [] for name in matchers}
-    for turn in range(options.runs + 1):
-        for name, matcher in matchers.items():
-            started, cpu_started = time.perf_counter(), time.process_time()
-            matcher.match(frame)
-            if turn:  # the first one warms up
-                cpu[name].append((time.process_time() - cpu_started) * 1e3)
-                wall[name].append((time.perf_counter() - started) * 1e3)
-    return wall, cpu
+    return interleaved(
+        {name: partial(matcher.match, frame) for name, matcher in matchers.items()}, options.runs)
 
 
 def gpu_figures(runs: int) -> dict[str, object]:

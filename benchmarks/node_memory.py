@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 
-from live_node import LiveNode, report
+from live_node import LiveNode, rendered_pairs, report
 
 _SETTLED = 200  # pairs after which allocators and caches are warm
 
@@ -18,7 +18,8 @@ def main() -> None:
     options = parser.parse_args()
     node = LiveNode(
         ('labels', 'ood_mask', 'foreign_probability', 'confidence', 'labels_color', 'overlay',
-         'disparity', 'depth'), 640, 320, {'model.name': 'ldn_small', 'stereo.max_disparity': 64})
+         'disparity', 'depth'), rendered_pairs(640, 320),
+        {'model.name': 'ldn_small', 'stereo.max_disparity': 64})
     memory: list[float] = []
     node.send_one_by_one(options.pairs, lambda index: memory.append(node.resident_mb()))
     settled = memory[_SETTLED:]

@@ -7,8 +7,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from live_node import LiveNode, report
+from live_node import LiveNode, rendered_pairs, report
 import numpy as np
+
+from ldn_perception.cli.replay_configuration import parse_assignments
 
 
 def main() -> None:
@@ -19,10 +21,14 @@ def main() -> None:
     parser.add_argument('--taxonomy', default='universal')
     parser.add_argument('--model', default='ldn121_64_4')
     parser.add_argument('--weights', default='shipped', help='see model.weights')
+    parser.add_argument('--set', action='append', default=[], dest='parameters',
+                        metavar='NAME=VALUE', help='other parameters of the node')
     options = parser.parse_args()
-    node = LiveNode(('labels', 'ood_mask'), 1226, 370, {
+    node = LiveNode(('labels', 'ood_mask'), rendered_pairs(1226, 370), {
         'model.name': options.model, 'model.taxonomy': options.taxonomy,
-        'model.weights': options.weights})
+        'model.weights': options.weights,
+        **parse_assignments(options.parameters, '--set')})
+    node.settle_engine()
     node.send_at(options.rate, options.pairs)
     node.spin_for(2.5)
     stages = node.stage_ms()
@@ -30,9 +36,10 @@ def main() -> None:
     overhead = {name: value for name, value in stages.items()
                 if name not in ('disparity', 'network')}
     report('node_overhead', {
-        'pairs processed': node.diagnostics['pairs_processed'],
+        'results': len(node.results),
         'classes': options.taxonomy,
         'weights': Path(node.diagnostics['weights']).name,
+        'engine': node.diagnostics['engine'],
         **{f'{name} (median) [ms]': value for name, value in stages.items()},
         'overhead: all but disparity and network [ms]': sum(overhead.values()),
         'of it decode [ms]': overhead['decode'],

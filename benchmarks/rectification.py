@@ -7,10 +7,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-import time
 
+from interleaved import interleaved
 from live_node import report
-import numpy as np
 
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive
 from ldn_perception.rectification.camera_calibration import CameraCalibration, PinholeCamera
@@ -52,13 +51,7 @@ def main() -> None:
 
 def milliseconds(work: Callable[[], object], runs: int) -> float:
     """Median time of some work, done once before [ms]."""
-    work()
-    seconds = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds)) * 1e3
+    return interleaved({'': work}, runs)[''].median_ms
 
 
 if __name__ == '__main__':

@@ -7,20 +7,20 @@ from __future__ import annotations
 import signal
 import time
 
-from live_node import LiveNode, report
+from live_node import LiveNode, rendered_pairs, report
 import numpy as np
 
 
 def main() -> None:
     """Measure."""
     parameters = {'model.name': 'ldn121'}
-    node = LiveNode(('labels',), 1226, 370, parameters)
+    node = LiveNode(('labels',), rendered_pairs(1226, 370), parameters)
     answers_ms = measure_answers(node)
     inference_ms = node.stage_ms()['network']
     node.close()
     endings_s = {}
     for name in ('SIGINT', 'SIGTERM'):
-        node = LiveNode(('labels',), 1226, 370, {'model.name': 'scale_invariant'})
+        node = LiveNode(('labels',), rendered_pairs(1226, 370), {'model.name': 'scale_invariant'})
         node.send_at(10, 20)
         started = time.monotonic()
         node.process.process.send_signal(getattr(signal, name))

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import argparse
 
-from live_node import LiveNode, report
+from live_node import LiveNode, rendered_pairs, report
 import numpy as np
+
+from ldn_perception.cli.replay_configuration import parse_assignments
 
 
 def main() -> None:
@@ -15,8 +17,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--rate', type=float, default=30.0, help='pairs per second')
     parser.add_argument('--pairs', type=int, default=600)
+    parser.add_argument('--set', action='append', default=[], dest='parameters',
+                        metavar='NAME=VALUE', help='parameters of the node')
     options = parser.parse_args()
-    node = LiveNode(('labels', 'disparity'), 1226, 370, {'model.name': 'ldn_small'})
+    node = LiveNode(
+        ('labels', 'disparity'), rendered_pairs(1226, 370),
+        {'model.name': 'ldn_small', **parse_assignments(options.parameters, '--set')})
+    node.settle_engine()
     node.send_at(options.rate, options.pairs)
     node.spin_for(2.5)
     ages_ms = np.array([(heard - stamp) / 1e6 for stamp, heard in node.results])[5:]
@@ -26,8 +33,9 @@ def main() -> None:
     between_ms = np.diff(heard_ns) / 1e6
     half = len(ages_ms) // 2
     report('result_age', {
+        'engine': node.diagnostics['engine'],
         'rate in [Hz]': options.rate,
-        'pairs sent': node.sent,
+        'pairs sent': options.pairs,
         'results': len(node.results),
         'dropped as stale': node.diagnostics.get('dropped.stale', '0'),
         'processing time, median [ms]': processing_ms,

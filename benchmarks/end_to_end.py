@@ -1,0 +1,173 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A pair to labels, mask and disparity, in this process and through the node over DDS.
+
+In this process every engine takes turns. Then one of them, the fastest unless it is named, also
+runs in the node: pairs go in turns through this process and through the node, so that what the
+node costs is the difference of their medians; after that pairs come faster than the node takes
+them, for its rate. Other options of both: --set. What is exported stays in the cache of the user.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from itertools import cycle, islice
+from pathlib import Path
+import time
+from typing import Any
+
+from interleaved import Times, as_rows, interleaved
+from live_node import LiveNode, rendered_pairs, report
+import numpy as np
+
+from ldn_perception.bags import ImageFolder
+from ldn_perception.build import Perception, build_perception
+from ldn_perception.cli.replay_configuration import parse_assignments
+from ldn_perception.config import PerceptionConfig
+from ldn_perception.frames import Quantity, StereoFrame
+from ldn_perception.inference.host_memory import keep_freed_memory
+
+QUANTITIES = Quantity.OOD_MASK | Quantity.DISPARITY
+HEARD = ('labels', 'ood_mask', 'disparity')
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--runs', type=int, default=20)
+    parser.add_argument('--images', type=Path, help='folder of pairs; default: rendered ones')
+    parser.add_argument('--pairs', type=int, default=8, help='pairs of it that are used')
+    parser.add_argument('--engines', nargs='+', default=['torch', 'openvino'])
+    parser.add_argument('--precisions', nargs='+', default=['float32', 'bfloat16'])
+    parser.add_argument('--node', default='fastest', metavar='ENGINE_PRECISION',
+                        help='what runs in the node, as "openvino bfloat16"; none for no node')
+    parser.add_argument('--rate', type=float, default=20.0, help='of pairs for the node [Hz]')
+    parser.add_argument('--seconds', type=float, default=10.0, help='that they come')
+    parser.add_argument('--device', default='cpu', choices=('auto', 'cpu', 'cuda'))
+    parser.add_argument('--set', action='append', default=[], dest='parameters',
+                        metavar='NAME=VALUE', help='option of the corridor')
+    options = parser.parse_args()
+    keep_freed_memory()
+    frames = read_frames(options.images, options.pairs)
+    chosen = chosen_values(options)
+    corridors = {
+        title: Corridor(build_perception(PerceptionConfig.from_values(values)), frames)
+        for title, values in chosen.items()
+    }
+    times = interleaved(
+        {title: corridor.process_next for title, corridor in corridors.items()}, options.runs)
+    fastest = min(times, key=lambda title: times[title].median_ms)
+    in_node = fastest if options.node == 'fastest' else options.node
+    report('end_to_end', {
+        'image': f'{frames[0].geometry.width}x{frames[0].geometry.height}',
+        'pairs': str(options.images or 'rendered'),
+        'in process': in_process_rows(times, corridors, options.runs),
+        **({} if in_node == 'none' else through_node(
+            corridors[in_node], chosen[in_node], frames, options)),
+    })
+
+
+def chosen_values(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Values of options by the title of each engine in each precision."""
+    return {
+        f'{engine} {precision}': {
+            'inference.device': options.device, 'inference.engine': engine,
+            'inference.precision': precision,
+            **parse_assignments(options.parameters, '--set')}
+        for engine in options.engines for precision in options.precisions
+    }
+
+
+def read_frames(folder: Path | None, most: int) -> list[StereoFrame]:
+    """The first pairs of a folder, or rendered ones."""
+    if folder is None:
+        return rendered_pairs(1226, 370)
+    return [sample.frame for sample in islice(ImageFolder(folder), most)]
+
+
+class Corridor:
+    """A corridor that goes round through some pairs and remembers what each stage took.
+
+    Args:
+        perception: The corridor.
+        frames: The pairs.
+
+    Attributes:
+        seconds: Of the stages, of every pair.
+    """
+
+    def __init__(self, perception: Perception, frames: list[StereoFrame]) -> None:
+        self.pipeline = perception.pipeline
+        self.seconds: list[Mapping[str, float]] = []
+        self._frames = cycle(frames)
+
+    def process_next(self) -> None:
+        """Take the next pair down the corridor."""
+        self.seconds.append(self.pipeline.process(next(self._frames), QUANTITIES).seconds)
+
+    def stage_ms(self, newest: int) -> dict[str, float]:
+        """Median of each stage over the newest pairs [ms]."""
+        pairs = self.seconds[-newest:]
+        return {
+            f'{stage} ms': 1e3 * float(np.median([seconds[stage] for seconds in pairs]))
+            for stage in pairs[-1]}
+
+
+def in_process_rows(
+    times: Mapping[str, Times], corridors: Mapping[str, Corridor], runs: int,
+) -> dict[str, dict[str, object]]:
+    """What each engine takes for a pair, stage by stage."""
+    return {
+        title: {
+            **row, 'pairs/s': 1e3 / row['median ms'], **corridors[title].stage_ms(runs),
+            'ran': corridors[title].pipeline.engine.description,
+        }
+        for title, row in as_rows(times).items()
+    }
+
+
+def through_node(
+    corridor: Corridor, values: Mapping[str, Any], frames: list[StereoFrame],
+    options: argparse.Namespace,
+) -> dict[str, object]:
+    """What the node costs beside the corridor, and how many pairs it takes a second."""
+    node = LiveNode(HEARD, frames, dict(values))
+    node.settle_engine()
+    in_process_ms = []
+    for _ in range(options.runs):
+        started = time.perf_counter()
+        corridor.process_next()
+        in_process_ms.append((time.perf_counter() - started) * 1e3)
+        node.send_one_by_one(1)
+    ages_ms = heard_ages_ms(node)
+    stages = node.stage_ms()
+    first = len(node.results)
+    node.send_at(options.rate, round(options.rate * options.seconds))
+    results = len(node.results) - first
+    node.spin_for(2.5)
+    flooded_ms = heard_ages_ms(node)[first:]
+    in_process, through = float(np.median(in_process_ms)), float(np.median(ages_ms))
+    figures = {
+        'engine of the node': node.diagnostics['engine'],
+        'in process, in turns with the node, median [ms]': in_process,
+        'through the node, stamp to heard, median [ms]': through,
+        'node overhead over in-process time [ms]': through - in_process,
+        'node overhead over in-process time [%]': 100 * (through / in_process - 1),
+        **{f'stage {name} in the node, median [ms]': value for name, value in stages.items()},
+        f'results a second of pairs at {options.rate:g} Hz': results / options.seconds,
+        'age of these when heard, median [ms]': float(np.median(flooded_ms)),
+        'age of these when heard, largest [ms]': max(flooded_ms),
+    }
+    node.close()
+    return figures
+
+
+def heard_ages_ms(node: LiveNode) -> list[float]:
+    """Stamp to heard of every result [ms]."""
+    return [(heard - stamp) / 1e6 for stamp, heard in node.results]
+
+
+if __name__ == '__main__':
+    main()

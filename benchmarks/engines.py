@@ -1,0 +1,164 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Networks, and the engines that run them, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import copy
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ldn_perception.build import find_weights
+from ldn_perception.config import ModelConfig
+from ldn_perception.errors import InferenceError
+from ldn_perception.inference.artefact_cache import ArtefactCache
+from ldn_perception.inference.backends import build_backend
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.precision import PRECISIONS
+from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.normalisation import IMAGENET, Normalisation
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.models.weights import load_weights
+from ldn_perception.taxonomy import TAXONOMIES
+
+TORCH = 'torch'
+USUAL_ENGINES = {
+    'cpu': (TORCH, 'onnxruntime', 'openvino'),
+    'cuda': (TORCH, 'compiled', 'onnxruntime', 'tensorrt'),
+}
+
+
+def parse_size(text: str) -> ImageSize:
+    """Size of images from WIDTHxHEIGHT."""
+    width, _, height = text.partition('x')
+    return ImageSize(int(width), int(height))
+
+
+def load_network(config: ModelConfig) -> tuple[SegmentationModel, Normalisation]:
+    """Network with the weights a configuration asks for, random ones where there are none."""
+    class_names = TAXONOMIES[config.taxonomy].class_names
+    model = build_model(config.name, len(class_names)).eval()
+    weights = find_weights(config)
+    if weights is None:
+        return model, IMAGENET
+    return model, load_weights(weights, model, config.name, class_names).normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class StartedEngine:
+    """An engine that has run once.
+
+    Attributes:
+        engine: It.
+        export_s: Time to export the network, 0 where it was found or is not exported.
+        start_s: Time to load it and to run it for the first time.
+    """
+
+    engine: Engine
+    export_s: float
+    start_s: float
+
+
+class EngineMaker:
+    """Makes engines for one network and one size of images.
+
+    Args:
+        model: The network; it is left as it is.
+        normalisation: What it was trained with.
+        size: Of the images.
+        device: Where the engines run.
+        folder: Where exported networks are kept.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, normalisation: Normalisation, size: ImageSize,
+        device: torch.device, folder: Path,
+    ) -> None:
+        self._model = model
+        self._normalisation = normalisation
+        self._size = size
+        self._device = device
+        self._cache = ArtefactCache(folder)
+
+    def make(self, name: str, precision: str) -> StartedEngine:
+        """Make an engine.
+
+        Raises:
+            InferenceError: Its library is missing, or cannot do that.
+        """
+        model, dtype = copy.deepcopy(self._model), PRECISIONS[precision]
+        started = exported = time.perf_counter()
+        if name == TORCH:
+            engine: Engine = TorchEngine(model, self._device, dtype, self._normalisation)
+        else:
+            backend = build_backend(name, self._device, dtype, os.cpu_count() or 1)
+            network = DeployedNetwork(model, self._normalisation).to(self._device)
+            artefact = self._cache.ensure(backend, network, self._size)
+            exported = time.perf_counter()
+            engine = backend.load(network, self._size, artefact)
+        engine.run(torch.zeros(self._size.height_px, self._size.width_px, 3, dtype=torch.uint8))
+        return StartedEngine(engine, exported - started, time.perf_counter() - exported)
+
+    def make_all(
+        self, names: Iterable[str], precisions: Iterable[str] = tuple(PRECISIONS),
+    ) -> dict[str, StartedEngine]:
+        """Make every engine in every precision that can be had, by a title; say what cannot."""
+        made = {}
+        for name in names:
+            for precision in precisions:
+                try:
+                    made[f'{name} {precision}'] = self.make(name, precision)
+                except InferenceError as error:
+                    print(f'left out: {name} {precision}: {error}')
+        return made
+
+
+class PlainEager:
+    """A network as one would run it without engines: the baseline.
+
+    Numpy normalises, torch computes in float32 with planes of channels one after the other, the
+    logits are upsampled to the image before arg-max.
+
+    Args:
+        model: The network; it is left as it is.
+        normalisation: What it was trained with.
+        device: Where it runs.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, normalisation: Normalisation, device: torch.device,
+    ) -> None:
+        self._model = copy.deepcopy(model).eval().to(device)
+        self._mean = np.array(normalisation.mean, np.float32)
+        self._std = np.array(normalisation.std, np.float32)
+        self._device = device
+
+    def normalise(self, image: NDArray[np.uint8]) -> Tensor:
+        """Input of the network, (1, 3, H, W) float32, from an image (H, W, 3)."""
+        normalised = (image.astype(np.float32) / 255 - self._mean) / self._std
+        planes = np.ascontiguousarray(normalised.transpose(2, 0, 1))
+        return torch.from_numpy(planes)[None].to(self._device)
+
+    @torch.inference_mode()
+    def logits(self, normalised: Tensor) -> Tensor:
+        """Logits at the network's own resolution."""
+        return self._model(normalised).logits
+
+    @torch.inference_mode()
+    def labels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Most probable class of every pixel, (H, W)."""
+        logits = F.interpolate(
+            self.logits(self.normalise(image)), image.shape[:2], mode='bilinear',
+            align_corners=False)
+        return logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
