@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 import logging
 import math
 import os
@@ -26,20 +27,26 @@ from ldn_perception.config import (
     StereoConfig,
 )
 from ldn_perception.domain_alarm import AlarmRule
-from ldn_perception.errors import ModelError, TaxonomyError
+from ldn_perception.errors import InferenceError, ModelError, TaxonomyError
 from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
 from ldn_perception.free_space.free_road import FreeRoadRule
 from ldn_perception.free_space.level_camera import LevelCamera
 from ldn_perception.free_space.road_grid import GridRule
+from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
+from ldn_perception.inference.deployed_network import DeployedNetwork
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.engine_choice import choose_backends
+from ldn_perception.inference.export_process import LOW_PRIORITY, ExportProcess
 from ldn_perception.inference.multi_scale import MultiScaleEngine
-from ldn_perception.inference.precision import choose_precision
+from ldn_perception.inference.precision import PRECISION_NAMES, choose_precision
+from ldn_perception.inference.prepared_engine import PreparedEngine
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
 from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork
 from ldn_perception.models.weights import load_weights, read_weights_header
 from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.segmentation.crf_decoder import CrfDecoder
@@ -100,13 +107,22 @@ class Perception:
         """False for random weights."""
         return self.weights is not None
 
+    def close(self) -> None:
+        """End what is under way for the corridor outside of it: an export for its engine."""
+        if isinstance(self.pipeline.engine, PreparedEngine):
+            self.pipeline.engine.close()
 
-def build_perception(config: PerceptionConfig) -> Perception:
+
+def build_perception(config: PerceptionConfig, waits_for_engine: bool = True) -> Perception:
     """Build the corridor a configuration describes.
+
+    Args:
+        config: Its options.
+        waits_for_engine: See `build_engine`.
 
     Raises:
         ModelError: The weights are missing or not for this model and taxonomy.
-        InferenceError: The device is not there.
+        InferenceError: The device or the engine is not there.
     """
     taxonomy = TAXONOMIES[config.model.taxonomy]
     device = build_device(config.inference)
@@ -117,12 +133,17 @@ def build_perception(config: PerceptionConfig) -> Perception:
         header = load_weights(weights, model, config.model.name, taxonomy.class_names)
         normalisation, calibrated = header.normalisation, header.ood_threshold
     matcher = build_matcher(config.stereo, config.inference)
+    engine = build_engine(
+        model, device, config.inference, normalisation, weights, waits_for_engine)
     return Perception(
         pipeline=StereoSegmentationPipeline(
             matcher,
-            build_engine(model, device, config.inference, normalisation),
+            engine,
             build_decoder(taxonomy, device, config),
             build_rule(config.segmentation, calibrated),
+            scale_matcher=build_scale_matcher(config.stereo, config.inference)
+            if model.uses_disparity else None,
+            matches_beside=gains_beside(config.stereo.matcher, device),
         ),
         taxonomy=taxonomy,
         device=device,
@@ -159,14 +180,51 @@ def build_device(config: InferenceConfig) -> torch.device:
 
 def build_engine(
     model: SegmentationModel, device: torch.device, config: InferenceConfig,
-    normalisation: Normalisation = IMAGENET,
+    normalisation: Normalisation = IMAGENET, weights: Path | None = None,
+    waits: bool = True,
 ) -> Engine:
-    """Build the engine: the network once, or on several scales of the image."""
+    """Build the engine: the network once, or on several scales of the image.
+
+    Args:
+        model: The network.
+        device: Where it runs.
+        config: Its options.
+        normalisation: What it was trained with.
+        weights: File the network is from; None for random ones, which only torch runs.
+        waits: Whether the first image of a size waits until its engine is exported and chosen,
+            so that all have the same one; else torch answers meanwhile.
+
+    Raises:
+        InferenceError: The engine that is asked for cannot run this.
+    """
     precision = choose_precision(config.precision, device)
     if config.multi_scale:
+        if config.engine not in ('auto', 'torch'):
+            raise InferenceError(
+                'inference.engine', must_be='torch or auto with inference.multi_scale',
+                got=config.engine, do='choose torch, or one scale')
         return MultiScaleEngine(
             model, device, precision=precision, normalisation=normalisation)
-    return TorchEngine(model, device, precision, normalisation)
+    eager = model
+    if isinstance(model, ScaleInvariantNetwork) and device.type == 'cpu':
+        eager = SparsePyramidNetwork(model)
+    reference = TorchEngine(eager, device, precision, normalisation)
+    num_threads = num_cpu_threads(config)
+    choice = choose_backends(
+        config.engine, device, precision, num_threads, is_trained=weights is not None)
+    if weights is None or not choice.backends:
+        if choice.reason:
+            logging.getLogger(__name__).info(
+                'engine: %s, since %s', reference.description, choice.reason)
+        return reference
+    cache = ArtefactCache(
+        Path(config.engine_cache).expanduser() if config.engine_cache else default_cache_folder())
+    exporter = ExportProcess(weights, {
+        'device': device.type, 'precision': PRECISION_NAMES[precision],
+        'num-threads': str(num_threads), 'cache': str(cache.folder),
+    }, niceness=0 if waits else LOW_PRIORITY)
+    network = DeployedNetwork(model, normalisation).to(device)
+    return PreparedEngine(reference, network, choice, precision, cache, exporter, waits=waits)
 
 
 def build_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher:
@@ -181,6 +239,26 @@ def build_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher:
     divisor = config.resolution_divisor
     matcher = MATCHERS[config.matcher](reduced_search(config, divisor), inference)
     return ReducedMatcher(matcher, divisor) if divisor > 1 else matcher
+
+
+def build_scale_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher | None:
+    """Build the matcher that a network selects its scales with; None where one serves both."""
+    divisor = config.multiplexer_divisor
+    if config.matcher == 'external' or divisor in (1, config.resolution_divisor):
+        return None
+    return build_matcher(replace(config, resolution_divisor=divisor), inference)
+
+
+def gains_beside(matcher_name: str, device: torch.device) -> bool:
+    """Whether a matcher gains by working at the same time as the network.
+
+    It does beside a network on a GPU. On a CPU both want the same cores.
+
+    Args:
+        matcher_name: One of the choices of stereo.matcher.
+        device: Where the network runs.
+    """
+    return device.type == 'cuda' and matcher_name in CPU_MATCHERS
 
 
 def reduced_search(config: StereoConfig, divisor: int) -> StereoConfig:
@@ -252,6 +330,9 @@ MATCHERS: dict[str, Callable[[StereoConfig, InferenceConfig], Matcher]] = {
 }
 """Matchers of pairs by name."""
 
+CPU_MATCHERS = ('sgbm', 'bm', 'census')
+"""Those that work on the CPU wherever the network runs."""
+
 
 def find_embedding(config: StereoConfig) -> Path:
     """File of the weights of the learned matcher.
@@ -315,7 +396,10 @@ def build_decoder(
             FusedDecoder(taxonomy, num_threads))
     if device.type == 'cpu':
         return FusedDecoder(taxonomy, num_threads)
-    return TorchDecoder(taxonomy)
+    if find_spec('triton') is None:
+        return TorchDecoder(taxonomy)
+    from ldn_perception.segmentation.triton_decoder import TritonDecoder
+    return TritonDecoder(taxonomy, device)
 
 
 def build_rule(config: SegmentationConfig, calibrated_threshold: float | None) -> OodRule:
@@ -377,6 +461,9 @@ def build_alarm_rule(config: OodAlarmConfig) -> AlarmRule:
 def warm_up(perception: Perception, config: StereoConfig) -> None:
     """Send a pair of noise through the corridor, so that compilation does not cost the first one.
 
+    Torch runs the network for it, since its size is none of the cameras'; engines that were
+    decided on before are loaded.
+
     Args:
         perception: What to warm up.
         config: Its matcher's options; the pair is made wide enough for the search.
@@ -386,4 +473,8 @@ def warm_up(perception: Perception, config: StereoConfig) -> None:
     geometry = CameraGeometry(width, height, width, width, width / 2, height / 2, width / 2, 0.5)
     disparity = DisparityMap(torch.full((height, width), 10.0), 0, 64)
     frame = StereoFrame(0, '', image, image, geometry, disparity)
-    perception.pipeline.process(frame, Quantity.ALL)
+    pipeline = perception.pipeline
+    if isinstance(pipeline.engine, PreparedEngine):
+        pipeline.engine.load_decided()
+        pipeline = pipeline.with_engine(pipeline.engine.reference)
+    pipeline.process(frame, Quantity.ALL)

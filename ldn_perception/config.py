@@ -145,6 +145,9 @@ class StereoConfig:
         1, 'Match at 1/n of the size of the images; the disparity comes back at full size. The '
         'range and speckle_size are of the full size, other sizes of the reduced one.',
         minimum=1, maximum=8)
+    multiplexer_divisor: int = option_field(
+        1, 'A network that selects its scales does so with the disparity at 1/n of the size, '
+        'whoever wants the other one; 1 takes that.', minimum=1, maximum=8)
     num_paths: int = option_field(
         0, 'Paths of semi-global matching: sgbm has 3, 5 or 8, census and learned 4 or 8; 0 '
         'takes the fewest.', minimum=0, maximum=8)
@@ -194,6 +197,13 @@ class InferenceConfig:
     device: str = option_field(
         'auto', 'auto takes the GPU and warns loudly where there is none.',
         choices=('auto', 'cuda', 'cpu'))
+    engine: str = option_field(
+        'auto', 'Library that runs the network; auto takes the fastest of those installed, see '
+        'docs/engines.md.', choices=(
+            'auto', 'torch', 'openvino', 'onnxruntime', 'tensorrt', 'compiled'))
+    engine_cache: str = option_field(
+        '', 'Folder for exported networks; empty takes ldn_perception/engines in the cache of '
+        'the user.')
     precision: str = option_field(
         'auto', 'Arithmetic of the network; auto is bfloat16 where the device has instructions '
         'for it.', choices=('auto', 'float32', 'bfloat16'))

@@ -251,13 +251,17 @@ class PerceptionResult:
         segmentation: Labels and probabilities of the left image.
         disparity: Disparity of the left image; None where neither the model nor the caller
             needs it.
-        seconds: Wall time of each stage [s], in the order of the corridor.
+        seconds: Wall time of each stage [s], in the order of the corridor; they add up to that
+            of the pair.
+        pixels_per_metre: (H, W) float32 [px/m], NaN where unknown: what the network selected its
+            scales with; None for other networks.
     """
 
     frame: StereoFrame
     segmentation: Segmentation
     disparity: DisparityMap | None
     seconds: dict[str, float] = field(default_factory=dict)
+    pixels_per_metre: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from importlib.util import find_spec
 import logging
+import re
 
+from made_engines import MadeExporter, TwinBackend
 import numpy as np
 import pytest
 from stereo_frames import shifted_frame
@@ -20,7 +23,10 @@ from ldn_perception.build import (
     build_matcher,
     build_perception,
     build_rule,
+    build_scale_matcher,
+    gains_beside,
     read_cost_shares,
+    warm_up,
 )
 from ldn_perception.config import (
     NUM_PATHS,
@@ -35,12 +41,17 @@ from ldn_perception.config import (
 from ldn_perception.domain_alarm import AlarmRule
 from ldn_perception.errors import InferenceError, ModelError, TaxonomyError
 from ldn_perception.free_space.road_grid import GridRule
+from ldn_perception.inference.artefact_cache import default_cache_folder
+from ldn_perception.inference.backends import BACKEND_NAMES
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
+from ldn_perception.inference.engine_choice import EngineChoice
+from ldn_perception.inference.multi_scale import MultiScaleEngine
 from ldn_perception.inference.precision import choose_precision
+from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
 from ldn_perception.models.weights import read_weights_header, save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.block_matcher import BlockMatcher
 from ldn_perception.stereo.external_disparity import ExternalDisparity
 from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
@@ -67,6 +78,7 @@ def test_every_choice_of_the_options_can_be_built():
     assert set(NUM_PATHS['sgbm']) == set(MODES)
     assert set(NUM_PATHS['census']) == set(PATHS)
     assert option_choices(SegmentationConfig, 'crf') == {'none', *CRF_PRESETS}
+    assert option_choices(InferenceConfig, 'engine') == {'auto', 'torch', *BACKEND_NAMES}
 
 
 def matcher_of(**options):
@@ -138,6 +150,34 @@ def test_the_range_shrinks_with_the_image_and_covers_what_was_asked_for(name, di
     assert found.values.nanmedian().item() == pytest.approx(12, abs=0.6)
 
 
+def scale_matcher_of(**options):
+    return build_scale_matcher(
+        StereoConfig(max_disparity=64, **options), InferenceConfig(device='cpu'))
+
+
+@pytest.mark.parametrize('options', [
+    {}, {'resolution_divisor': 2}, {'resolution_divisor': 2, 'multiplexer_divisor': 2},
+    {'multiplexer_divisor': 2, 'matcher': 'external'},
+])
+def test_one_matcher_serves_both_unless_another_size_is_asked_for(options):
+    assert scale_matcher_of(**options) is None
+
+
+@pytest.mark.parametrize(('divisor', 'size'), [(2, 4), (4, 2), (8, 1)])
+def test_scales_may_be_selected_at_another_size(divisor, size):
+    found = scale_matcher_of(multiplexer_divisor=divisor, resolution_divisor=size).match(
+        shifted_frame(12, width=640, height=192))
+    assert found.step == divisor / 16
+    assert found.values.nanmedian().item() == pytest.approx(12, abs=divisor / 4)
+
+
+@pytest.mark.parametrize(('matcher', 'gains'), [
+    ('sgbm', True), ('bm', True), ('census', True), ('learned', False), ('external', False)])
+def test_matchers_of_the_cpu_gain_beside_a_network_on_a_gpu_only(matcher, gains):
+    assert gains_beside(matcher, torch.device('cuda')) == gains
+    assert not gains_beside(matcher, torch.device('cpu'))
+
+
 def test_semi_global_options_reach_census():
     frame = shifted_frame(12)
     found = [matcher_of(matcher='census', max_disparity=64, **options).match(frame)
@@ -152,7 +192,8 @@ def test_weights_make_a_trained_network(tmp_path):
     path = tmp_path / 'weights.safetensors'
     trained = build_model('ldn_small', len(UNIVERSAL), seed=3)
     save_weights(path, trained, 'ldn_small', UNIVERSAL.class_names)
-    values = {'model.name': 'ldn_small', 'inference.device': 'cpu'}
+    values = {
+        'model.name': 'ldn_small', 'inference.device': 'cpu', 'inference.engine': 'torch'}
     loaded = build_perception(
         PerceptionConfig.from_values({**values, 'model.weights': str(path)}))
     assert loaded.is_trained
@@ -172,7 +213,7 @@ def test_weights_bring_their_normalisation_and_threshold(tmp_path):
             tmp_path / name, model, 'ldn_small', UNIVERSAL.class_names,
             normalisation=normalisation, ood_threshold=0.25)
         perception = build_perception(PerceptionConfig.from_values({
-            'model.name': 'ldn_small', 'inference.device': 'cpu',
+            'model.name': 'ldn_small', 'inference.device': 'cpu', 'inference.engine': 'torch',
             'model.weights': str(tmp_path / name)}))
         assert perception.calibrated_threshold == 0.25
         foreign.append(perception.pipeline.process(
@@ -265,6 +306,98 @@ def test_the_number_of_threads_is_set():
         torch.set_num_threads(before)
 
 
-def test_logits_on_a_gpu_are_decoded_there():
+@pytest.mark.parametrize(('finder', 'kind'), [
+    (lambda name: None, 'TorchDecoder'),
+    pytest.param(find_spec, 'TritonDecoder', marks=pytest.mark.skipif(
+        find_spec('triton') is None, reason='triton is not installed'))],
+    ids=['without triton', 'with triton'])
+def test_logits_on_a_gpu_are_decoded_there(monkeypatch, finder, kind):
+    monkeypatch.setattr('ldn_perception.build.find_spec', finder)
     decoder = build_decoder(UNIVERSAL, torch.device('cuda'), PerceptionConfig())
-    assert isinstance(decoder, TorchDecoder)
+    assert type(decoder).__name__ == kind
+
+
+@pytest.fixture
+def kept_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def trained(tmp_path, **options):
+    """A perception with weights, in float32 on the CPU; its engine by name."""
+    path = tmp_path / 'w.safetensors'
+    save_weights(
+        path, build_model('ldn_small', len(UNIVERSAL)), 'ldn_small', UNIVERSAL.class_names)
+    values = {f'inference.{name}': value for name, value in options.items()}
+    return build_perception(PerceptionConfig.from_values({
+        'model.name': 'ldn_small', 'model.weights': str(path), 'inference.device': 'cpu',
+        'inference.precision': 'float32', 'stereo.max_disparity': 64, **values}))
+
+
+def test_untrained_networks_and_several_scales_run_in_torch(tmp_path, caplog):
+    caplog.set_level(logging.INFO, 'ldn_perception')
+    untrained = build_perception(PerceptionConfig.from_values({
+        'model.name': 'ldn_small', 'inference.device': 'cpu',
+        'inference.precision': 'float32'})).pipeline.engine
+    assert type(untrained) is TorchEngine
+    assert caplog.messages == ['engine: torch, float32, since untrained networks are not exported']
+    assert type(trained(tmp_path, engine='torch').pipeline.engine) is TorchEngine
+    assert type(trained(tmp_path, multi_scale=True).pipeline.engine) is MultiScaleEngine
+    with pytest.raises(InferenceError, match=(
+            r'inference\.engine must be torch or auto with inference\.multi_scale, got openvino: '
+            'choose torch, or one scale')):
+        trained(tmp_path, multi_scale=True, engine='openvino')
+
+
+@pytest.mark.usefixtures('kept_threads')
+@pytest.mark.parametrize('cache', ['', 'own'])
+def test_an_engine_is_exported_for_the_images_and_not_for_the_warm_up(
+    tmp_path, monkeypatch, cache,
+):
+    backend = TwinBackend('twin')
+    folder = tmp_path / cache if cache else default_cache_folder()
+    exporter = MadeExporter(
+        folder, DeployedNetwork(build_model('ldn_small', len(UNIVERSAL))), [backend])
+    given = []
+    monkeypatch.setattr(
+        build, 'choose_backends', lambda *_, **__: EngineChoice((backend,), is_named=True))
+    monkeypatch.setattr(build, 'ExportProcess', lambda *arguments, **options: (
+        given.extend([*arguments, options]) or exporter))
+    perception = trained(
+        tmp_path, num_threads=1, engine_cache=str(folder) if cache else '')
+    warm_up(perception, StereoConfig(max_disparity=64))
+    assert exporter.asked == []
+    perception.pipeline.process(shifted_frame(12))
+    assert exporter.asked == [('twin', ImageSize(160, 96))]
+    assert perception.pipeline.engine.description.startswith('twin, float32: ')
+    assert given == [tmp_path / 'w.safetensors', {
+        'device': 'cpu', 'precision': 'float32', 'num-threads': '1', 'cache': str(folder),
+    }, {'niceness': 0}]
+    exporter.is_let.clear()
+    perception.close()
+    assert exporter.is_let.is_set()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('kept_threads')
+def test_auto_exports_tries_and_decides(tmp_path, caplog):
+    pytest.importorskip('openvino')
+    caplog.set_level(logging.INFO, 'ldn_perception')
+    frame = shifted_frame(12)
+    expected = trained(tmp_path, engine='torch').pipeline.process(frame).segmentation
+    reports = []
+    for _ in range(2):
+        pipeline = trained(tmp_path, num_threads=1, engine_cache=str(tmp_path)).pipeline
+        found = pipeline.process(frame).segmentation
+        assert np.mean(found.labels == expected.labels) > 0.999
+        reports.append(pipeline.engine.description)
+    times = r'[\d.]+ ms against [\d.]+ ms of '
+    assert re.fullmatch(
+        f'openvino, float32: {times}torch, float32|torch, float32: {times}openvino, float32',
+        reports[0])
+    assert reports[0] == reports[1]
+    assert caplog.messages.count(f'engine for 160x96: {reports[0]}') == 2
+    assert len([text for text in caplog.messages if 'exporting' in text]) == 1
+    assert len(list(tmp_path.glob('openvino-160x96-*/artefact.json'))) == 1
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]

@@ -141,7 +141,8 @@ class TestShippedWeights:
     @pytest.fixture(scope='class')
     @staticmethod
     def perception():
-        return build_perception(PerceptionConfig.from_values({'inference.device': 'cpu'}))
+        return build_perception(PerceptionConfig.from_values({
+            'inference.device': 'cpu', 'inference.engine': 'torch'}))
 
     def raised(self, perception, images):
         """Whether half a minute of such images raises the alarm, with its own options."""

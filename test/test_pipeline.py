@@ -1,13 +1,19 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from collections import Counter
+import gc
+from itertools import accumulate, count
+import threading
+
 import numpy as np
 import pytest
 from stereo_frames import geometry, shifted_frame
 import torch
 
+from ldn_perception import pipeline as pipeline_module
 from ldn_perception.build import build_perception, warm_up
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.errors import StereoError
+from ldn_perception.errors import InferenceError, StereoError
 from ldn_perception.frames import DisparityMap, Quantity
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.pipeline import StereoSegmentationPipeline, pixels_per_metre
@@ -38,6 +44,7 @@ class CountingMatcher:
 class RecordingEngine:
     """An engine that keeps what it was given."""
 
+    description = 'recording'
     device = torch.device('cpu')
 
     def __init__(self, uses_disparity):
@@ -166,3 +173,175 @@ def test_a_crf_refines_the_labels_of_the_same_network():
     changes = [
         (entry.labels[:, 1:] != entry.labels[:, :-1]).mean() for entry in (plain, refined)]
     assert changes[1] < changes[0]
+
+
+class MeetingMatcher:
+    """A matcher that ends only if something else works at the same time; notes its threads."""
+
+    def __init__(self, meeting):
+        self.meeting, self.threads = meeting, Counter()
+
+    def match(self, frame):
+        self.threads[threading.current_thread()] += 1
+        self.meeting.wait(10)
+        return SemiGlobalBlockMatcher(max_disparity=64).match(frame)
+
+
+class MeetingEngine(RecordingEngine):
+    """An engine of the same kind."""
+
+    def __init__(self, meeting):
+        super().__init__(uses_disparity=False)
+        self.meeting, self.threads = meeting, Counter()
+
+    def run(self, image, pixels_per_metre=None):
+        self.threads[threading.current_thread()] += 1
+        self.meeting.wait(10)
+        return super().run(image, pixels_per_metre)
+
+
+class FailingEngine(RecordingEngine):
+    """An engine that fails once the matcher has begun."""
+
+    def __init__(self, has_begun):
+        super().__init__(uses_disparity=False)
+        self.has_begun = has_begun
+
+    def run(self, image, pixels_per_metre=None):
+        assert self.has_begun.wait(10)
+        raise InferenceError('engine', must_be='whole', got='broken', do='mend it')
+
+
+class LateMatcher:
+    """A matcher that needs a while, and tells when it has begun and ended."""
+
+    def __init__(self, error=None):
+        self.has_begun, self.has_ended, self.error = threading.Event(), False, error
+
+    def match(self, frame):
+        self.has_begun.set()
+        threading.Event().wait(0.05)
+        self.has_ended = True
+        if self.error is not None:
+            raise self.error
+        return DisparityMap(torch.full((96, 160), 12.0), 0, 63)
+
+
+def beside(matcher, engine, **known):
+    return StereoSegmentationPipeline(
+        matcher, engine, TorchDecoder(ROB2018), OodRule(), matches_beside=True, **known)
+
+
+class TestMatcherBesideTheNetwork:
+    def test_they_work_at_the_same_time_each_always_in_the_same_thread(self):
+        meeting = threading.Barrier(2)
+        matcher, engine = MeetingMatcher(meeting), MeetingEngine(meeting)
+        pipeline = beside(matcher, engine)
+        for _ in range(3):
+            assert pipeline.process(shifted_frame(12)).disparity is not None
+        assert engine.threads == {threading.current_thread(): 3}
+        assert list(matcher.threads.values()) == [3]
+        assert threading.current_thread() not in matcher.threads
+
+    @pytest.mark.parametrize('values', [
+        {}, {'stereo__matcher': 'bm'},
+        {'model__name': 'scale_invariant_small', 'stereo__multiplexer_divisor': 2},
+    ])
+    def test_results_are_those_of_one_after_the_other(self, values):
+        in_turn = small(**values).pipeline
+        pipeline = StereoSegmentationPipeline(
+            in_turn._matcher, in_turn.engine, in_turn._decoder, in_turn.rule,
+            scale_matcher=in_turn._scale_matcher, matches_beside=True)
+        for shift in (4, 12, 30):
+            frame = shifted_frame(shift)
+            found, expected = pipeline.process(frame), in_turn.process(frame)
+            for name in ('labels', 'ood_mask', 'confidence', 'foreign_probability'):
+                np.testing.assert_array_equal(
+                    getattr(found.segmentation, name), getattr(expected.segmentation, name))
+            np.testing.assert_array_equal(
+                found.disparity.to_host(), expected.disparity.to_host())
+
+    def test_an_error_of_the_matcher_costs_one_pair(self):
+        pipeline = beside(SemiGlobalBlockMatcher(max_disparity=64), RecordingEngine(False))
+        with pytest.raises(StereoError, match='one with a right image') as caught:
+            pipeline.process(shifted_frame(
+                right=None, external_disparity=DisparityMap(torch.full((96, 160), 9.0), 0, 63)))
+        assert caught.value.reason == 'no_right_image'
+        assert pipeline.process(shifted_frame(12)).disparity.density > 0.5
+
+    def test_nothing_works_on_a_pair_whose_network_failed(self):
+        matcher = LateMatcher()
+        pipeline = beside(matcher, FailingEngine(matcher.has_begun))
+        with pytest.raises(InferenceError, match='broken'):
+            pipeline.process(shifted_frame(12))
+        assert matcher.has_ended
+
+    def test_the_error_of_the_matcher_comes_first(self):
+        matcher = LateMatcher(StereoError('pair', must_be='good', got='bad', do='take another'))
+        pipeline = beside(matcher, FailingEngine(matcher.has_begun))
+        with pytest.raises(StereoError, match='got bad'):
+            pipeline.process(shifted_frame(12))
+
+    def test_its_thread_ends_with_the_corridor(self):
+        meeting = threading.Barrier(2)
+        matcher = MeetingMatcher(meeting)
+        pipeline = beside(matcher, MeetingEngine(meeting))
+        pipeline.process(shifted_frame(12))
+        [thread] = matcher.threads
+        assert thread.is_alive()
+        del pipeline
+        gc.collect()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    @pytest.mark.parametrize('matches_beside', [False, True])
+    def test_seconds_add_up_to_those_of_the_pair(self, monkeypatch, matches_beside):
+        engine = RecordingEngine(uses_disparity=False)
+        pipeline = StereoSegmentationPipeline(
+            LateMatcher(), engine, TorchDecoder(ROB2018), OodRule(),
+            matches_beside=matches_beside)
+        ticks = accumulate(count(1))  # the clock is read at 1, 3, 6, 10 and 15 s
+        monkeypatch.setattr(pipeline_module.time, 'perf_counter', lambda: float(next(ticks)))
+        seconds = pipeline.process(shifted_frame(12)).seconds
+        monkeypatch.undo()
+        assert seconds == {'disparity': 2 + 5, 'network': 3, 'decode': 4}
+
+
+class TestScalesOfAnotherMatcher:
+    @pytest.mark.parametrize('matches_beside', [False, True])
+    def test_the_network_gets_its_disparity_whoever_wants_the_other(self, matches_beside):
+        engine = RecordingEngine(uses_disparity=True)
+        matcher, scale_matcher = CountingMatcher(), LateMatcher()
+        pipeline = StereoSegmentationPipeline(
+            matcher, engine, TorchDecoder(ROB2018), OodRule(),
+            scale_matcher=scale_matcher, matches_beside=matches_beside)
+        for quantities, number in ((Quantity.NOTHING, 0), (Quantity.DISPARITY, 1)):
+            result = pipeline.process(shifted_frame(20), quantities)
+            assert (engine.given == 24).all()  # 12 px over a baseline of 0.5 m, not 20 px
+            assert result.pixels_per_metre is engine.given
+            assert matcher.count == number
+        assert result.disparity.values.nanmedian().item() == pytest.approx(20, abs=0.1)
+
+    def test_it_is_not_asked_for_a_network_without_scales(self):
+        scale_matcher = LateMatcher(error=AssertionError('asked'))
+        pipeline = beside(
+            CountingMatcher(), RecordingEngine(False), scale_matcher=scale_matcher)
+        result = pipeline.process(shifted_frame(12))
+        assert not scale_matcher.has_ended
+        assert result.pixels_per_metre is None
+
+    def test_without_one_the_disparity_of_the_pair_serves_both(self):
+        pipeline, matcher, engine = recording_pipeline(uses_disparity=True)
+        result = pipeline.process(shifted_frame(12), Quantity.NOTHING)
+        assert matcher.count == 1
+        assert result.disparity is not None
+        assert result.pixels_per_metre is engine.given
+
+    def test_labels_do_not_depend_on_who_wants_disparity(self):
+        perception = small(model__name='scale_invariant_small', stereo__multiplexer_divisor=2)
+        with_it, without = (
+            perception.pipeline.process(shifted_frame(12), quantities)
+            for quantities in (Quantity.DISPARITY, Quantity.NOTHING))
+        assert without.disparity is None
+        assert with_it.disparity.step == 1 / 16
+        np.testing.assert_array_equal(with_it.segmentation.labels, without.segmentation.labels)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
 import json
 from pathlib import Path
 import shutil
@@ -29,7 +31,7 @@ from ldn_perception.bags.raw_messages import RawBag
 from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
 from ldn_perception.bags.topics import COMPRESSED_IMAGE, find_stereo_topics
-from ldn_perception.build import find_weights
+from ldn_perception.build import build_perception, find_weights
 from ldn_perception.cli.demo_pictures import draw
 from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_json
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
@@ -37,7 +39,10 @@ from ldn_perception.cli.picture_tiles import write_picture
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
-from ldn_perception.errors import BagError, ConfigError
+from ldn_perception.errors import BagError, ConfigError, LdnPerceptionError
+from ldn_perception.frames import Quantity
+from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.inference.prepared_engine import PreparedEngine
 from ldn_perception.taxonomy import TAXONOMIES
 
 RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
@@ -74,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     (output / 'pictures').mkdir(parents=True)
 
     drive = _prepare_drive(options, output, console)
+    _prepare_engine(drive, config, console)
     codes, played = _replay(drive, config, options.rate, output, console)
     score = score_recording(
         output / 'results', StereoBagReader(drive, rectify=config.input.rectify), played,
@@ -123,6 +129,17 @@ def _prepare_drive(options: argparse.Namespace, output: Path, console: Console) 
         text = 'rendering a synthetic drive'
     write_drive(samples, drive, text, console)
     return drive
+
+
+def _prepare_engine(drive: Path, config: PerceptionConfig, console: Console) -> None:
+    """Export and choose the engine: the drive would be over before the node has done so."""
+    keep_freed_memory()  # as the node does, for the times to be the node's
+    # What is wrong with the drive or the configuration is the node's to say.
+    with console.status('preparing the engine'), suppress(LdnPerceptionError):
+        pipeline = build_perception(config).pipeline
+        if isinstance(pipeline.engine, PreparedEngine):
+            for sample in islice(StereoBagReader(drive, rectify=config.input.rectify), 1):
+                pipeline.process(sample.frame, Quantity.NOTHING)
 
 
 def write_drive(samples: Any, path: Path, text: str, console: Console) -> None:

@@ -96,6 +96,7 @@ def _settings(
         'split': options.split,
         'images': images,
         'device': str(model.engine.device),
+        'engine': options.engine,
         'precision': options.precision,
         'multi_scale': options.multi_scale,
         'input_size': options.size,

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+import logging
 import sys
 from types import ModuleType
 
@@ -23,6 +25,7 @@ VERBS = {
     'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
     'calibrate-ood': 'choose the foreign threshold for a false positive rate',
     'convert': 'make a weights file of a checkpoint of the LDN authors',
+    'export': 'make a trained network ready for an engine: OpenVINO, ONNX Runtime, TensorRT',
     'complexity': 'print sizes and costs of the networks beside the thesis',
     'doctor': 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU',
     'parameters': 'print the table of parameters',
@@ -49,13 +52,35 @@ def load_verb(name: str) -> ModuleType:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a verb; an error of ours is one sentence and exit code 1."""
     try:
-        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        with _log_on_stderr():
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
     except LdnPerceptionError as error:
         print(f'ldn: {error}', file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+class _StderrLines(logging.Handler):
+    """Prints records to whatever is standard error then: progress bars take its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record as a line."""
+        print(record.getMessage(), file=sys.stderr)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    logger, lines = logging.getLogger('ldn_perception'), _StderrLines(logging.INFO)
+    level = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
 
 
 def _run(given: list[str]) -> int:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ldn_perception.build import DEFAULT_THRESHOLD, build_device, build_engine
 from ldn_perception.config import InferenceConfig
 from ldn_perception.errors import ConfigError, EvaluationError
+from ldn_perception.inference.backends import BACKEND_NAMES
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.inference.precision import PRECISIONS
@@ -105,6 +106,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
     parser.add_argument('--precision', choices=tuple(PRECISIONS), default='float32')
     parser.add_argument(
+        '--engine', choices=('auto', 'torch', *BACKEND_NAMES), default='torch',
+        help='what runs the network; all but torch export it for each size of images first, so '
+        'give --size too where they differ (default: torch)')
+    parser.add_argument(
         '--size', metavar='WxH',
         help='size the network sees [px], 480x360 for example; default: that of the image')
 
@@ -119,17 +124,19 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
     Raises:
         ModelError: The file is missing or damaged, or of a network that is not here.
         ConfigError: Its classes are of no taxonomy, or the size is no size.
-        InferenceError: The device is not there.
+        InferenceError: The device or the engine is not there.
     """
     keep_freed_memory()
     header = read_weights_header(options.weights)
     taxonomy = _find_taxonomy(options.weights, header)
     config = InferenceConfig(
-        device=options.device, precision=options.precision, multi_scale=multi_scale)
-    size = None if options.size is None else _parse_size(options.size)
+        device=options.device, precision=options.precision, engine=options.engine,
+        multi_scale=multi_scale)
+    size = None if options.size is None else parse_size(options.size)
     model = build_model(header.model_name, len(taxonomy))
     load_weights(options.weights, model, header.model_name, header.class_names)
-    engine = build_engine(model, build_device(config), config, header.normalisation)
+    engine = build_engine(
+        model, build_device(config), config, header.normalisation, options.weights)
     return TrainedModel(engine, taxonomy, header, size)
 
 
@@ -142,7 +149,12 @@ def _find_taxonomy(path: Path, header: WeightsHeader) -> Taxonomy:
         got=f'{len(header.class_names)} others', do='use weights of one of these taxonomies')
 
 
-def _parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of a '480x360'.
+
+    Raises:
+        ConfigError: It is none.
+    """
     found = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
     if found is None:
         raise ConfigError(

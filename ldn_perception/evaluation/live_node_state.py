@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FACTS = ('model', 'weights', 'taxonomy', 'device', 'matcher')
+FACTS = ('model', 'weights', 'taxonomy', 'device', 'engine', 'matcher')
 _WAITING_STAGE = 'wait'
 
 
@@ -17,7 +17,7 @@ class NodeState:
 
     Attributes:
         message: Its status in words.
-        facts: Model, weights, taxonomy, device and matcher.
+        facts: Model, weights, taxonomy, device, engine and matcher.
         received: Pairs it has put together.
         processed: Pairs it has published results of.
         dropped: Pairs it has not, by reason.

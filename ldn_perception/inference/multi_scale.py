@@ -11,6 +11,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ldn_perception.errors import InferenceError
+from ldn_perception.host_transfers import upload
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
@@ -77,10 +78,10 @@ class MultiScaleEngine(TorchEngine):
                 small for it at the smallest scale.
         """
         with torch.inference_mode():
-            normalised = normalise(image.to(self._device), self._normalisation)
+            normalised = normalise(upload(image, self._device), self._normalisation)
             sizes = None
             if pixels_per_metre is not None:
-                sizes = pixels_per_metre[None].to(self._device)
+                sizes = upload(pixels_per_metre[None], self._device)
             views = [(scale, mirrored) for scale in self._scales for mirrored in self._mirrored]
             total = self._probabilities(normalised, sizes, *views[0])
             for view in views[1:]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import torch
 
+from ldn_perception.host_transfers import upload
 from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.models.normalisation import IMAGENET, Normalisation, normalise
 from ldn_perception.models.segmentation_model import SegmentationModel
@@ -56,6 +57,6 @@ class TorchEngine:
         with torch.inference_mode(), autocast:
             scales = None
             if pixels_per_metre is not None:
-                scales = pixels_per_metre[None].to(self._device)
-            normalised = normalise(image.to(self._device), self._normalisation)
+                scales = upload(pixels_per_metre[None], self._device)
+            normalised = normalise(upload(image, self._device), self._normalisation)
             return self._model(normalised, scales).logits.float()

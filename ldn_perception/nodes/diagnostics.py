@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
@@ -18,15 +20,18 @@ class Diagnostics:
     Args:
         node: Owner of the publisher.
         facts: What does not change: model, device and the like.
+        engine: Tells what runs the network now.
         is_trained: Whether the network has weights.
         alarm: Watches for images that are foreign as a whole.
     """
 
     def __init__(
-        self, node: Node, facts: dict[str, str], is_trained: bool, alarm: DomainAlarm,
+        self, node: Node, facts: dict[str, str], engine: Callable[[], str], is_trained: bool,
+        alarm: DomainAlarm,
     ) -> None:
         self._node = node
         self._facts = facts
+        self._engine = engine
         self._is_trained = is_trained
         self._alarm = alarm
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -63,7 +68,8 @@ class Diagnostics:
         status.values = [
             KeyValue(key=key, value=value)
             for key, value in {
-                **self._facts, **pair.values, **_counts(snapshot), **_foreign(self._alarm),
+                **self._facts, 'engine': self._engine(), **pair.values, **_counts(snapshot),
+                **_foreign(self._alarm),
             }.items()
         ]
         message = DiagnosticArray(status=[status])

@@ -31,7 +31,6 @@ from ldn_perception.message_fields import (
 from ldn_perception.nodes.free_road_view import FreeRoadView
 from ldn_perception.nodes.message_filling import fill
 from ldn_perception.pictures import color_labels, color_switches, overlay
-from ldn_perception.pipeline import pixels_per_metre
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,8 @@ def _disparity_confidence(result: PerceptionResult, style: _Style) -> Fields:
 
 def _scale_switches(result: PerceptionResult, style: _Style) -> Fields:
     assert style.perception.switch_levels is not None
-    levels = style.perception.switch_levels(
-        pixels_per_metre(_disparity_of(result), result.frame.geometry))
+    assert result.pixels_per_metre is not None
+    levels = style.perception.switch_levels(result.pixels_per_metre)
     return image_fields(color_switches(levels.cpu().numpy()), 'rgb8')
 
 
@@ -158,7 +157,7 @@ OUTPUTS = (
 )
 """Every result topic."""
 
-SCALE_SWITCHES = _Output('~/scale_switches', Image, Quantity.DISPARITY, _scale_switches)
+SCALE_SWITCHES = _Output('~/scale_switches', Image, Quantity.NOTHING, _scale_switches)
 """Result topic of networks that select their scales."""
 
 DISPARITY_CONFIDENCE = _Output(

@@ -150,7 +150,7 @@ class StereoSegNode(LifecycleNode):
             'taxonomy': config.model.taxonomy,
             'device': str(perception.device),
             'matcher': config.stereo.matcher,
-        }, perception.is_trained, self._alarm)
+        }, lambda: perception.pipeline.engine.description, perception.is_trained, self._alarm)
         self._label_info = publish_label_info(self, perception.taxonomy, used)
         self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
         self._enabled = True
@@ -199,7 +199,9 @@ class StereoSegNode(LifecycleNode):
         self.destroy_timer(self._timer)
         if self._label_info is not None:
             self.destroy_publisher(self._label_info)
-        self._perception = None
+        if self._perception is not None:
+            self._perception.close()
+            self._perception = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -210,6 +212,8 @@ class StereoSegNode(LifecycleNode):
     def end(self) -> bool:
         """End the work at the end of the process; False if an inference does not end."""
         logging.getLogger('ldn_perception').removeHandler(self._log_handler)
+        if self._perception is not None:
+            self._perception.close()
         ended = self._worker is None or self._worker.stop(_STOP_S)
         return (self._watch is None or self._watch.stop(_STOP_S)) and ended
 
@@ -297,7 +301,7 @@ def _why_untrained(config: ModelConfig) -> str:
 
 
 def _build(config: PerceptionConfig) -> Perception:
-    perception = build_perception(config)
+    perception = build_perception(config, waits_for_engine=False)
     warm_up(perception, config.stereo)
     return perception
 

@@ -126,13 +126,15 @@ def test_images_of_a_folder_can_be_replayed(tmp_path, monkeypatch):
     rig = frame.geometry
     (folder / 'calib.json').write_text(json.dumps({
         'fx': rig.fx, 'fy': rig.fy, 'cx': rig.cx, 'cy': rig.cy, 'baseline_m': rig.baseline}))
-    assert run('demo', '--images', folder, '--set', 'stereo.max_disparity=64') == 0
+    assert run('demo', '--images', folder, '--set', 'stereo.max_disparity=64',
+               '--set', 'inference.engine=torch') == 0
     assert json.loads(Path('build/demo/report.json').read_text())['pairs']['processed'] == 1
     assert list(Path('build/demo/pictures').iterdir())
 
 
 def test_the_demo_makes_its_own_drive(tmp_path, capsys):
-    assert run('demo', '--frames', 3, '--output', tmp_path, '--rate', 0.5) == 0
+    assert run('demo', '--frames', 3, '--output', tmp_path, '--rate', 0.2,
+               '--set', 'inference.engine=torch') == 0
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['pairs']['processed'] == 3
     assert report['mean_iou'] > 0.3  # with the weights of the package

@@ -24,7 +24,8 @@ def drive(tmp_path_factory):
 def run(*arguments):
     with pytest.raises(SystemExit) as ended:
         main(['replay', *map(str, arguments), '--set', 'stereo.max_disparity=32', '--set',
-              'inference.device=cpu', '--set', 'inference.precision=float32'])
+              'inference.device=cpu', '--set', 'inference.precision=float32', '--set',
+              'inference.engine=torch'])
     return ended.value.code
 
 

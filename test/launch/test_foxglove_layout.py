@@ -102,7 +102,8 @@ def test_plots_and_summary_read_what_diagnostics_has() -> None:
     counts = Statistics()
     counts.receive()
     counts.finish(0.1, {'network': 0.05})
-    diagnostics = Diagnostics(node, {'device': 'cpu'}, True, DomainAlarm(AlarmRule()))
+    diagnostics = Diagnostics(
+        node, {'device': 'cpu'}, lambda: 'torch', True, DomainAlarm(AlarmRule()))
     diagnostics.publish(counts.snapshot(), None, PairCheck())
     (message,), _ = publisher.publish.call_args
     assert node.create_publisher.call_args.args[1] == '/diagnostics'

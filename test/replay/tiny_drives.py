@@ -65,6 +65,7 @@ def write_drive(path, stamps_ns, with_truth=True):
 class ColorEngine:
     """A network whose logits are a fixed mixture of the mean colours of cells."""
 
+    description = 'colours'
     device = torch.device('cpu')
     uses_disparity = False
 

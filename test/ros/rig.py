@@ -162,6 +162,7 @@ class HeldEngine:
     def __init__(self, engine):
         self._engine = engine
         self.device, self.uses_disparity = engine.device, engine.uses_disparity
+        self.description = engine.description
         self.entered = threading.Event()
         self.released = threading.Event()
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+from made_engines import MadeExporter, TwinBackend
 import numpy as np
 import pytest
 import rclpy
@@ -13,9 +14,12 @@ from stereo_frames import geometry, shifted_frame
 from stereo_msgs.msg import DisparityImage
 import torch
 
+from ldn_perception import build
 from ldn_perception.build import build_perception
 from ldn_perception.config import PerceptionConfig, options
 from ldn_perception.frames import DisparityMap
+from ldn_perception.inference.deployed_network import DeployedNetwork
+from ldn_perception.inference.engine_choice import EngineChoice
 from ldn_perception.message_fields import POINT_TYPE, disparity_fields, image_fields
 from ldn_perception.messages import pixels_of
 from ldn_perception.models.registry import build_model
@@ -388,6 +392,52 @@ class TestConfigure:
             rig.spin_until(lambda: rig.diagnostics, 'diagnostics')
             assert 'UNTRAINED' not in rig.diagnostics[-1].status[0].message
         assert 'UNTRAINED' not in capfd.readouterr().err
+
+    def test_torch_answers_until_the_engine_is_ready_and_diagnostics_tell(
+        self, tmp_path, capfd, monkeypatch,
+    ):
+        backend, exporters = TwinBackend('twin'), []
+
+        def export_process(*_, **options):
+            exporters.append(options)
+            return exporter
+
+        exporter = MadeExporter(tmp_path, DeployedNetwork(
+            build_model('ldn_small', len(UNIVERSAL))), [backend])
+        exporter.is_let.clear()
+        monkeypatch.setattr(
+            build, 'choose_backends', lambda *_, **__: EngineChoice((backend,), is_named=True))
+        monkeypatch.setattr(build, 'ExportProcess', export_process)
+        with running(
+            model__weights=weights_for(tmp_path / 'w.safetensors'), inference__engine='compiled',
+            inference__engine_cache=str(tmp_path), inference__precision='float32',
+            monitoring__diagnostics_period_s=0.1,
+        ) as rig:
+            def engine():
+                values = rig.diagnostics[-1].status[0].values if rig.diagnostics else ()
+                return {entry.key: entry.value for entry in values}.get('engine', '')
+
+            rig.spin_until(lambda: engine() == 'torch, float32', 'torch')
+            assert exporter.asked == []  # not for the size of the noise of the warm-up
+            rig.send(1 * SECOND)
+            rig.spin_until_processed(1)
+            rig.spin_until(lambda: engine().startswith(
+                'torch, float32, until twin is exported for 160x96 ('), 'the export')
+            exporter.is_let.set()
+            count = 1
+            while not engine().startswith('twin, float32: '):
+                count += 1
+                assert count < 50
+                rig.send(count * SECOND)
+                rig.spin_until_processed(count)
+            rig.send(60 * SECOND)
+            rig.spin_until_processed(count + 1)
+            labels = [plane(message, np.uint8) for message in rig.received['labels']]
+            assert np.mean(labels[-1] == labels[0]) > 0.999
+        assert [options['niceness'] for options in exporters] == [10]
+        told = capfd.readouterr().err
+        assert 'twin and images of 160x96, once; torch, float32 answers meanwhile' in told
+        assert 'engine for 160x96: twin, float32: ' in told
 
     def test_the_node_can_go_through_its_states_again_and_again(self):
         node = build_node(autostart=False)

@@ -1,0 +1,120 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Engines side by side on the same images: who is fast, and whose labels are right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import time
+
+import torch
+from torch import Tensor
+
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.engine_decision import EngineDecision
+
+NUM_IMAGES = 3
+"""Images an engine is tried on; of its times the least counts."""
+
+
+class EngineTrial:
+    """Runs a reference and its candidates on some images, the reference first.
+
+    Args:
+        reference: Its labels are right.
+        candidates: Engines by the name of their backend.
+        least_agreement: Share of labels that must equal the reference's, in (0, 1].
+        takes_fastest: Whether the fastest wins, the reference included; else the first candidate
+            whose labels are right.
+    """
+
+    def __init__(
+        self, reference: Engine, candidates: Mapping[str, Engine], least_agreement: float,
+        takes_fastest: bool,
+    ) -> None:
+        self._reference = reference
+        self.candidates = dict(candidates)
+        self._least_agreement = least_agreement
+        self._takes_fastest = takes_fastest
+        self._num_images = 0
+        self._reference_s = float('inf')
+        self._seconds = dict.fromkeys(self.candidates, float('inf'))
+        self._agreement = dict.fromkeys(self.candidates, 0.0)
+        self._failures: dict[str, str] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether enough images were seen, or no candidate is left."""
+        return self._num_images == NUM_IMAGES or len(self._failures) == len(self.candidates)
+
+    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of the reference, while the candidates are tried; see `Engine.run`."""
+        logits, seconds = _timed_run(self._reference, image, pixels_per_metre)
+        self._reference_s = min(self._reference_s, seconds)
+        self._num_images += 1
+        for name, engine in self.candidates.items():
+            if name not in self._failures:
+                try:
+                    self._try(name, engine, image, pixels_per_metre, logits)
+                except Exception as error:  # noqa: BLE001 - a library may raise anything
+                    self._failures[name] = f'it failed: {type(error).__name__}: {error}'
+        return logits
+
+    def _try(
+        self, name: str, engine: Engine, image: Tensor, pixels_per_metre: Tensor | None,
+        expected: Tensor,
+    ) -> None:
+        logits, seconds = _timed_run(engine, image, pixels_per_metre)
+        self._seconds[name] = min(self._seconds[name], seconds)
+        if logits.shape != expected.shape:
+            self._failures[name] = (
+                f'its logits are {tuple(logits.shape)}, not {tuple(expected.shape)}')
+            return
+        equal = logits.to(expected.device).argmax(dim=1) == expected.argmax(dim=1)
+        self._agreement[name] += equal.float().mean().item()
+
+    def decide(self) -> EngineDecision:
+        """Which engine is taken, with the times of all whose labels are right."""
+        refused = {name: reason for name in self.candidates if (reason := self._refusal(name))}
+        accepted = [name for name in self.candidates if name not in refused]
+        fastest = min(accepted, key=self._seconds.__getitem__, default='')
+        winner = fastest if self._takes_fastest else next(iter(accepted), '')
+        if self._takes_fastest and winner and self._seconds[winner] >= self._reference_s:
+            winner = ''
+        return EngineDecision(winner, self._report(winner, accepted), tuple(
+            f'engine {name} is refused: {reason}' for name, reason in refused.items()))
+
+    def _refusal(self, name: str) -> str:
+        """Why a candidate cannot be taken; '' if it can."""
+        if name in self._failures:
+            return self._failures[name]
+        share = self._agreement[name] / self._num_images
+        if share >= self._least_agreement:
+            return ''
+        return (
+            f'{share * 100:.1f} % of its labels are those of {self._reference.description}, '
+            f'{self._least_agreement * 100:g} % are asked for')
+
+    def _report(self, winner: str, accepted: list[str]) -> str:
+        times = {'': (self._reference.description, self._reference_s)}
+        times |= {
+            name: (self.candidates[name].description, self._seconds[name]) for name in accepted}
+        description, seconds = times.pop(winner)
+        if not times:
+            return description
+        others = ' and '.join(f'{_ms(slower_s)} of {name}' for name, slower_s in times.values())
+        return f'{description}: {_ms(seconds)} against {others}'
+
+
+def _timed_run(
+    engine: Engine, image: Tensor, pixels_per_metre: Tensor | None,
+) -> tuple[Tensor, float]:
+    started_s = time.perf_counter()
+    logits = engine.run(image, pixels_per_metre)
+    if logits.is_cuda:
+        torch.cuda.synchronize(logits.device)
+    return logits, time.perf_counter() - started_s
+
+
+def _ms(seconds: float) -> str:
+    return f'{seconds * 1e3:.3g} ms' if seconds < 1 else f'{seconds * 1e3:.0f} ms'

@@ -1,0 +1,291 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""An engine that answers at once and becomes faster when a backend is ready."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import platform
+
+import torch
+from torch import Tensor
+
+from ldn_perception.errors import InferenceError, LdnPerceptionError
+from ldn_perception.inference.artefact_cache import ArtefactCache
+from ldn_perception.inference.backend import Backend
+from ldn_perception.inference.background_exports import BackgroundExports, Exporter
+from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
+from ldn_perception.inference.engine import Engine
+from ldn_perception.inference.engine_choice import EngineChoice
+from ldn_perception.inference.engine_decision import DecisionStore, EngineDecision
+from ldn_perception.inference.engine_trial import EngineTrial
+from ldn_perception.inference.network_digest import network_digest
+
+LEAST_AGREEMENT = {torch.float32: 0.99, torch.bfloat16: 0.97}
+"""Share of labels an engine must have in common with torch in the same arithmetic."""
+
+_NUM_SIZES = 2  # sizes of images whose engines are kept loaded
+
+_ANY_SIZE = ImageSize(0, 0)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class PreparedEngine:
+    """Runs eager torch until a faster engine is exported, loaded and found right.
+
+    Artefacts that are missing for the size of an image are exported in the background. Backends
+    are then loaded and tried on the thread that runs the images, since OpenMP keeps a team for
+    each thread that uses it and CUDA graphs must not be captured while another thread works.
+    The decision is kept on disk beside the artefacts. Whatever fails is logged once, and torch
+    goes on.
+
+    Args:
+        reference: Eager torch.
+        network: The same network as it is exported.
+        choice: Backends that come into question, the first ones preferred.
+        precision: Arithmetic of all of them, torch.float32 or torch.bfloat16.
+        cache: Where artefacts and decisions are kept.
+        exporter: Makes missing artefacts.
+        waits: Whether the first image of a size waits until its engine is decided on, so that
+            all images have the same one; else the reference answers meanwhile.
+    """
+
+    def __init__(
+        self, reference: Engine, network: DeployedNetwork, choice: EngineChoice,
+        precision: torch.dtype, cache: ArtefactCache, exporter: Exporter, *, waits: bool,
+    ) -> None:
+        self.reference = reference
+        self._network = network
+        self._choice = choice
+        self._precision = precision
+        self._cache = cache
+        self._decisions = DecisionStore(cache.folder)
+        self._exporter = exporter
+        self._waits = waits
+        self._broken: set[str] = set()
+        self._work: _Work | None = None
+        self._decided: OrderedDict[ImageSize, _Decided] = OrderedDict()
+        self._newest: _Decided | None = None
+
+    @property
+    def description(self) -> str:
+        """What runs it now, in which arithmetic, and what it waits for."""
+        work, newest = self._work, self._newest
+        if newest is not None:
+            return newest.report
+        exporting = '' if work is None else work.exports.describe()
+        return self.reference.description + (f', until {exporting}' if exporting else '')
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits come out."""
+        return self.reference.device
+
+    @property
+    def uses_disparity(self) -> bool:
+        """Whether the network needs pixels_per_metre."""
+        return self.reference.uses_disparity
+
+    def close(self) -> None:
+        """End an export that is in work."""
+        self._exporter.stop()
+
+    def load_decided(self) -> None:
+        """Load what was decided on before, so that the first image is not late; exports nothing.
+
+        The newest decisions are loaded, for as many sizes as are kept.
+        """
+        known = self._decisions.find_sizes(self._facts(_ANY_SIZE))[:_NUM_SIZES]
+        for size in map(ImageSize.from_text, reversed(known)):
+            work = self._look_up(size)
+            if not work.exports.names:
+                self._load(work)
+
+    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of one image; see Engine."""
+        size = ImageSize(width_px=image.shape[1], height_px=image.shape[0])
+        while size not in self._decided:
+            trial = self._advance(size)
+            if trial is not None:
+                logits = self._try(trial, size, image, pixels_per_metre)
+                if not self._waits:
+                    return logits
+            elif size not in self._decided:
+                self._newest = None
+                return self.reference.run(image, pixels_per_metre)
+        self._decided.move_to_end(size)
+        self._newest = self._decided[size]
+        return self._answer(size, image, pixels_per_metre)
+
+    def _advance(self, size: ImageSize) -> EngineTrial | None:
+        """Go towards the engine for a size as far as one can: to its trial, or its decision.
+
+        Returns:
+            The trial; None while something is exported, or where there is nothing to be tried.
+        """
+        work = self._work
+        if work is None or (work.size != size and work.exports.is_done):
+            self._work = work = self._begin(size)
+        if self._waits:
+            work.exports.wait()
+        if work.size != size or not work.exports.is_done:
+            return None
+        if work.trial is None:
+            work.trial = self._load(work)
+        return work.trial
+
+    def _try(
+        self, trial: EngineTrial, size: ImageSize, image: Tensor,
+        pixels_per_metre: Tensor | None,
+    ) -> Tensor:
+        """Try engines on an image, and decide if it was the last one; the reference's logits."""
+        self._newest = None
+        logits = trial.run(image, pixels_per_metre)
+        if trial.is_over:
+            self._decide(
+                size, self._decisions.settle(self._facts(size), trial.decide()), trial)
+        return logits
+
+    def _begin(self, size: ImageSize) -> _Work:
+        """Look up what was decided and exported before, and export what is missing."""
+        work = self._look_up(size)
+        if work.exports.names:
+            _LOGGER.info(
+                'exporting the network for %s and images of %s, once; %s',
+                ' and '.join(work.exports.names), size,
+                'that may take minutes' if self._waits else
+                f'{self.reference.description} answers meanwhile')
+            work.exports.start()
+        return work
+
+    def _look_up(self, size: ImageSize) -> _Work:
+        decision = self._decisions.find(self._facts(size))
+        backends = [
+            backend for backend in self._choice.backends
+            if backend.name not in self._broken
+            and (decision is None or backend.name == decision.engine)]
+        missing = [backend.name for backend in backends if self._find(backend, size) is None]
+        return _Work(size, decision, backends, BackgroundExports(self._exporter, missing, size))
+
+    def _find(self, backend: Backend, size: ImageSize) -> Path | None:
+        """Artefact in the cache; None too where the cache cannot be read."""
+        try:
+            return self._cache.find(backend, self._network, size)
+        except OSError:
+            return None
+
+    def _load(self, work: _Work) -> EngineTrial | None:
+        """Load what was exported; None if there is nothing to try, and so all is decided."""
+        engines: dict[str, Engine] = {}
+        for backend in work.backends:
+            try:
+                engines[backend.name] = self._load_one(backend, work)
+            except Exception as error:  # noqa: BLE001 - a library may raise anything
+                _LOGGER.warning(
+                    'engine %s for %s cannot be used, %s runs instead: %s', backend.name,
+                    work.size, self.reference.description, _text(error))
+        trial = EngineTrial(
+            self.reference, engines, LEAST_AGREEMENT[self._precision],
+            takes_fastest=not self._choice.is_named)
+        if engines and work.decision is None:
+            return trial
+        known = work.decision
+        self._decide(
+            work.size, known if known and known.engine in ('', *engines) else None, trial)
+        return None
+
+    def _load_one(self, backend: Backend, work: _Work) -> Engine:
+        if backend.name in work.exports.failures:
+            raise work.exports.failures[backend.name]
+        folder = self._find(backend, work.size)
+        if folder is None:
+            raise InferenceError(
+                f'artefact of {backend.name} for {work.size}', must_be='there after its export',
+                got=f'none in {self._cache.folder}',
+                do='check that the same package and weights are seen by this process and by ldn')
+        return backend.load(self._network, work.size, folder)
+
+    def _decide(
+        self, size: ImageSize, decision: EngineDecision | None, trial: EngineTrial,
+    ) -> None:
+        if decision is None:
+            decision = EngineDecision('', self.reference.description)
+        for reason in decision.refused:
+            _LOGGER.warning('%s: %s', size, reason)
+        _LOGGER.info('engine for %s: %s', size, decision.report)
+        self._decided[size] = _Decided(
+            decision.engine, trial.candidates.get(decision.engine), decision.report)
+        self._newest = self._decided[size]
+        if len(self._decided) > _NUM_SIZES:
+            self._decided.popitem(last=False)
+        self._work = None
+
+    def _answer(
+        self, size: ImageSize, image: Tensor, pixels_per_metre: Tensor | None,
+    ) -> Tensor:
+        decided = self._decided[size]
+        if decided.engine is not None:
+            try:
+                return decided.engine.run(image, pixels_per_metre).to(self.device)
+            except LdnPerceptionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a library may raise anything
+                self._give_up(decided.name, size, error)
+        return self.reference.run(image, pixels_per_metre)
+
+    def _give_up(self, name: str, size: ImageSize, error: Exception) -> None:
+        _LOGGER.warning(
+            'engine %s failed on an image of %s, %s runs from now on: %s', name, size,
+            self.reference.description, _text(error))
+        self._broken.add(name)
+        report = f'{self.reference.description}, since {name} failed'
+        self._newest = _Decided('', None, report)
+        for other, decided in self._decided.items():
+            if decided.name == name:
+                self._decided[other] = self._newest
+
+    def _facts(self, size: ImageSize) -> dict[str, str]:
+        """All that a decision depends on."""
+        return {
+            'network': network_digest(self._network),
+            'size': str(size),
+            'engines': ', '.join(backend.fingerprint for backend in self._choice.backends),
+            'is_named': str(self._choice.is_named),
+            'reference': f'{self.reference.description}, torch {torch.__version__}',
+            'device': _device_name(self.device),
+            'num_threads': str(torch.get_num_threads()),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    name: str
+    engine: Engine | None
+    report: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is under way for one size of images."""
+
+    size: ImageSize
+    decision: EngineDecision | None
+    backends: Sequence[Backend]
+    exports: BackgroundExports
+    trial: EngineTrial | None = None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    return f'{platform.machine()} {torch.backends.cpu.get_cpu_capability()}'
+
+
+def _text(error: Exception) -> str:
+    kind = '' if isinstance(error, LdnPerceptionError) else f'{type(error).__name__}: '
+    return f'{kind}{error}'

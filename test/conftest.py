@@ -1,0 +1,8 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A cache of exported networks of their own for the tests and the processes they start."""
+
+import os
+import tempfile
+
+os.environ['XDG_CACHE_HOME'] = tempfile.mkdtemp(prefix='ldn_cache_')
