@@ -6,7 +6,8 @@
 #
 #   TEST_WORKERS     processes that share the tests without ROS; default 2, each with one thread
 #
-# The tests with ROS wait for real processes and have the machine to themselves.
+# The tests with ROS or Ray wait for real processes and have the machine to themselves; Ray takes
+# over signals and children of its process, so its tests have one of their own.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,7 +21,8 @@ run() {
     if [ $code -ne 0 ] && [ $code -ne $NO_TESTS ]; then status=$code; fi
 }
 
-OMP_NUM_THREADS=1 run -m 'not ros' -n "$TEST_WORKERS" --dist loadfile \
+OMP_NUM_THREADS=1 run -m 'not ros and not ray' -n "$TEST_WORKERS" --dist loadfile \
     --cov-report= --cov-fail-under=0 "$@"
+run -m ray --cov-append --cov-report= --cov-fail-under=0 "$@"
 run -m ros --cov-append --cov-report=term "$@"
 exit $status

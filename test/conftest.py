@@ -5,4 +5,5 @@
 import os
 import tempfile
 
-os.environ['XDG_CACHE_HOME'] = tempfile.mkdtemp(prefix='ldn_cache_')
+_FOLDER = tempfile.TemporaryDirectory(prefix='ldn_cache_')  # removed when the process ends
+os.environ['XDG_CACHE_HOME'] = _FOLDER.name

@@ -109,7 +109,7 @@ def test_every_requirement_has_one_pinned_version() -> None:
         if '==' in line
     }
     required = {
-        re.sub(r'\[.*\]', '', line).lower().replace('_', '-')
+        re.sub(r'\[.*\]', '', line.partition(' ;')[0]).lower().replace('_', '-')
         for path in (ROOT / '.ci/requirements').glob('*.txt')
         for line in path.read_text().splitlines() if line and not line.startswith('#')
     }

@@ -26,6 +26,8 @@ from ldn_perception.replay import merge_replays
 from ldn_perception.replay.checkpoint import Checkpoint
 from ldn_perception.replay.ray_fleet import FleetTask, RayFleet
 
+pytestmark = pytest.mark.ray
+
 TESTS = Path(__file__).resolve().parents[1]
 
 
