@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     print(f'{options.weights.name}: {header.model_name} for {backend.fingerprint}')
     for size in sizes:
         folder = _export(cache, backend, network, size)
-        _compare(backend.load(network, size, folder), reference, network.example_inputs(size))
+        images = tuple(value.cpu() for value in network.example_inputs(size))
+        _compare(backend.load(network, size, folder), reference, images)
     return 0
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from ldn_perception.errors import InferenceError
 from ldn_perception.host_transfers import upload
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_inputs import check_inputs, example_inputs_beside
+from ldn_perception.inference.exported_engine import ExportedEngine
 from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.inference.quiet_export import quiet_export
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
@@ -63,7 +63,7 @@ class CompiledBackend:
         own = self._prepare(network)
         try:
             with quiet_export(), torch.no_grad():
-                program = torch.export.export(own, example_inputs_beside(own, size))
+                program = torch.export.export(own, own.example_inputs(size))
                 torch._inductor.aoti_compile_and_package(
                     program, package_path=str(folder / _FILE),
                     inductor_configs=_CONSTANT_WEIGHTS)
@@ -102,7 +102,7 @@ class CompiledBackend:
         return own
 
 
-class CompiledEngine:
+class CompiledEngine(ExportedEngine):
     """Runs a compiled network on the CPU, on images of one size.
 
     Args:
@@ -116,40 +116,16 @@ class CompiledEngine:
         self, compiled: Callable[..., Tensor], size: ImageSize, uses_disparity: bool,
         precision: torch.dtype,
     ) -> None:
+        super().__init__(
+            f'compiled, {PRECISION_NAMES[precision]}', size, uses_disparity, torch.device('cpu'))
         self._compiled = compiled
-        self._size = size
-        self._uses_disparity = uses_disparity
-        self._precision = precision
 
-    @property
-    def description(self) -> str:
-        """What runs it, in which arithmetic."""
-        return f'compiled, {PRECISION_NAMES[self._precision]}'
-
-    @property
-    def device(self) -> torch.device:
-        """Where the logits come out: the CPU."""
-        return torch.device('cpu')
-
-    @property
-    def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
-        return self._uses_disparity
-
-    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image; see Engine.
-
-        Raises:
-            InferenceError: The image is of another size than the network was compiled for.
-            ModelError: See Engine.
-        """
-        scales = check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
-        inputs = [image] if scales is None else [image, scales]
+    def _infer(self, inputs: list[Tensor]) -> Tensor:
         with torch.inference_mode():
-            return self._compiled(*(value[None].contiguous() for value in inputs))
+            return self._compiled(*inputs)
 
 
-class GraphEngine:
+class GraphEngine(ExportedEngine):
     """Runs a compiled network on a GPU as one CUDA graph, on images of one size.
 
     Not for several threads at a time: the inputs have one place in memory.
@@ -165,39 +141,17 @@ class GraphEngine:
         self, compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: ImageSize,
         precision: torch.dtype,
     ) -> None:
+        super().__init__(
+            f'compiled, {PRECISION_NAMES[precision]}, CUDA graph', size, len(inputs) > 1,
+            inputs[0].device)
         self._inputs = inputs
-        self._size = size
-        self._precision = precision
         with torch.cuda.device(self.device), torch.inference_mode():
             self._graph, self._logits = _capture(compiled, inputs)
 
-    @property
-    def description(self) -> str:
-        """What runs it, in which arithmetic."""
-        return f'compiled, {PRECISION_NAMES[self._precision]}, CUDA graph'
-
-    @property
-    def device(self) -> torch.device:
-        """Where the logits come out: the GPU."""
-        return self._inputs[0].device
-
-    @property
-    def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
-        return len(self._inputs) > 1
-
-    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image; see Engine.
-
-        Raises:
-            InferenceError: The image is of another size than the network was compiled for.
-            ModelError: See Engine.
-        """
-        scales = check_inputs(self._size, self.uses_disparity, image, pixels_per_metre)
-        given = [image] if scales is None else [image, scales]
+    def _infer(self, inputs: list[Tensor]) -> Tensor:
         with torch.cuda.device(self.device), torch.inference_mode():
-            for value, place in zip(given, self._inputs, strict=True):
-                place.copy_(upload(value[None], self.device))
+            for value, place in zip(inputs, self._inputs, strict=True):
+                place.copy_(upload(value, self.device))
             self._graph.replay()
             return self._logits.clone()
 

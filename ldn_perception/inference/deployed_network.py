@@ -89,10 +89,11 @@ class DeployedNetwork(nn.Module):
         return copy
 
     def example_inputs(self, size: ImageSize) -> tuple[Tensor, ...]:
-        """What `forward` takes, of one size, on the CPU: noise at one depth."""
+        """What `forward` takes, of one size, where the network is: noise at one depth."""
         shape = (1, size.height_px, size.width_px)
         random = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=random)
+        image = image.to(self.scale.device)
         if not self.uses_disparity:
             return (image,)
-        return image, torch.full(shape, _TYPICAL_PIXELS_PER_METRE)
+        return image, torch.full(shape, _TYPICAL_PIXELS_PER_METRE, device=image.device)

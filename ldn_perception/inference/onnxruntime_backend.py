@@ -16,7 +16,7 @@ import torch
 from ldn_perception.errors import InferenceError
 from ldn_perception.host_transfers import upload
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_inputs import check_inputs, example_inputs_beside
+from ldn_perception.inference.exported_engine import ExportedEngine
 from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.inference.quiet_export import quiet_export
 
@@ -82,7 +82,7 @@ class OnnxRuntimeBackend:
         try:
             with quiet_export():
                 torch.onnx.export(
-                    network, example_inputs_beside(network, size), folder / _FILE, dynamo=True,
+                    network, network.example_inputs(size), folder / _FILE, dynamo=True,
                     external_data=False, verbose=False)
         except (RuntimeError, ValueError, TypeError) as error:
             raise InferenceError(
@@ -153,7 +153,7 @@ class OnnxRuntimeBackend:
         }), cuda]
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(ExportedEngine):
     """Runs a session of ONNX Runtime on images of one size.
 
     Args:
@@ -168,46 +168,17 @@ class OnnxRuntimeEngine:
         self, session: Any, size: ImageSize, *, uses_disparity: bool, device: torch.device,
         description: str,
     ) -> None:
+        super().__init__(description, size, uses_disparity, device)
         self._session = session
         self._input_names = [value.name for value in session.get_inputs()]
         output = session.get_outputs()[0]
         self._output_name, self._shape = output.name, tuple(output.shape)
-        self._size = size
-        self._uses_disparity = uses_disparity
-        self._device = device
-        self._description = description
 
-    @property
-    def description(self) -> str:
-        """What runs it, in which arithmetic."""
-        return self._description
-
-    @property
-    def device(self) -> torch.device:
-        """Where the logits come out."""
-        return self._device
-
-    @property
-    def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
-        return self._uses_disparity
-
-    def run(
-        self, image: torch.Tensor, pixels_per_metre: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Logits of one image; see Engine.
-
-        Raises:
-            InferenceError: The image is of another size than the network was exported for.
-            ModelError: See Engine.
-        """
-        scales = check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
-        inputs = [
-            upload(value.contiguous()[None], self._device)
-            for value in ([image] if scales is None else [image, scales])]
+    def _infer(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         logits = torch.empty(self._shape, device=self._device)
         binding = self._session.io_binding()
-        for name, value in zip(self._input_names, inputs, strict=True):
+        places = [upload(value, self._device) for value in inputs]
+        for name, value in zip(self._input_names, places, strict=True):
             kind = np.uint8 if value.dtype == torch.uint8 else np.float32
             binding.bind_input(name, *self._place(value, kind))
         binding.bind_output(self._output_name, *self._place(logits, np.float32))

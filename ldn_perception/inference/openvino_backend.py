@@ -13,7 +13,7 @@ import torch
 
 from ldn_perception.errors import InferenceError
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_inputs import check_inputs, example_inputs_beside
+from ldn_perception.inference.exported_engine import ExportedEngine
 from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.inference.quiet_export import quiet_export
 from ldn_perception.inference.resize_matrix import resize_by_matrices
@@ -56,7 +56,7 @@ class OpenVinoBackend:
 
     def export(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> None:
         """See Backend."""
-        inputs = example_inputs_beside(network, size)
+        inputs = network.example_inputs(size)
         try:
             with quiet_export():
                 # OpenVINO's own antialiased interpolation takes five to eight times as long
@@ -94,7 +94,7 @@ class OpenVinoBackend:
         return OpenVinoEngine(self._openvino, model, network.uses_disparity, self._precision)
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(ExportedEngine):
     """Runs a compiled model of OpenVINO on images of one size, one at a time.
 
     Args:
@@ -108,43 +108,16 @@ class OpenVinoEngine:
         self, openvino: ModuleType, model: Any, uses_disparity: bool, precision: torch.dtype,
     ) -> None:
         _, height, width, _ = model.input(0).shape
-        self._size = ImageSize(width, height)
+        super().__init__(
+            f'openvino, {PRECISION_NAMES[precision]}', ImageSize(width, height), uses_disparity,
+            torch.device('cpu'))
         self._shape = tuple(model.output(0).shape)
         self._request = model.create_infer_request()
         self._make_tensor = openvino.Tensor
-        self._uses_disparity = uses_disparity
-        self._precision = precision
 
-    @property
-    def description(self) -> str:
-        """What runs it, in which arithmetic."""
-        return f'openvino, {PRECISION_NAMES[self._precision]}'
-
-    @property
-    def device(self) -> torch.device:
-        """Where the logits come out: the CPU."""
-        return torch.device('cpu')
-
-    @property
-    def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
-        return self._uses_disparity
-
-    def run(
-        self, image: torch.Tensor, pixels_per_metre: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Logits of one image; see Engine.
-
-        Raises:
-            InferenceError: The image is of another size than the network was exported for.
-            ModelError: See Engine.
-        """
-        scales = check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
-        inputs = [
-            self._share(value.contiguous()[None])  # alive until the end: the request is not enough
-            for value in ([image] if scales is None else [image, scales])]
+    def _infer(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         for index, value in enumerate(inputs):
-            self._request.set_input_tensor(index, value)
+            self._request.set_input_tensor(index, self._share(value))
         logits = torch.empty(self._shape)
         self._request.set_output_tensor(0, self._share(logits))
         self._request.infer()

@@ -1,0 +1,104 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all engines of exported networks do alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.inference.deployed_network import ImageSize
+
+
+class ExportedEngine(ABC):
+    """Engine for images of one size: checks what comes in and leaves the rest to a library.
+
+    Args:
+        description: What runs the network, in which arithmetic.
+        size: Of its images.
+        uses_disparity: Whether the network needs pixels_per_metre.
+        device: Where the logits come out.
+    """
+
+    def __init__(
+        self, description: str, size: ImageSize, uses_disparity: bool, device: torch.device,
+    ) -> None:
+        self._description = description
+        self._size = size
+        self._uses_disparity = uses_disparity
+        self._device = device
+
+    @property
+    def description(self) -> str:
+        """What runs it, in which arithmetic."""
+        return self._description
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits come out."""
+        return self._device
+
+    @property
+    def uses_disparity(self) -> bool:
+        """Whether the network needs pixels_per_metre."""
+        return self._uses_disparity
+
+    def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
+        """Logits of one image; see Engine.
+
+        Raises:
+            InferenceError: The image is of another size than the network was exported for.
+            ModelError: See Engine.
+        """
+        scales = _check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
+        inputs = [image] if scales is None else [image, scales]
+        return self._infer([value[None].contiguous() for value in inputs])
+
+    @abstractmethod
+    def _infer(self, inputs: list[Tensor]) -> Tensor:
+        """Logits of (1, H, W, 3) uint8 and, with disparity, (1, H, W) float32, contiguous."""
+
+
+def _check_inputs(
+    size: ImageSize, uses_disparity: bool, image: Tensor,
+    pixels_per_metre: Tensor | None,
+) -> Tensor | None:
+    """Refuse what an exported network cannot take.
+
+    Args:
+        size: What it was exported for.
+        uses_disparity: Whether it needs pixels_per_metre.
+        image: (H, W, 3) uint8 RGB.
+        pixels_per_metre: (H, W) float32 [px/m]; None without.
+
+    Returns:
+        pixels_per_metre if the network needs them, else None.
+
+    Raises:
+        InferenceError: The image is of another size or type.
+        ModelError: pixels_per_metre are missing or of another size.
+    """
+    expected = (size.height_px, size.width_px)
+    if tuple(image.shape) != (*expected, 3) or image.dtype != torch.uint8:
+        raise InferenceError(
+            'image', must_be=f'{(*expected, 3)} uint8, as the engine was exported for',
+            got=f'{tuple(image.shape)} {str(image.dtype).removeprefix("torch.")}',
+            do='export an engine for this size, or choose engine torch', reason='size_mismatch',
+        )
+    if not uses_disparity:
+        return None
+    if pixels_per_metre is None:
+        raise ModelError(
+            'pixels_per_metre', must_be=f'{expected} float32 for a model that uses disparity',
+            got=None, do='pass the disparity divided by the baseline', reason='no_disparity',
+        )
+    if tuple(pixels_per_metre.shape) != expected:
+        raise ModelError(
+            'pixels_per_metre', must_be=f'{expected} as the image',
+            got=tuple(pixels_per_metre.shape), do='bring both to the same size',
+            reason='size_mismatch',
+        )
+    return pixels_per_metre
