@@ -102,8 +102,8 @@ def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> di
     Raises:
         ConfigError: An override is not NAME=VALUE.
     """
-    # The drive is short: none of it may be lost before the node knows of its player.
-    values: dict[str, Any] = {'input.reliability': 'reliable'}
+    # None of the short drive may be lost, and when it is over silence is no fault.
+    values: dict[str, Any] = {'input.reliability': 'reliable', 'monitoring.silence_s': 60.0}
     if options.images is None and options.bag is None:
         values['stereo.max_disparity'] = 64
     for override in overrides:

@@ -191,6 +191,8 @@ class BagPlayer(Node):
                 return
         self._tell(PlaybackEnded())
         self._events.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE_S))
+        # What a busy subscriber has not taken yet goes with the memory of its sender.
+        time.sleep(_SETTLE_S)
 
     def _laps(self) -> Iterator[int]:
         """Index of the rate of each lap."""
