@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 import sys
 from types import ModuleType
@@ -85,7 +86,7 @@ class OpenVinoBackend:
             'ENABLE_CPU_PINNING': False,
         }
         try:
-            model = self._openvino.Core().compile_model(folder / _FILE, 'CPU', options)
+            model = _shared_core().compile_model(folder / _FILE, 'CPU', options)
         except RuntimeError as error:
             raise InferenceError(
                 f'exported network {folder}', must_be='as OpenVINO wrote it', got=error,
@@ -125,6 +126,16 @@ class OpenVinoEngine(ExportedEngine):
 
     def _share(self, value: torch.Tensor) -> Any:
         return self._make_tensor(value.numpy(), shared_memory=True)
+
+
+@cache
+def _shared_core() -> Any:
+    """The one Core of the process.
+
+    Each gives signal handlers a stack and puts the one before back when it ends, which may be gone
+    by then: the next signal would kill the process.
+    """
+    return _import_openvino().Core()
 
 
 def _import_openvino() -> ModuleType:

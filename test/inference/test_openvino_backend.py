@@ -1,5 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from ldn_perception.inference.openvino_backend import OpenVinoBackend
 
 pytest.importorskip('openvino', reason='openvino is not installed')
 
-CONSTRAINTS = Path(__file__).parents[2] / 'constraints.txt'
+TESTS = Path(__file__).resolve().parents[1]
+CONSTRAINTS = TESTS.parent / 'constraints.txt'
 
 
 @pytest.fixture(scope='module')
@@ -56,19 +58,19 @@ def test_options_of_the_plugin_are_explicit(artefact):
 
     given = {}
 
-    class Core(openvino.Core):
-        def compile_model(self, model, device, options):
-            compiled = super().compile_model(model, device, options)
+    class Watched:
+        def compile_model(self, *arguments):
+            compiled = core.compile_model(*arguments)
             given.update({
                 name: compiled.get_property(name)
                 for name in ('INFERENCE_PRECISION_HINT', 'INFERENCE_NUM_THREADS',
                              'PERFORMANCE_HINT', 'ENABLE_CPU_PINNING')})
             return compiled
 
-    backend = OpenVinoBackend(torch.float32, 1)
+    core = openvino_backend._shared_core()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino, 'Core', Core)
-        backend.load(build_tiny(), SIZE, artefact)
+        patch.setattr(openvino_backend, '_shared_core', Watched)
+        OpenVinoBackend(torch.float32, 1).load(build_tiny(), SIZE, artefact)
     assert given['INFERENCE_PRECISION_HINT'] == openvino.Type.f32
     assert given['INFERENCE_NUM_THREADS'] == 1
     assert str(given['PERFORMANCE_HINT']).endswith('LATENCY')
@@ -113,3 +115,20 @@ def test_nothing_is_reported_over_the_network():
     printed = subprocess.run(
         [sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
     assert printed == 'openvino.tools.ovc.telemetry_stub None\n'
+
+
+def test_signals_are_handled_when_engines_are_gone(artefact):
+    code = ('import gc, os, pathlib, signal, sys, torch\n'
+            'from inference.tiny_network import SIZE, build_tiny\n'
+            'from ldn_perception.inference.openvino_backend import OpenVinoBackend\n'
+            'engines = [OpenVinoBackend(torch.float32, 1).load(\n'
+            '    build_tiny(), SIZE, pathlib.Path(sys.argv[1])) for _ in range(2)]\n'
+            'while engines:\n'
+            '    del engines[0]\n'
+            '    gc.collect()\n'
+            'signal.signal(signal.SIGUSR1, lambda *_: print("handled"))\n'
+            'os.kill(os.getpid(), signal.SIGUSR1)')
+    ended = subprocess.run(
+        [sys.executable, '-c', code, str(artefact)], capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, (TESTS.parent, TESTS)))})
+    assert (ended.returncode, ended.stdout) == (0, 'handled\n'), ended.stderr
