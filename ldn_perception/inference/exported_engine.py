@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.errors import InferenceError
 from ldn_perception.inference.deployed_network import ImageSize
+from ldn_perception.models.segmentation_model import check_pixels_per_metre
 
 
 class ExportedEngine(ABC):
@@ -88,17 +89,4 @@ def _check_inputs(
             got=f'{tuple(image.shape)} {str(image.dtype).removeprefix("torch.")}',
             do='export an engine for this size, or choose engine torch', reason='size_mismatch',
         )
-    if not uses_disparity:
-        return None
-    if pixels_per_metre is None:
-        raise ModelError(
-            'pixels_per_metre', must_be=f'{expected} float32 for a model that uses disparity',
-            got=None, do='pass the disparity divided by the baseline', reason='no_disparity',
-        )
-    if tuple(pixels_per_metre.shape) != expected:
-        raise ModelError(
-            'pixels_per_metre', must_be=f'{expected} as the image',
-            got=tuple(pixels_per_metre.shape), do='bring both to the same size',
-            reason='size_mismatch',
-        )
-    return pixels_per_metre
+    return check_pixels_per_metre(pixels_per_metre, expected) if uses_disparity else None

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ldn_perception.errors import ModelError
 from ldn_perception.models.back_end import BackEnd
 from ldn_perception.models.image_pyramid import crop_to_image, image_pyramid, pad_to_multiple
 from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
-from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
+from ldn_perception.models.segmentation_model import (
+    SegmentationModel,
+    SegmentationOutput,
+    check_pixels_per_metre,
+)
 from ldn_perception.models.vgg import VggFeatures
 
 
@@ -47,7 +50,8 @@ class ScaleInvariantNetwork(SegmentationModel):
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
         """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
-        scale = self._check_scale(image, pixels_per_metre)
+        scale = check_pixels_per_metre(
+            pixels_per_metre, (image.shape[0], *image.shape[-2:]))
         multiple = self.extractor.size_multiple
         padded_scale = pad_to_multiple(scale[:, None], multiple)[:, 0]
         levels = self.extract_levels(pad_to_multiple(image, multiple), padded_scale)
@@ -80,18 +84,3 @@ class ScaleInvariantNetwork(SegmentationModel):
             image, levels=levels, factor=self.multiplexer.pyramid_factor,
             multiple=self.extractor.size_multiple,
         )
-
-    def _check_scale(self, image: Tensor, pixels_per_metre: Tensor | None) -> Tensor:
-        expected = (image.shape[0], *image.shape[-2:])
-        if pixels_per_metre is None:
-            raise ModelError(
-                'pixels_per_metre', must_be=f'{expected} float32 for a model that uses disparity',
-                got=None, do='pass the disparity divided by the baseline', reason='no_disparity',
-            )
-        if tuple(pixels_per_metre.shape) != expected:
-            raise ModelError(
-                'pixels_per_metre', must_be=f'{expected} as the image',
-                got=tuple(pixels_per_metre.shape), do='bring both to the same size',
-                reason='size_mismatch',
-            )
-        return pixels_per_metre

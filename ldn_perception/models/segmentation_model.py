@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from ldn_perception.errors import ModelError
+
 
 class SegmentationOutput(NamedTuple):
     """What a segmentation network returns, always.
@@ -52,3 +54,29 @@ class SegmentationModel(nn.Module, ABC):
         Raises:
             ModelError: The model uses disparity and there is none, or the image is too small.
         """
+
+
+def check_pixels_per_metre(
+    pixels_per_metre: Tensor | None, expected: tuple[int, ...],
+) -> Tensor:
+    """Refuse apparent sizes that are missing or do not fit the image.
+
+    Args:
+        pixels_per_metre: What a network was given.
+        expected: Shape it must have, that of the image without its colours.
+
+    Raises:
+        ModelError: There are none, or they are of another shape.
+    """
+    if pixels_per_metre is None:
+        raise ModelError(
+            'pixels_per_metre', must_be=f'{expected} float32 for a model that uses disparity',
+            got=None, do='pass the disparity divided by the baseline', reason='no_disparity',
+        )
+    if tuple(pixels_per_metre.shape) != expected:
+        raise ModelError(
+            'pixels_per_metre', must_be=f'{expected} as the image',
+            got=tuple(pixels_per_metre.shape), do='bring both to the same size',
+            reason='size_mismatch',
+        )
+    return pixels_per_metre
