@@ -82,6 +82,28 @@ class LabelMapping:
             **{name: (name,) for name in source.class_names if name not in sets}, **sets,
         })
 
+    def wholly_foreign(self) -> LabelMapping:
+        """The same for images whose every label is foreign, trees and sky too.
+
+        A label that may be foreign keeps its foreign classes; one that may not, or that teaches
+        nothing, may be any foreign class.
+
+        Raises:
+            TaxonomyError: The target has no foreign classes.
+
+        Source: thesis section 5.3.
+        """
+        foreign = self.target.class_names[self.target.num_driving:]
+        if not foreign:
+            raise TaxonomyError(
+                f'mapping of wholly foreign images of {self.source.name}',
+                must_be='to a taxonomy with foreign classes', got=self.target.name,
+                do='choose another taxonomy, or remove wholly_foreign')
+        return LabelMapping(self.source, self.target, {
+            name: tuple(target for target in targets if target in foreign) or foreign
+            for name, targets in self.sets.items()
+        })
+
     def then(self, following: LabelMapping) -> LabelMapping:
         """Pass the sets on to a third taxonomy.
 

@@ -16,7 +16,6 @@ from ldn_perception.datasets.augmentation import Augmentation
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts, foreign_things
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.registry import build_dataset
-from ldn_perception.datasets.wholly_foreign import WhollyForeign
 from ldn_perception.errors import TrainingError
 from ldn_perception.models.checkpointing import checkpoint_model
 from ldn_perception.models.imagenet_weights import load_imagenet_weights
@@ -57,6 +56,8 @@ class _Source:
 
     images: LabelledImages
     mapping: LabelMapping
+    taught: LabelMapping
+    """What the labels mean to the network."""
 
 
 def build_trainer(
@@ -83,7 +84,7 @@ def build_trainer(
             got=recipe.batch_size, do='change one of the two')
     taxonomy = _find_taxonomy(recipe.taxonomy)
     sources = [_open_source(domain, data, taxonomy) for domain in recipe.domains]
-    sets = LabelSets([source.mapping for source in sources])
+    sets = LabelSets([source.taught for source in sources])
     batches = MixedBatches(
         _build_domains(recipe.domains, sources, sets), _build_augmentation(recipe), sets.unknown,
         recipe.batch_size, recipe.seed, worker=workers.number, num_workers=workers.count)
@@ -146,9 +147,8 @@ def _find_taxonomy(name: str) -> Taxonomy:
 
 def _open_source(domain: DomainRecipe, data: Path, taxonomy: Taxonomy) -> _Source:
     images = build_dataset(domain.dataset, data / domain.root, domain.split)
-    if domain.wholly_foreign:
-        images = WhollyForeign(images)
-    return _Source(images, label_mapping(images.taxonomy, taxonomy))
+    mapping = label_mapping(images.taxonomy, taxonomy)
+    return _Source(images, mapping, mapping.wholly_foreign() if domain.wholly_foreign else mapping)
 
 
 def _open_validation(

@@ -35,7 +35,7 @@ class DomainRecipe:
         1.0, 'How often an epoch shows each image, to balance domains of different sizes.',
         minimum=0.01, maximum=1000.0)
     wholly_foreign: bool = option_field(
-        False, 'Whether everything in the images is foreign, whatever the labels say.')
+        False, 'Whether everything labelled is foreign, trees and sky too.')
     paste_share: float = option_field(
         0.0, 'Share of the images into which foreign objects are pasted.', minimum=0.0,
         maximum=1.0)

@@ -36,6 +36,22 @@ class TestLabelMapping:
         np.testing.assert_array_equal(LabelMapping(COARSE, FINE, SETS).table, [
             [False, True, True, False], [True, False, False, True], [False] * 4])
 
+    def test_nothing_in_a_wholly_foreign_image_is_a_driving_class(self):
+        target = Taxonomy('target', (
+            *FINE.classes, ClassInfo('animal', (0, 0, 0), Domain.FOREIGN, 'animal'),
+            ClassInfo('toy', (0, 0, 0), Domain.FOREIGN, 'toy')))
+        mapping = LabelMapping(COARSE, target, {
+            'vehicle': ('car', 'toy'), 'ground': ('road',), 'other': ()})
+        assert mapping.wholly_foreign().sets == {
+            'vehicle': ('toy',), 'ground': ('animal', 'toy'), 'other': ('animal', 'toy')}
+
+    def test_wholly_foreign_images_need_foreign_classes(self):
+        with pytest.raises(TaxonomyError) as caught:
+            LabelMapping(COARSE, FINE, SETS).wholly_foreign()
+        assert str(caught.value) == (
+            'mapping of wholly foreign images of coarse must be to a taxonomy with foreign '
+            'classes, got fine: choose another taxonomy, or remove wholly_foreign')
+
     def test_identity_is_the_unit_table(self):
         np.testing.assert_array_equal(LabelMapping.identity(FINE).table, np.eye(4, dtype=bool))
 

@@ -79,9 +79,28 @@ def test_things_are_not_cut_out_for_nobody(data, tmp_path, monkeypatch):
 def test_wholly_foreign_domain_teaches_no_driving_class(data, tmp_path):
     trainer = _trainer(data, tmp_path, domains=[ROADS, {**THINGS, 'wholly_foreign': True}])
     foreign = trainer.batches.domains[1]
-    assert _names(trainer, foreign.targets[0]) == set(
+    classes = foreign.images.taxonomy.class_names
+    assert _names(trainer, foreign.targets[classes.index('dog')]) == {'animal'}
+    assert _names(trainer, foreign.targets[classes.index('road')]) == set(
         UNIVERSAL.class_names[UNIVERSAL.num_driving:])
-    assert (foreign.images[0].labels == 0).all()
+
+
+def test_things_are_cut_out_of_wholly_foreign_images_too(data, tmp_path):
+    plain, wholly = (
+        _trainer(data, tmp_path / str(foreign), domains=[
+            {**ROADS, 'paste_share': 1.0},
+            {**THINGS, 'wholly_foreign': foreign, 'is_cutout_source': True}])
+        for foreign in (False, True))
+    sample = plain.batches.domains[0].images[0]
+    pasted = []
+    for trainer in (plain, wholly):
+        road = trainer.batches.domains[0]
+        image, targets = road.pasting.paste(
+            sample.image, road.targets[sample.labels], sample.labels, np.random.default_rng(0))
+        changed = np.unique(targets[targets != road.targets[sample.labels]])
+        pasted.append((image, [_names(trainer, target) for target in changed]))
+    np.testing.assert_array_equal(pasted[0][0], pasted[1][0])
+    assert pasted[0][1] == pasted[1][1] == [{'animal'}]
 
 
 def test_auxiliary_heads_are_there_for_their_loss_only(data, tmp_path):
