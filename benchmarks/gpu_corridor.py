@@ -21,7 +21,8 @@ from interleaved import Times, as_rows
 from live_node import rendered_pairs, report
 import torch
 
-from ldn_perception.build import build_decoder, build_matcher
+from ldn_perception.build import build_decoder
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import ModelConfig, PerceptionConfig
 from ldn_perception.frames import Quantity, Segmentation, StereoFrame
 from ldn_perception.inference.deployed_network import ImageSize

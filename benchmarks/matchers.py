@@ -21,7 +21,7 @@ from live_node import report
 import numpy as np
 import torch
 
-from ldn_perception.build import build_matcher
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive

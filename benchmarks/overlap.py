@@ -19,7 +19,8 @@ from live_node import rendered_pairs, report
 import numpy as np
 import torch
 
-from ldn_perception.build import build_decoder, build_matcher, build_perception
+from ldn_perception.build import build_decoder, build_perception
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.frames import DisparityMap, Quantity, StereoFrame
 from ldn_perception.inference.engine import Engine

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from ldn_perception.build import build_matcher
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive

@@ -12,8 +12,9 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
-from ldn_perception.config import Value, options
+from ldn_perception.config import options
 from ldn_perception.errors import ConfigError
+from ldn_perception.option import Value
 from ldn_perception.rigs.checked_yaml import parse_yaml
 from ldn_perception.rigs.parameters import check_agreement, check_parameters
 from ldn_perception.rigs.preset import preset_names, read_preset

@@ -8,16 +8,15 @@ README's table and a command line override; nothing else declares options.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import os
 from pathlib import Path
-from typing import Any, cast, get_type_hints
-
-import yaml
+from typing import Any, get_type_hints
 
 from ldn_perception.errors import ConfigError
-
-Value = bool | int | float | str
+from ldn_perception.option import Option, Value, option_field, section_options
+from ldn_perception.parameter_file import read_parameter_file
 
 MODEL_NAMES = (
     'ldn121', 'ldn_small', 'ldn121_64_4', 'ldn121_32_4', 'ldn121_128_4', 'ldn121_32_2',
@@ -37,72 +36,6 @@ NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
 
 MAX_GRID_CELLS = 4_000_000
 """Cells of the largest grid of free road that is built."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What is to be known of one option.
-
-    Attributes:
-        name: Full name, section and field: 'stereo.max_disparity'.
-        type: bool, int, float or str.
-        default: Value when nobody says otherwise.
-        doc: One sentence for people.
-        unit: Unit of the value; empty where it has none.
-        minimum: Smallest value, for numbers.
-        maximum: Largest value, for numbers.
-        choices: The possible values, for strings.
-        live: Whether a running node takes a new value.
-        see: Document that explains the choices, where they are many.
-    """
-
-    name: str
-    type: type
-    default: Value
-    doc: str
-    unit: str = ''
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    live: bool = False
-    see: str = ''
-
-    def check(self, value: Any) -> Value:
-        """Return the value if this option can have it.
-
-        Raises:
-            ConfigError: It has the wrong type, is out of range or not a choice.
-        """
-        if self.type is float and type(value) is int:
-            value = float(value)
-        if not self._has_type(value):
-            raise ConfigError(
-                self.name, must_be=f'a {self.type.__name__}',
-                got=f'{value!r}', do='correct its type in the parameters',
-            )
-        if self.choices and value not in self.choices:
-            raise ConfigError(
-                self.name, must_be=f'one of {", ".join(self.choices)}', got=repr(value),
-                do='choose one of them',
-            )
-        if self.minimum is not None and not self.minimum <= value <= self._upper:
-            raise ConfigError(
-                self.name, must_be=f'in [{self.minimum:g}, {self._upper:g}]', got=value,
-                do='choose a value in the range',
-            )
-        return cast('Value', value)
-
-    def _has_type(self, value: Any) -> bool:
-        return type(value) is self.type  # a bool is an int to isinstance
-
-    @property
-    def _upper(self) -> float:
-        return float('inf') if self.maximum is None else self.maximum
-
-
-def option_field(default: Value, doc: str, **known: Any) -> Any:
-    """Field of a section of options; what is known of it beside, see `Option`."""
-    return field(default=default, metadata={'doc': doc, **known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +144,11 @@ class InferenceConfig:
         False, 'Average five scales of the image and their mirror images; for evaluation.')
     num_threads: int = option_field(
         0, 'CPU threads of the network; 0 takes every core.', minimum=0, maximum=256)
+
+    @property
+    def num_cpu_threads(self) -> int:
+        """CPU threads that num_threads allows, >= 1."""
+        return self.num_threads or os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,43 +347,3 @@ class PerceptionConfig:
 def options() -> tuple[Option, ...]:
     """Every option, in the order of the sections."""
     return tuple(section_options(PerceptionConfig))
-
-
-def section_options(section: type, prefix: str = '') -> Iterator[Option]:
-    """Options of a section and those below it, by full name."""
-    types = get_type_hints(section)
-    for entry in fields(section):
-        if is_dataclass(types[entry.name]):
-            yield from section_options(types[entry.name], f'{prefix}{entry.name}.')
-        elif entry.default is not MISSING:
-            yield Option(
-                prefix + entry.name, types[entry.name], entry.default, **entry.metadata)
-
-
-def read_parameter_file(path: Path) -> dict[str, Any]:
-    """Read the values of a ROS parameter file by full option name.
-
-    Raises:
-        ConfigError: The file is missing or has no ros__parameters.
-    """
-    if not path.is_file():
-        raise ConfigError(
-            'parameter file', must_be='an existing YAML file', got=str(path), do='check the path')
-    try:
-        tree = yaml.safe_load(path.read_text())
-        parameters = next(iter(tree.values()))['ros__parameters']
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, StopIteration):
-        raise ConfigError(
-            f'parameter file {path}', must_be='node name: ros__parameters: values',
-            got='something else', do='start from config/stereo_seg.yaml',
-        ) from None
-    return dict(flatten(parameters))
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Yield values of a nested mapping by dotted name."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f'{prefix}{key}.')
-        else:
-            yield prefix + key, value

@@ -26,9 +26,11 @@ RULES = {
     'errors': Rule(),
     'frames': Rule('errors', 'numpy torch'),
     'taxonomy': Rule('errors frames', 'numpy torch'),
-    'config': Rule('errors', 'numpy yaml'),
+    'option': Rule('errors'),
+    'parameter_file': Rule('errors', 'yaml'),
+    'config': Rule('errors option parameter_file'),
     'rectification': Rule('errors frames', 'numpy cv2'),
-    'rigs': Rule('errors config', 'yaml'),
+    'rigs': Rule('errors option parameter_file config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
     'message_fields': Rule('frames', 'numpy'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
@@ -79,7 +81,7 @@ RULES = {
     'datasets.synthetic_drive': Rule(
         'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
     'training': Rule(
-        'errors frames config taxonomy models datasets evaluation stereo.patch_embedding '
+        'errors frames option config taxonomy models datasets evaluation stereo.patch_embedding '
         'stereo.census_signs stereo.matcher stereo.vector_costs',
         'numpy torch cv2 yaml matplotlib'),
     'training.build_correspondence': Rule(
@@ -92,19 +94,24 @@ RULES = {
     'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
     'weights': Rule(),
+    'build_stereo': Rule(
+        'errors config stereo weights models.normalisation models.weights inference.device '
+        'inference.precision',
+        'torch'),
     'build': Rule(
-        'errors frames config taxonomy stereo models inference segmentation free_space '
-        'domain_alarm pipeline weights',
+        'errors frames config taxonomy build_stereo stereo.matcher models inference segmentation '
+        'free_space domain_alarm pipeline weights',
         'numpy torch'),
     'diagnosis': Rule('errors frames config messages rectification', 'numpy'),
     'nodes': Rule(
-        'errors frames taxonomy config messages message_fields rectification pictures build '
-        'pipeline evaluation bags inference.host_memory free_space domain_alarm diagnosis',
+        'errors frames taxonomy option config messages message_fields rectification pictures '
+        'build pipeline evaluation bags inference.host_memory free_space domain_alarm diagnosis',
         'numpy torch rclpy message_filters cv_bridge tf2_ros builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
-        'errors frames taxonomy config messages message_fields pictures stereo models inference '
-        'segmentation pipeline bags datasets training evaluation replay build diagnosis weights',
+        'errors frames taxonomy option parameter_file config messages message_fields pictures '
+        'stereo models inference segmentation pipeline bags datasets training evaluation replay '
+        'build build_stereo diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

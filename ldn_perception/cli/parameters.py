@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import argparse
 
-from ldn_perception.config import Option, options
+from ldn_perception.config import options
+from ldn_perception.option import Option
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

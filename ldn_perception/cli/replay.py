@@ -23,8 +23,8 @@ from ldn_perception.cli.replay_configuration import (
 from ldn_perception.cli.replay_fleet import Fleet, replay_on_fleet
 from ldn_perception.cli.replay_table import score_table
 from ldn_perception.cli.stop_signals import StopSignals
-from ldn_perception.config import read_parameter_file
 from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.parameter_file import read_parameter_file
 from ldn_perception.replay.replay_folder import write_json
 from ldn_perception.replay.report_page import write_page
 from ldn_perception.replay.runner import Watcher

@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 import yaml
 
-from ldn_perception.build import build_matcher
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 import torch
 
-from ldn_perception.build import EMBEDDING_NORMALISATION
+from ldn_perception.build_stereo import EMBEDDING_NORMALISATION
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.cli.train import WEIGHTS_FILE, make_folder, parse_overrides
 from ldn_perception.cli.train import add_arguments as add_training_arguments

@@ -10,8 +10,9 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ldn_perception.config import Option, PerceptionConfig, Value, options
+from ldn_perception.config import PerceptionConfig, options
 from ldn_perception.errors import ConfigError
+from ldn_perception.option import Option, Value
 
 
 def declare_options(

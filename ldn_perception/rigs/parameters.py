@@ -8,14 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ldn_perception.config import (
-    PerceptionConfig,
-    Value,
-    flatten,
-    options,
-    read_parameter_file,
-)
+from ldn_perception.config import PerceptionConfig, options
 from ldn_perception.errors import ConfigError, RigError
+from ldn_perception.option import Value
+from ldn_perception.parameter_file import flatten, read_parameter_file
 
 WEIGHTS = ('model.weights', 'stereo.weights')
 """Options that name a file."""

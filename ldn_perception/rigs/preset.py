@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ldn_perception.config import Value
 from ldn_perception.errors import RigError
+from ldn_perception.option import Value
 from ldn_perception.rigs.checked_yaml import checked_mapping, checked_text, read_yaml
 from ldn_perception.rigs.parameters import check_parameters
 from ldn_perception.rigs.stereo_topics import StereoTopics

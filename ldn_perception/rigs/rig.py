@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from ldn_perception.config import Value
 from ldn_perception.errors import RigError
+from ldn_perception.option import Value
 from ldn_perception.rigs.checked_yaml import (
     checked_bool,
     checked_mapping,

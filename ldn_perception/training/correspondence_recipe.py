@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ldn_perception.config import option_field
 from ldn_perception.errors import ConfigError, StereoError
+from ldn_perception.option import option_field
 from ldn_perception.stereo.vector_costs import CostShares
 from ldn_perception.training.recipe import Recipe
 

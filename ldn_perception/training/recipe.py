@@ -11,8 +11,9 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import yaml
 
-from ldn_perception.config import MODEL_NAMES, option_field, section_options
+from ldn_perception.config import MODEL_NAMES
 from ldn_perception.errors import ConfigError
+from ldn_perception.option import option_field, section_options
 
 FREE_OPTIONS = (
     'loader_processes', 'snapshot_steps', 'norm_batches', 'validation', 'validation_epochs',

@@ -13,7 +13,7 @@ import pytest
 from stereo_frames import texture
 import torch
 
-from ldn_perception.build import build_embedding
+from ldn_perception.build_stereo import build_embedding
 from ldn_perception.cli.main import main
 from ldn_perception.errors import ModelError
 from ldn_perception.models.weights import read_weights_header, save_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ldn_perception.build import build_matcher
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import InferenceConfig, StereoConfig
 from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
 from ldn_perception.errors import ModelError
