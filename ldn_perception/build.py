@@ -56,7 +56,7 @@ from ldn_perception.segmentation.dense_crf import CRF_PRESETS, DenseCrf
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
-from ldn_perception.weights import find_shipped_weights
+from ldn_perception.weights import find_shipped_weights, shipped_for
 
 DEFAULT_THRESHOLD = 0.5
 """Of foreign probability, for weights that were not calibrated."""
@@ -147,6 +147,15 @@ def find_weights(config: ModelConfig) -> Path | None:
     if config.weights == 'shipped':
         return find_shipped_weights(config.name, config.taxonomy)
     return Path(config.weights) if config.weights else None
+
+
+def explain_no_weights(config: ModelConfig) -> str:
+    """Why `find_weights` finds none."""
+    if not config.weights:
+        return 'model.weights is empty'
+    why = f'no weights are shipped for {config.name} with taxonomy {config.taxonomy}'
+    others = shipped_for(config.name)
+    return f'{why}, only with {" and ".join(others)}' if others else why
 
 
 def build_device(config: InferenceConfig) -> torch.device:

@@ -20,6 +20,8 @@ from ldn_perception.build import (
     build_level_camera,
     build_perception,
     build_rule,
+    explain_no_weights,
+    find_weights,
     warm_up,
 )
 from ldn_perception.config import (
@@ -143,6 +145,19 @@ def test_shipped_weights_are_for_the_network_and_class_list_they_are_filed_under
             () if model_name == EMBEDDING_NAME else TAXONOMIES[taxonomy_name].class_names)
         assert path.stat().st_size <= 25e6
     assert find_shipped_weights('ldn_small', 'cityscapes') is None
+
+
+@pytest.mark.parametrize(('options', 'why'), [
+    ({'weights': ''}, 'model.weights is empty'),
+    ({'name': 'ldn_small'}, 'no weights are shipped for ldn_small with taxonomy universal'),
+    ({'name': 'scale_invariant_small'},
+     'no weights are shipped for scale_invariant_small with taxonomy universal, only with '
+     'synthetic_drive'),
+])
+def test_why_there_are_no_weights(options, why):
+    config = ModelConfig(**options)
+    assert find_weights(config) is None
+    assert explain_no_weights(config) == why
 
 
 def test_weights_of_another_class_list_are_refused(tmp_path):

@@ -27,9 +27,10 @@ from ldn_perception.build import (
     build_alarm_rule,
     build_perception,
     build_rule,
+    explain_no_weights,
     warm_up,
 )
-from ldn_perception.config import ModelConfig, PerceptionConfig
+from ldn_perception.config import PerceptionConfig
 from ldn_perception.domain_alarm import DomainAlarm
 from ldn_perception.errors import LdnPerceptionError, TaxonomyError
 from ldn_perception.inference.host_memory import keep_freed_memory
@@ -134,8 +135,8 @@ class StereoSegNode(LifecycleNode):
         weights = str(perception.weights or 'UNTRAINED')
         if not perception.is_trained:
             self.get_logger().warning(
-                f'UNTRAINED: {_why_untrained(config.model)}, the network has random weights and '
-                'its labels mean nothing')
+                f'UNTRAINED: {explain_no_weights(config.model)}, the network has random weights '
+                'and its labels mean nothing')
         calibrated, used = perception.calibrated_threshold, perception.pipeline.rule.threshold
         if calibrated is not None and calibrated != used:
             self.get_logger().warning(
@@ -292,12 +293,6 @@ class StereoSegNode(LifecycleNode):
             or ('nobody subscribes to a result' if snapshot.dropped.get('no_subscriber')
                 else 'inputs have come but no complete pair: the newest stamps agree, check for '
                 'lost messages (load the large-image DDS profile)'))
-
-
-def _why_untrained(config: ModelConfig) -> str:
-    if config.weights:
-        return f'no weights are shipped for {config.name} with taxonomy {config.taxonomy}'
-    return 'model.weights is empty'
 
 
 def _build(config: PerceptionConfig) -> Perception:

@@ -20,6 +20,11 @@ def find_shipped_weights(model_name: str, taxonomy_name: str) -> Path | None:
     return None if name is None else Path(__file__).with_name(name)
 
 
+def shipped_for(model_name: str) -> tuple[str, ...]:
+    """Taxonomies, or purposes, for which weights of a network are shipped."""
+    return tuple(purpose for model, purpose in SHIPPED if model == model_name)
+
+
 def find_what_weights_are_for(file_stem: str) -> tuple[str, str] | None:
     """Network, and taxonomy or purpose, of the file of this name; None if there is none."""
     return next((key for key, name in SHIPPED.items() if Path(name).stem == file_stem), None)
