@@ -26,3 +26,10 @@ def ros():
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def tester(ros):
+    node = rclpy.create_node('tester')
+    yield node
+    node.destroy_node()  # its topics would outlive the context

@@ -13,19 +13,18 @@ from ldn_perception.taxonomy import ROB2018
 
 
 @pytest.mark.skipif(label_info.LabelInfo is not None, reason='vision_msgs is installed')
-def test_without_vision_msgs_nothing_is_published(ros):
-    assert publish_label_info(rclpy.create_node('tester'), ROB2018, 0.5) is None
+def test_without_vision_msgs_nothing_is_published(tester):
+    assert publish_label_info(tester, ROB2018, 0.5) is None
 
 
 @pytest.mark.skipif(label_info.LabelInfo is None, reason='vision_msgs is not installed')
-def test_the_class_map_waits_for_late_subscribers(ros):
-    node = rclpy.create_node('tester')
-    publisher = publish_label_info(node, ROB2018, 0.5)
+def test_the_class_map_waits_for_late_subscribers(tester):
+    publisher = publish_label_info(tester, ROB2018, 0.5)
     received = []
-    node.create_subscription(
+    tester.create_subscription(
         label_info.LabelInfo, publisher.topic_name, received.append, publisher.qos_profile)
     while not received:
-        rclpy.spin_once(node, timeout_sec=0.1)
+        rclpy.spin_once(tester, timeout_sec=0.1)
     assert received[0].class_map[13].class_name == 'car'
 
 

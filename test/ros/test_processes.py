@@ -49,12 +49,11 @@ def spin_until(node, condition, what):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=['SIGINT', 'SIGTERM'])
 @pytest.mark.parametrize('moment', ['idle', 'in an inference'])
-def test_a_signal_ends_the_node_with_success_and_without_a_traceback(ros, moment, number):
+def test_a_signal_ends_the_node_with_success_and_without_a_traceback(tester, moment, number):
     # the big network takes seconds a pair on a CPU, so the signal meets it at work
     model = 'ldn_small' if moment == 'idle' else 'ldn121'
     process = start('stereo_seg_node', *node_arguments(**{
         'model.name': model, 'monitoring.diagnostics_period_s': 0.1}))
-    tester = rclpy.create_node('tester')
     try:
         received = []
         tester.create_subscription(DiagnosticArray, '/diagnostics', received.append, 10)
@@ -117,8 +116,7 @@ def drive(tmp_path):
     return tmp_path / 'drive'
 
 
-def test_the_player_sends_every_pair_with_the_present_time(ros, drive, tmp_path):
-    tester = rclpy.create_node('tester')
+def test_the_player_sends_every_pair_with_the_present_time(tester, drive, tmp_path):
     left, infos = [], []
     tester.create_subscription(Image, 'left/image_rect', left.append, 10)
     tester.create_subscription(Image, 'right/image_rect', lambda message: None, 10)
@@ -139,10 +137,9 @@ def test_the_player_sends_every_pair_with_the_present_time(ros, drive, tmp_path)
     assert json.loads(process.stdout.read().splitlines()[-1]) == {'sent': 3, 'of': 3}
 
 
-def test_the_player_sends_raw_images_under_their_own_name(ros, tmp_path):
+def test_the_player_sends_raw_images_under_their_own_name(tester, tmp_path):
     with StereoBagWriter(tmp_path / 'drive', RAW_TOPICS) as writer:
         writer.write(shifted_frame(12))
-    tester = rclpy.create_node('tester')
     left = []
     tester.create_subscription(Image, 'left/image_raw', left.append, 10)
     tester.create_subscription(Image, 'right/image_raw', lambda message: None, 10)
@@ -168,9 +165,8 @@ def test_the_player_says_what_is_wrong_with_a_bag(tmp_path):
     assert log.startswith('bag_player: bag ')
 
 
-def test_the_recorder_keeps_what_was_published_and_ends_well_when_told(ros, tmp_path):
+def test_the_recorder_keeps_what_was_published_and_ends_well_when_told(tester, tmp_path):
     process = start('bag_recorder', tmp_path / 'results', 'labels', 'depth')
-    tester = rclpy.create_node('tester')
     try:
         publisher = tester.create_publisher(Image, '/stereo_seg_node/labels', 10)
         message = fill(Image(), image_fields(shifted_frame(12).left[..., 0], 'mono8'))
