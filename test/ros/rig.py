@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool
 from stereo_frames import shifted_frame
 
 from ldn_perception.message_fields import camera_info_fields, image_fields
+from ldn_perception.messages import pixels_of
 from ldn_perception.nodes.message_filling import fill
 from ldn_perception.nodes.outputs import (
     DISPARITY_CONFIDENCE,
@@ -56,6 +57,10 @@ def make_header(stamp_ns, frame_id='left_optical'):
     header = Header(frame_id=frame_id)
     header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 10**9)
     return header
+
+
+def plane(message, dtype):
+    return pixels_of(message, 1, dtype)[..., 0]
 
 
 class Rig:
