@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ldn_perception.datasets.camera_look import CameraLook
 from ldn_perception.models.normalisation import IMAGE_MEAN
 
 MEAN_PIXEL = np.round(255 * np.array(IMAGE_MEAN)).astype(np.uint8)
 """(3,) uint8 RGB that fills what lies outside an image."""
 
+_SAME_CAMERA = CameraLook()
 _NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST is up to half a pixel beside the image
 
 
@@ -36,29 +38,25 @@ class TrainingView:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Random scale, crop and flip, and a camera with other colours.
+    """Random scale, crop and flip, and a random camera.
 
     Attributes:
         height_px: Height of the crop.
         width_px: Width of the crop.
         smallest_scale: The image is resized by a factor between this one...
         largest_scale: ... and this one, log-uniformly.
-        colour_jitter: Brightness, contrast and saturation change by up to this part, in [0, 1).
-        grey_share: Part of the images that lose their colour, in [0, 1]; many stereo cameras
-            have none.
+        look: How far the looks of cameras differ.
 
     Source: thesis section 4.6.1: flip, scale between 0.5 and 2, crop, mean pixel outside. A crop
     may lie anywhere, so it makes no difference that it is flipped last. How the thesis draws
-    the scale is not said. The changes of colour are ours: the thesis trains and tests with the
-    same cameras.
+    the scale is not said.
     """
 
     height_px: int
     width_px: int
     smallest_scale: float = 0.5
     largest_scale: float = 2.0
-    colour_jitter: float = 0.0
-    grey_share: float = 0.0
+    look: CameraLook = _SAME_CAMERA
 
     def view(
         self,
@@ -91,7 +89,7 @@ class Augmentation:
         colours = crop.inside(
             _resize(image, size, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
         planes = [
-            crop.framed(self._recoloured(colours, random), MEAN_PIXEL),
+            crop.framed(self.look.seen(colours, random), MEAN_PIXEL),
             crop.framed(crop.inside(_resize(targets, size, _NEAREST)), unknown),
         ]
         if pixels_per_metre is not None:
@@ -106,22 +104,6 @@ class Augmentation:
         slack = [have - want for have, want in zip(size, wanted, strict=True)]
         start = [int(random.integers(min(0, room), max(0, room) + 1)) for room in slack]
         return _Crop(start[0], start[1], *wanted)
-
-    def _recoloured(
-        self, image: NDArray[np.uint8], random: np.random.Generator
-    ) -> NDArray[np.uint8]:
-        jitter = self.colour_jitter
-        contrast, saturation, brightness = random.uniform(-jitter, jitter, 3)
-        if random.random() < self.grey_share:
-            saturation = -1.0
-        if not jitter and saturation == 0:
-            return image
-        weights = np.array([0.299, 0.587, 0.114])  # luma of ITU-R BT.601
-        mixing = (1 + contrast) * (
-            (1 + saturation) * np.eye(3) - saturation * np.tile(weights, (3, 1)))
-        offset = 255 * brightness / 2 - contrast * 127.5
-        affine = np.hstack([mixing, np.full((3, 1), offset)])
-        return np.asarray(cv2.transform(image, affine))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import torch
 
 from ldn_perception.datasets.augmentation import Augmentation
+from ldn_perception.datasets.camera_look import CameraLook
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts, foreign_things
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.registry import build_dataset
@@ -196,4 +197,5 @@ def _ground(taxonomy: Taxonomy) -> NDArray[np.bool_]:
 def _build_augmentation(recipe: TrainingRecipe) -> Augmentation:
     return Augmentation(
         recipe.crop_height_px, recipe.crop_width_px, recipe.smallest_scale,
-        recipe.largest_scale, recipe.colour_jitter, recipe.grey_share)
+        recipe.largest_scale, CameraLook(
+            recipe.colour_jitter, recipe.grey_share, recipe.white_balance, recipe.sharpness))

@@ -138,6 +138,11 @@ class TrainingRecipe(Recipe):
         0.0, 'Change of brightness, contrast, saturation.', minimum=0.0, maximum=0.9)
     grey_share: float = option_field(
         0.0, 'Share of the images without colour.', minimum=0.0, maximum=1.0)
+    white_balance: float = option_field(
+        0.0, 'Change of the logarithms of the gains of red, green and blue.', minimum=0.0,
+        maximum=1.0)
+    sharpness: float = option_field(
+        0.0, 'Part of the finest detail that is taken away or added.', minimum=0.0, maximum=1.0)
     learning_rate: float = option_field(4e-4, 'Of the first epoch.', minimum=1e-8, maximum=1.0)
     smallest_learning_rate: float = option_field(
         1e-7, 'Neared by the last epoch.', minimum=0.0, maximum=1.0)
