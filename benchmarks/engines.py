@@ -22,9 +22,10 @@ from ldn_perception.config import ModelConfig
 from ldn_perception.errors import InferenceError
 from ldn_perception.inference.artefact_cache import ArtefactCache
 from ldn_perception.inference.backends import build_backend
+from ldn_perception.inference.calibration import INT8, CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.precision import PRECISIONS
+from ldn_perception.inference.precision import PRECISIONS, choose_precision
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
@@ -79,17 +80,19 @@ class EngineMaker:
         size: Of the images.
         device: Where the engines run.
         folder: Where exported networks are kept.
+        calibration: Images for engines in int8; None for no such engines.
     """
 
     def __init__(
         self, model: SegmentationModel, normalisation: Normalisation, size: ImageSize,
-        device: torch.device, folder: Path,
+        device: torch.device, folder: Path, calibration: CalibrationImages | None = None,
     ) -> None:
         self._model = model
         self._normalisation = normalisation
         self._size = size
         self._device = device
         self._cache = ArtefactCache(folder)
+        self._calibration = calibration
 
     def make(self, name: str, precision: str) -> StartedEngine:
         """Make an engine.
@@ -97,12 +100,14 @@ class EngineMaker:
         Raises:
             InferenceError: Its library is missing, or cannot do that.
         """
-        model, dtype = copy.deepcopy(self._model), PRECISIONS[precision]
+        model, dtype = copy.deepcopy(self._model), choose_precision(precision, self._device)
         started = exported = time.perf_counter()
         if name == TORCH:
             engine: Engine = TorchEngine(model, self._device, dtype, self._normalisation)
         else:
-            backend = build_backend(name, self._device, dtype, os.cpu_count() or 1)
+            backend = build_backend(
+                name, self._device, dtype, os.cpu_count() or 1,
+                self._calibration if precision == INT8 else None)
             network = DeployedNetwork(model, self._normalisation).to(self._device)
             artefact = self._cache.ensure(backend, network, self._size)
             exported = time.perf_counter()
@@ -113,10 +118,14 @@ class EngineMaker:
     def make_all(
         self, names: Iterable[str], precisions: Iterable[str] = tuple(PRECISIONS),
     ) -> dict[str, StartedEngine]:
-        """Make every engine in every precision that can be had, by a title; say what cannot."""
+        """Make every engine in every precision that can be had, by a title; say what cannot.
+
+        With images for calibration there is int8 too, but for torch, which has none.
+        """
         made = {}
         for name in names:
-            for precision in precisions:
+            has_int8 = self._calibration is not None and name != TORCH
+            for precision in (*precisions, *([INT8] if has_int8 else [])):
                 try:
                     made[f'{name} {precision}'] = self.make(name, precision)
                 except InferenceError as error:

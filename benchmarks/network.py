@@ -34,6 +34,7 @@ from ldn_perception.build import build_decoder
 from ldn_perception.config import ModelConfig, PerceptionConfig
 from ldn_perception.datasets.synthetic_drive import SyntheticDrive
 from ldn_perception.frames import Quantity
+from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.deployed_network import ImageSize
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
@@ -58,6 +59,8 @@ def main() -> None:
     parser.add_argument('--weights', default='shipped', help='see model.weights')
     parser.add_argument('--images', type=Path, nargs='*', default=[], metavar='FILE',
                         help='images to compare labels on; the first is the one for the times')
+    parser.add_argument('--calibration-images', type=Path, metavar='FOLDER',
+                        help='images for int8; default: no int8')
     options = parser.parse_args()
     keep_freed_memory()
     device, size = torch.device(options.device), options.size
@@ -65,9 +68,10 @@ def main() -> None:
         ModelConfig(options.model, options.taxonomy, options.weights))
     images = read_images(options.images, size)
     decoder = build_decoder(TAXONOMIES[options.taxonomy], device, PerceptionConfig())
+    calibration = options.calibration_images and CalibrationImages(options.calibration_images)
     with TemporaryDirectory() as folder:
-        prepared = EngineMaker(model, normalisation, size, device, Path(folder)).make_all(
-            options.engines or USUAL_ENGINES[device.type])
+        maker = EngineMaker(model, normalisation, size, device, Path(folder), calibration)
+        prepared = maker.make_all(options.engines or USUAL_ENGINES[device.type])
         plain, peak = PlainEager(model, normalisation, device), MatrixPeak(device)
         alone = {
             PLAIN: partial(plain.logits, plain.normalise(images[0])),
@@ -128,7 +132,9 @@ def with_share(
     rows = as_rows(times)
     for title, row in rows.items():
         giga_per_second = 2 * multiply_adds / row['min ms'] / 1e6
-        row['% of peak'] = 100 * giga_per_second / peaks[title.rpartition(' ')[2]]
+        precision = title.rpartition(' ')[2]
+        if precision in peaks:
+            row['% of peak'] = 100 * giga_per_second / peaks[precision]
     return rows
 
 

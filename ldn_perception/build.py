@@ -34,6 +34,7 @@ from ldn_perception.free_space.free_road import FreeRoadRule
 from ldn_perception.free_space.level_camera import LevelCamera
 from ldn_perception.free_space.road_grid import GridRule
 from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
+from ldn_perception.inference.calibration import INT8, calibration_for
 from ldn_perception.inference.deployed_network import DeployedNetwork
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
@@ -194,7 +195,13 @@ def build_engine(
         InferenceError: The engine that is asked for cannot run this.
     """
     precision = choose_precision(config.precision, device)
+    calibration = calibration_for(
+        config.precision, config.calibration_images, uses_disparity=model.uses_disparity)
     if config.multi_scale:
+        if calibration is not None:
+            raise InferenceError(
+                'inference.precision', must_be='float32 or bfloat16 with inference.multi_scale',
+                got=INT8, do='choose auto, or one scale')
         if config.engine not in ('auto', 'torch'):
             raise InferenceError(
                 'inference.engine', must_be='torch or auto with inference.multi_scale',
@@ -207,7 +214,8 @@ def build_engine(
     reference = TorchEngine(eager, device, precision, normalisation)
     num_threads = config.num_cpu_threads
     choice = choose_backends(
-        config.engine, device, precision, num_threads, is_trained=weights is not None)
+        config.engine, device, precision, num_threads, calibration,
+        is_trained=weights is not None)
     if weights is None or not choice.backends:
         if choice.reason:
             logging.getLogger(__name__).info(
@@ -215,12 +223,16 @@ def build_engine(
         return reference
     cache = ArtefactCache(
         Path(config.engine_cache).expanduser() if config.engine_cache else default_cache_folder())
-    exporter = ExportProcess(weights, {
-        'device': device.type, 'precision': PRECISION_NAMES[precision],
-        'num-threads': str(num_threads), 'cache': str(cache.folder),
-    }, niceness=0 if waits else LOW_PRIORITY)
+    arithmetic = PRECISION_NAMES[precision] if calibration is None else INT8
+    options = {
+        'device': device.type, 'precision': arithmetic, 'num-threads': str(num_threads),
+        'cache': str(cache.folder),
+    }
+    if calibration is not None:
+        options['calibration-images'] = str(calibration.folder)
+    exporter = ExportProcess(weights, options, niceness=0 if waits else LOW_PRIORITY)
     network = DeployedNetwork(model, normalisation).to(device)
-    return PreparedEngine(reference, network, choice, precision, cache, exporter, waits=waits)
+    return PreparedEngine(reference, network, choice, arithmetic, cache, exporter, waits=waits)
 
 
 def build_decoder(

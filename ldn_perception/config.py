@@ -139,7 +139,12 @@ class InferenceConfig:
         'the user.')
     precision: str = option_field(
         'auto', 'Arithmetic of the network; auto is bfloat16 where the device has instructions '
-        'for it.', choices=('auto', 'float32', 'bfloat16'))
+        'for it. int8, by engine openvino, takes the ranges of its tensors from '
+        'calibration_images; its labels differ a little.',
+        choices=('auto', 'float32', 'bfloat16', 'int8'))
+    calibration_images: str = option_field(
+        '', 'Folder of images of the cameras for precision int8, 8 or more, of which 48 are '
+        'taken; others are exported for anew.')
     multi_scale: bool = option_field(
         False, 'Average five scales of the image and their mirror images; for evaluation.')
     num_threads: int = option_field(

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 import logging
 import re
 
+import cv2
 from made_engines import MadeExporter, TwinBackend
 import numpy as np
 import pytest
@@ -225,6 +226,14 @@ def trained(tmp_path, **options):
         'inference.precision': 'float32', 'stereo.max_disparity': 64, **values}))
 
 
+def calibration_images(folder):
+    random = np.random.default_rng(0)
+    for number in range(8):
+        image = random.integers(0, 256, (96, 160, 3), np.uint8)
+        assert cv2.imwrite(str(folder / f'{number}.png'), image)
+    return folder
+
+
 def test_untrained_networks_and_several_scales_run_in_torch(tmp_path, caplog):
     caplog.set_level(logging.INFO, 'ldn_perception')
     untrained = build_perception(PerceptionConfig.from_values({
@@ -234,6 +243,11 @@ def test_untrained_networks_and_several_scales_run_in_torch(tmp_path, caplog):
     assert caplog.messages == ['engine: torch, float32, since untrained networks are not exported']
     assert type(trained(tmp_path, engine='torch').pipeline.engine) is TorchEngine
     assert type(trained(tmp_path, multi_scale=True).pipeline.engine) is MultiScaleEngine
+    images = calibration_images(tmp_path)
+    with pytest.raises(InferenceError, match=(
+            r'inference\.precision must be float32 or bfloat16 with inference\.multi_scale, got '
+            'int8: choose auto, or one scale')):
+        trained(tmp_path, multi_scale=True, precision='int8', calibration_images=str(images))
     with pytest.raises(InferenceError, match=(
             r'inference\.engine must be torch or auto with inference\.multi_scale, got openvino: '
             'choose torch, or one scale')):
@@ -267,6 +281,20 @@ def test_an_engine_is_exported_for_the_images_and_not_for_the_warm_up(
     exporter.is_let.clear()
     perception.close()
     assert exporter.is_let.is_set()
+
+
+def test_an_engine_in_int8_is_exported_with_the_images(tmp_path, monkeypatch):
+    pytest.importorskip('nncf', reason='nncf is not installed')
+    given = []
+    monkeypatch.setattr(build, 'ExportProcess', lambda *arguments, **_: given.extend(arguments))
+    engine = trained(
+        tmp_path, precision='int8', calibration_images=str(calibration_images(tmp_path)),
+        engine_cache=str(tmp_path), num_threads=torch.get_num_threads()).pipeline.engine
+    assert engine.reference.description.startswith('torch, ')
+    assert given == [tmp_path / 'w.safetensors', {
+        'device': 'cpu', 'precision': 'int8', 'num-threads': str(torch.get_num_threads()),
+        'cache': str(tmp_path), 'calibration-images': str(tmp_path),
+    }]
 
 
 @pytest.mark.slow

@@ -57,6 +57,8 @@ RULES = {
     'inference.onnxruntime_backend': Rule(
         'errors host_transfers inference', 'numpy torch onnxruntime'),
     'inference.openvino_backend': Rule('errors inference', 'torch openvino'),
+    'inference.calibration': Rule('errors inference', 'numpy cv2'),
+    'inference.int8_model': Rule('errors', 'numpy nncf'),
     'segmentation': Rule('errors frames taxonomy host_transfers', 'numpy torch cv2'),
     'segmentation.fused_decoder': Rule(
         'errors frames taxonomy row_workers', 'numpy torch numba'),

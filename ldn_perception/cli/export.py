@@ -20,6 +20,7 @@ from ldn_perception.cli.trained_model import parse_size
 from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
 from ldn_perception.inference.backend import Backend
 from ldn_perception.inference.backends import BACKEND_NAMES, build_backend
+from ldn_perception.inference.calibration import INT8, calibration_for
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
@@ -39,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='size of the images [px], 1242x375 for example; may be repeated')
     parser.add_argument('--engine', choices=BACKEND_NAMES, default='openvino',
                         help='what will run the network (default: %(default)s)')
-    parser.add_argument('--precision', choices=('auto', *PRECISIONS), default='auto',
+    parser.add_argument('--precision', choices=('auto', *PRECISIONS, INT8), default='auto',
                         help='auto is bfloat16 where the device has instructions for it')
+    parser.add_argument('--calibration-images', default='', metavar='FOLDER',
+                        help='images of your camera, for precision int8')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
     parser.add_argument('--num-threads', type=int, default=0,
                         help='CPU threads of the network; 0 takes every core')
@@ -56,9 +59,11 @@ def run(options: argparse.Namespace) -> int:
     precision = choose_precision(options.precision, device)
     num_threads = options.num_threads or os.cpu_count() or 1
     torch.set_num_threads(num_threads)
-    backend = build_backend(options.engine, device, precision, num_threads)
     header = read_weights_header(options.weights)
     model = build_model(header.model_name, len(header.class_names))
+    calibration = calibration_for(
+        options.precision, options.calibration_images, uses_disparity=model.uses_disparity)
+    backend = build_backend(options.engine, device, precision, num_threads, calibration)
     load_weights(options.weights, model, header.model_name, header.class_names)
     reference = TorchEngine(model, device, precision, header.normalisation)
     network = DeployedNetwork(model, header.normalisation).to(device)

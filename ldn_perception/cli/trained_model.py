@@ -19,6 +19,7 @@ from ldn_perception.build import DEFAULT_THRESHOLD, build_device, build_engine
 from ldn_perception.config import InferenceConfig
 from ldn_perception.errors import ConfigError, EvaluationError
 from ldn_perception.inference.backends import BACKEND_NAMES
+from ldn_perception.inference.calibration import INT8
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.inference.precision import PRECISIONS
@@ -104,7 +105,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', type=Path, required=True, help='trained weights (.safetensors)')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--precision', choices=tuple(PRECISIONS), default='float32')
+    parser.add_argument('--precision', choices=(*PRECISIONS, INT8), default='float32')
+    parser.add_argument('--calibration-images', default='', metavar='FOLDER',
+                        help='images of your camera, for precision int8')
     parser.add_argument(
         '--engine', choices=('auto', 'torch', *BACKEND_NAMES), default='torch',
         help='what runs the network; all but torch export it for each size of images first, so '
@@ -131,7 +134,7 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
     taxonomy = _find_taxonomy(options.weights, header)
     config = InferenceConfig(
         device=options.device, precision=options.precision, engine=options.engine,
-        multi_scale=multi_scale)
+        calibration_images=options.calibration_images, multi_scale=multi_scale)
     size = None if options.size is None else parse_size(options.size)
     model = build_model(header.model_name, len(taxonomy))
     load_weights(options.weights, model, header.model_name, header.class_names)

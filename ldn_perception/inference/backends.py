@@ -10,6 +10,7 @@ import torch
 
 from ldn_perception.errors import InferenceError
 from ldn_perception.inference.backend import Backend
+from ldn_perception.inference.calibration import INT8, CalibrationImages
 from ldn_perception.inference.compiled_backend import CompiledBackend
 from ldn_perception.inference.onnxruntime_backend import OnnxRuntimeBackend
 from ldn_perception.inference.openvino_backend import OpenVinoBackend
@@ -17,6 +18,7 @@ from ldn_perception.inference.openvino_backend import OpenVinoBackend
 
 def build_backend(
     name: str, device: torch.device, precision: torch.dtype, num_threads: int,
+    calibration: CalibrationImages | None = None,
 ) -> Backend:
     """Build a backend; its library is imported now.
 
@@ -25,6 +27,7 @@ def build_backend(
         device: Where its engines run.
         precision: torch.float32 or torch.bfloat16.
         num_threads: CPU threads of its engines, at least 1.
+        calibration: Images for convolutions in int8; None for none in int8.
 
     Raises:
         InferenceError: There is no such backend, its library is not installed, or it cannot run
@@ -34,15 +37,24 @@ def build_backend(
         raise InferenceError(
             'engine', must_be=f'one of {", ".join(BACKEND_NAMES)}', got=repr(name),
             do='choose one of them')
-    return _BUILDERS[name](device, precision, num_threads)
+    if calibration is None:
+        return _BUILDERS[name](device, precision, num_threads)
+    if name != 'openvino':
+        raise InferenceError(
+            f'precision of engine {name}', must_be='float32 or bfloat16', got=INT8,
+            do='choose engine openvino, or another precision')
+    return _build_openvino(device, precision, num_threads, calibration)
 
 
-def _build_openvino(device: torch.device, precision: torch.dtype, num_threads: int) -> Backend:
+def _build_openvino(
+    device: torch.device, precision: torch.dtype, num_threads: int,
+    calibration: CalibrationImages | None = None,
+) -> Backend:
     if device.type != 'cpu':
         raise InferenceError(
             'device of engine openvino', must_be='cpu', got=device,
             do='choose that device, or another engine')
-    return OpenVinoBackend(precision, num_threads)
+    return OpenVinoBackend(precision, num_threads, calibration)
 
 
 def _build_onnxruntime(device: torch.device, precision: torch.dtype, num_threads: int) -> Backend:

@@ -13,8 +13,11 @@ from typing import Any
 import torch
 
 from ldn_perception.errors import InferenceError
+from ldn_perception.inference.calibration import INT8, CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.exported_engine import ExportedEngine
+from ldn_perception.inference.int8_model import VERSION as NNCF_VERSION
+from ldn_perception.inference.int8_model import check_int8, quantised
 from ldn_perception.inference.precision import PRECISION_NAMES
 from ldn_perception.inference.quiet_export import quiet_export
 from ldn_perception.inference.resize_matrix import resize_by_matrices
@@ -36,23 +39,34 @@ class OpenVinoBackend:
     Args:
         precision: torch.float32 or torch.bfloat16; what is written is float32 for both.
         num_threads: CPU threads of its engines, at least 1.
+        calibration: Images for convolutions in int8, all else stays in the precision; None for
+            none in int8.
 
     Raises:
-        InferenceError: OpenVINO is not installed.
+        InferenceError: OpenVINO, or what int8 needs beside it, is not installed.
     """
 
     name = 'openvino'
 
-    def __init__(self, precision: torch.dtype, num_threads: int) -> None:
+    def __init__(
+        self, precision: torch.dtype, num_threads: int,
+        calibration: CalibrationImages | None = None,
+    ) -> None:
         self._openvino = _import_openvino()
+        if calibration is not None:
+            check_int8()
         self._precision = precision
         self._num_threads = num_threads
+        self._calibration = calibration
 
     @property
     def fingerprint(self) -> str:
         """See Backend."""
         version = self._openvino.get_version().partition('-')[0]
-        return (f'openvino {version}, {PRECISION_NAMES[self._precision]}, '
+        int8 = ''
+        if self._calibration is not None:
+            int8 = f'{INT8} for images {self._calibration.digest}, nncf {NNCF_VERSION}, '
+        return (f'openvino {version}, {int8}{PRECISION_NAMES[self._precision]}, '
                 f'torch {torch.__version__}, format {_FORMAT}')
 
     def export(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> None:
@@ -69,6 +83,8 @@ class OpenVinoBackend:
                 got=error, do='choose another engine',
             ) from error
         model.reshape({index: list(value.shape) for index, value in enumerate(inputs)})
+        if self._calibration is not None:
+            model = quantised(model, self._calibration.read(size))
         self._openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
 
     @property
@@ -92,7 +108,8 @@ class OpenVinoBackend:
                 f'exported network {folder}', must_be='as OpenVINO wrote it', got=error,
                 do='delete that folder and export again',
             ) from error
-        return OpenVinoEngine(self._openvino, model, network.uses_disparity, self._precision)
+        arithmetic = PRECISION_NAMES[self._precision] if self._calibration is None else INT8
+        return OpenVinoEngine(self._openvino, model, network.uses_disparity, arithmetic)
 
 
 class OpenVinoEngine(ExportedEngine):
@@ -102,15 +119,15 @@ class OpenVinoEngine(ExportedEngine):
         openvino: The library.
         model: The compiled model, on the CPU.
         uses_disparity: Whether the network needs pixels_per_metre.
-        precision: What it was compiled for.
+        arithmetic: Name of what it was compiled for.
     """
 
     def __init__(
-        self, openvino: ModuleType, model: Any, uses_disparity: bool, precision: torch.dtype,
+        self, openvino: ModuleType, model: Any, uses_disparity: bool, arithmetic: str,
     ) -> None:
         _, height, width, _ = model.input(0).shape
         super().__init__(
-            f'openvino, {PRECISION_NAMES[precision]}', ImageSize(width, height), uses_disparity,
+            f'openvino, {arithmetic}', ImageSize(width, height), uses_disparity,
             torch.device('cpu'))
         self._shape = tuple(model.output(0).shape)
         self._request = model.create_infer_request()

@@ -20,10 +20,10 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     Args:
         wanted: 'float32', 'bfloat16', or 'auto': bfloat16 where the device multiplies it faster,
             in AMX or AVX-512 BF16 instructions of a CPU or the tensor cores of a GPU, else
-            float32.
+            float32. 'int8' is auto for all that is not in int8.
         device: Where the network runs.
     """
-    if wanted != 'auto':
+    if wanted in PRECISIONS:
         return PRECISIONS[wanted]
     return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
 

@@ -25,8 +25,9 @@ from ldn_perception.inference.engine_decision import DecisionStore, EngineDecisi
 from ldn_perception.inference.engine_trial import EngineTrial
 from ldn_perception.inference.network_digest import network_digest
 
-LEAST_AGREEMENT = {torch.float32: 0.99, torch.bfloat16: 0.97}
-"""Share of labels an engine must have in common with torch in the same arithmetic."""
+LEAST_AGREEMENT = {'float32': 0.99, 'bfloat16': 0.97, 'int8': 0.93}
+"""Share of labels an engine must have in common with torch, by its precision; torch computes in
+the same one, in place of int8 in the one that suits the device."""
 
 _NUM_SIZES = 2  # sizes of images whose engines are kept loaded
 
@@ -48,7 +49,7 @@ class PreparedEngine:
         reference: Eager torch.
         network: The same network as it is exported.
         choice: Backends that come into question, the first ones preferred.
-        precision: Arithmetic of all of them, torch.float32 or torch.bfloat16.
+        precision: Name of their arithmetic, a key of LEAST_AGREEMENT.
         cache: Where artefacts and decisions are kept.
         exporter: Makes missing artefacts.
         waits: Whether the first image of a size waits until its engine is decided on, so that
@@ -57,7 +58,7 @@ class PreparedEngine:
 
     def __init__(
         self, reference: Engine, network: DeployedNetwork, choice: EngineChoice,
-        precision: torch.dtype, cache: ArtefactCache, exporter: Exporter, *, waits: bool,
+        precision: str, cache: ArtefactCache, exporter: Exporter, *, waits: bool,
     ) -> None:
         self.reference = reference
         self._network = network

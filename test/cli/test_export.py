@@ -60,6 +60,9 @@ def test_a_network_is_exported_once_and_tried_each_time(weights, tmp_path, capsy
      'ldn: device of engine tensorrt must be cuda, got cpu: choose that device'),
     (('--size', '96x64', '--engine', 'onnxruntime', '--device', 'cpu', '--precision', 'bfloat16'),
      'ldn: precision of engine onnxruntime must be float32, got bfloat16: choose float32'),
+    (('--size', '96x64', '--device', 'cpu', '--precision', 'int8'),
+     'ldn: inference.calibration_images must be the folder of 8 or more images for precision '
+     'int8, got nothing: save images of your camera in one and name it'),
 ])
 def test_what_cannot_be_is_one_sentence(weights, tmp_path, arguments, text, capsys):
     if '--engine' in arguments:

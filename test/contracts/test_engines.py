@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from ldn_perception.errors import InferenceError, ModelError
 from ldn_perception.evaluation.confusion import ConfusionMatrix
 from ldn_perception.evaluation.label_space import LabelSpace
 from ldn_perception.inference.backends import build_backend
+from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.densenet import DenseNet
@@ -89,7 +91,7 @@ class EngineMaker:
     def __init__(self, folder):
         self._folder = folder
 
-    def make(self, engine_name, model, normalisation, precision, size):
+    def make(self, engine_name, model, normalisation, precision, size, calibration=None):
         name, device = engine_name[0], torch.device(engine_name[1])
         if name == 'torch':
             return TorchEngine(model, device, precision, normalisation)
@@ -98,9 +100,11 @@ class EngineMaker:
         if name in LIBRARIES:
             pytest.importorskip(LIBRARIES[name], reason=f'{name} is not installed')
         network = DeployedNetwork(model, normalisation).to(device)
-        backend = build_backend(name, device, precision, 1)
-        # what is written for OpenVINO is the same for every precision
+        backend = build_backend(name, device, precision, 1, calibration)
+        # what is written for OpenVINO is the same for every precision but int8
         what = '' if name == 'openvino' else precision
+        if calibration is not None:
+            what = calibration.digest
         folder = self._folder / f'{name}-{device}-{type(model).__name__}-{size}-{what}'
         if not folder.is_dir():
             folder.mkdir()
@@ -110,12 +114,13 @@ class EngineMaker:
     def small(self, engine_name, network='ladder', precision=torch.float32):
         return self.make(engine_name, build_small(network), NORMALISATION, precision, SIZE)
 
-    def trained(self, engine_name, precision):
+    def trained(self, engine_name, precision, calibration=None):
         header = read_weights_header(WEIGHTS)
         model = build_model(header.model_name, len(header.class_names))
         load_weights(WEIGHTS, model, header.model_name, header.class_names)
         return self.make(
-            engine_name, model, header.normalisation, precision, ImageSize(480, 360))
+            engine_name, model, header.normalisation, precision, ImageSize(480, 360),
+            calibration)
 
 
 @pytest.fixture(scope='module')
@@ -270,6 +275,25 @@ class TestTrainedNetwork:
         found = mean_iou(engines.trained(engine_name, torch.bfloat16), photographs)
         assert wanted > 0.5
         assert found == pytest.approx(wanted, abs=0.002)
+
+
+@pytest.mark.slow
+def test_in_int8_a_trained_network_scores_as_the_reference(
+    photographs, reference_iou, engines, tmp_path,
+):
+    """Ranges are from images of the same cameras that are not scored."""
+    pytest.importorskip('nncf', reason='nncf is not installed')
+    training, folder = CamVid(DATA, 'train'), tmp_path / 'images'
+    folder.mkdir()
+    for index in range(0, len(training), len(training) // 16):
+        cv2.imwrite(str(folder / f'{index}.png'), training[index].image[..., ::-1])
+    engine = engines.trained(
+        ('openvino', 'cpu'), torch.bfloat16, calibration=CalibrationImages(folder))
+    image = torch.from_numpy(photographs[0].image)
+    reference = engines.trained(('torch', 'cpu'), torch.float32)
+    wanted = labels_of(reference.run(image), image.shape[:2])
+    assert share_of_equal(labels_of(engine.run(image), image.shape[:2]), wanted) >= 0.97
+    assert mean_iou(engine, photographs) == pytest.approx(reference_iou('cpu'), abs=0.005)
 
 
 def mean_iou(engine, photographs):

@@ -1,5 +1,7 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from ldn_perception.errors import InferenceError
 from ldn_perception.inference.backends import BACKEND_NAMES, build_backend
 
 CPU, CUDA = torch.device('cpu'), torch.device('cuda')
+CALIBRATION = SimpleNamespace(digest='0123456789abcdef')
 
 
 def test_backends_have_the_names_they_are_asked_for_by():
@@ -35,3 +38,17 @@ def test_what_cannot_be_is_said(name, device, precision, text):
         pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
     with pytest.raises(InferenceError, match=text):
         build_backend(name, device, precision, 1)
+
+
+@pytest.mark.parametrize('name', ['onnxruntime', 'tensorrt', 'compiled'])
+def test_only_openvino_computes_in_int8(name):
+    with pytest.raises(InferenceError, match=(
+            f'precision of engine {name} must be float32 or bfloat16, got int8: choose engine '
+            'openvino, or another precision')):
+        build_backend(name, CPU, torch.float32, 1, CALIBRATION)
+
+
+def test_openvino_gets_the_images():
+    pytest.importorskip('nncf', reason='nncf is not installed')
+    fingerprint = build_backend('openvino', CPU, torch.float32, 1, CALIBRATION).fingerprint
+    assert ' int8 for images 0123456789abcdef, ' in fingerprint

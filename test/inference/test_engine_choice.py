@@ -16,8 +16,8 @@ def installed(monkeypatch):
     """The backends that can be built; a test fills it."""
     names = set()
 
-    def build(name, device, precision, num_threads):
-        if name not in names:
+    def build(name, device, precision, num_threads, calibration):
+        if name not in names or (calibration and name != 'openvino'):
             raise InferenceError(
                 f'package {name}', must_be='installed', got='none', do='install it')
         return MadeBackend(f'{name}/{device.type}/{num_threads}')
@@ -26,8 +26,9 @@ def installed(monkeypatch):
     return names
 
 
-def chosen(wanted, device=CPU, is_trained=True):
-    choice = choose_backends(wanted, device, torch.float32, 3, is_trained=is_trained)
+def chosen(wanted, device=CPU, is_trained=True, calibration=None):
+    choice = choose_backends(
+        wanted, device, torch.float32, 3, calibration, is_trained=is_trained)
     return [backend.name for backend in choice.backends], choice.is_named, choice.reason
 
 
@@ -69,3 +70,21 @@ def test_an_engine_is_taken_by_its_name_or_refused(installed):
     assert chosen('onnxruntime') == (['onnxruntime/cpu/3'], True, '')
     with pytest.raises(InferenceError, match='package compiled must be installed'):
         chosen('compiled')
+
+
+def test_int8_runs_where_an_engine_has_it(installed):
+    installed.update(('openvino', 'compiled', 'tensorrt'))
+    assert chosen('auto', calibration='images') == (['openvino/cpu/3'], False, '')
+    assert chosen('openvino', calibration='images') == (['openvino/cpu/3'], True, '')
+
+
+@pytest.mark.parametrize(('wanted', 'device', 'got'), [
+    ('torch', CPU, 'torch'),
+    ('auto', GPU, 'package tensorrt .*package compiled .*'),
+])
+def test_int8_is_refused_where_none_has_it(installed, wanted, device, got):
+    installed.update(('openvino', 'compiled', 'tensorrt'))
+    with pytest.raises(InferenceError, match=(
+            f'engine for precision int8 must be openvino, on a CPU, got {got}: set '
+            r'inference\.engine to openvino and inference\.device to cpu, or another precision')):
+        chosen(wanted, device, calibration='images')

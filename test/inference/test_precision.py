@@ -30,6 +30,12 @@ def test_auto_asks_the_cpu_for_instructions(capabilities, dtype, monkeypatch):
     assert choose_precision('auto', CPU) is dtype
 
 
+def test_what_is_not_in_int8_is_as_with_auto(monkeypatch):
+    for capabilities in ({'avx512_bf16': True}, {}):
+        monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda found=capabilities: found)
+        assert choose_precision('int8', CPU) is choose_precision('auto', CPU)
+
+
 def test_auto_finds_on_this_cpu_what_the_kernel_lists():
     if not Path('/proc/cpuinfo').is_file() or 'flags' not in Path('/proc/cpuinfo').read_text():
         pytest.skip('no x86 flags in /proc/cpuinfo')

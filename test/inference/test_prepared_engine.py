@@ -40,7 +40,7 @@ class Case:
 
     def __init__(
         self, folder, *backends, waits=False, is_named=False, reference_s=SLOW_S, error=None,
-        precision=torch.float32,
+        precision='float32',
     ):
         self.reference = MadeEngine('torch, float32', seconds=reference_s)
         self.cache = ArtefactCache(folder)
@@ -196,8 +196,9 @@ def test_what_a_decision_depends_on_brings_a_new_trial(tmp_path, change, monkeyp
 
 
 @pytest.mark.parametrize(('precision', 'wrong', 'is_taken'), [
-    (torch.float32, 10, True), (torch.float32, 11, False),
-    (torch.bfloat16, 30, True), (torch.bfloat16, 31, False),
+    ('float32', 10, True), ('float32', 11, False),
+    ('bfloat16', 30, True), ('bfloat16', 31, False),
+    ('int8', 70, True), ('int8', 71, False),
 ])
 def test_an_engine_with_other_labels_is_refused_though_it_was_named(
     tmp_path, log, precision, wrong, is_taken,
@@ -206,7 +207,7 @@ def test_an_engine_with_other_labels_is_refused_though_it_was_named(
     case = Case(tmp_path, backend, waits=True, is_named=True, precision=precision)
     assert torch.equal(case.run(), LOGITS) != is_taken
     warned = [record.getMessage() for record in log.records if record.levelname == 'WARNING']
-    percent = 99 if precision == torch.float32 else 97
+    percent = {'float32': 99, 'bfloat16': 97, 'int8': 93}[precision]
     assert warned == ([] if is_taken else [
         f'200x80: engine quick is refused: {100 - wrong / 10:.1f} % of its labels are those of '
         f'torch, float32, {percent} % are asked for'])
