@@ -24,6 +24,7 @@ VERBS = {
     'evaluate': 'score trained weights on a dataset, with pictures',
     'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
     'calibrate-ood': 'choose the foreign threshold for a false positive rate',
+    'average': 'take the mean of trained weights that began with the same ones',
     'convert': 'make a weights file of a checkpoint of the LDN authors',
     'export': 'make a trained network ready for an engine: OpenVINO, ONNX Runtime, TensorRT',
     'complexity': 'print sizes and costs of the networks beside the thesis',

@@ -111,6 +111,55 @@ def store_ood_threshold(
     _write(Path(path), load_file(source), _to_fields(changed))
 
 
+def average_weights(
+    sources: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str],
+) -> WeightsHeader:
+    """Write the mean of weights files of one network, which began with the same weights.
+
+    Statistics of batch norms are averaged too, though those of the mean network are others.
+
+    Args:
+        sources: Two or more files that `save_weights` wrote; counters, types of the tensors and
+            colours of the classes are as in the first.
+        path: File to write or replace; it appears whole or not at all. Its summary holds the
+            summaries of the sources as 'mean_of'; it has no foreign threshold.
+
+    Returns:
+        Its header.
+
+    Raises:
+        ModelError: See `read_weights_header`; or the files are less than two, or not of the same
+            network, classes and normalisation, or the file cannot be written there.
+
+    Source: Wortsman et al., Model soups (ICML 2022), the uniform one.
+    """
+    files = [Path(source) for source in sources]
+    if len(files) < 2:
+        raise ModelError(
+            'weights files to average', must_be='two or more', got=len(files), do='name others')
+    headers = [read_weights_header(file) for file in files]
+    first, means = headers[0], load_file(files[0])
+    types = {name: value.dtype for name, value in means.items()}
+    for file, header in zip(files[1:], headers[1:], strict=True):
+        _check_header(file, header, first.model_name, first.class_names)
+        if header.normalisation != first.normalisation:
+            raise ModelError(
+                f'normalisation of weights file {file}', must_be=str(first.normalisation),
+                got=header.normalisation, do='average weights of images normalised alike')
+        tensors = load_file(file)
+        _check_tensors(file, tensors, means)
+        for name, value in tensors.items():
+            if value.is_floating_point():
+                means[name] = means[name].double() + value
+    tensors = {
+        name: (value / len(files)).to(types[name]) if value.is_floating_point() else value
+        for name, value in means.items()}
+    mean = replace(
+        first, ood_threshold=None, summary={'mean_of': [dict(each.summary) for each in headers]})
+    _write(Path(path), tensors, _to_fields(mean))
+    return mean
+
+
 def _to_fields(header: WeightsHeader) -> dict[str, object]:
     return {
         'format_version': header.format_version, 'model_name': header.model_name,

@@ -11,6 +11,7 @@ from ldn_perception.errors import ModelError
 from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import (
+    average_weights,
     load_weights,
     read_weights_header,
     save_weights,
@@ -280,3 +281,65 @@ def test_threshold_that_is_no_probability_is_refused(path):
     with pytest.raises(ModelError, match=(
             r'foreign threshold must be in \[0, 1\], got nan: calibrate it again')):
         store_ood_threshold(path, path, float('nan'), {})
+
+
+def averaged(tmp_path, *models, dtype=None, **header):
+    """Mean of a network with each of some models' weights; paths of the files and of the mean."""
+    sources = []
+    for number, model in enumerate(models):
+        sources.append(tmp_path / f'{number}.safetensors')
+        save_weights(
+            sources[-1], model, 'ldn_small', CLASSES, {'seed': number}, dtype=dtype, **header)
+    average_weights(sources, tmp_path / 'mean.safetensors')
+    return sources, tmp_path / 'mean.safetensors'
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_mean_is_that_of_every_tensor(tmp_path, dtype):
+    models = [build_model('ldn_small', 3, seed=seed) for seed in range(3)]
+    for counted, model in enumerate(models):
+        for name, value in model.state_dict().items():
+            if 'num_batches' in name:
+                value.fill_(10 + counted)
+    sources, mean = averaged(tmp_path, *models, dtype=dtype, ood_threshold=0.25)
+    stored, found = [load_file(source) for source in sources], load_file(mean)
+    assert found.keys() == stored[0].keys()
+    for name, value in found.items():
+        assert value.dtype == stored[0][name].dtype
+        if 'num_batches' in name:
+            assert value == 10
+        else:
+            wanted = torch.stack([each[name].double() for each in stored]).mean(0)
+            torch.testing.assert_close(value.double(), wanted, rtol=1e-3, atol=1e-6)
+    header = read_weights_header(mean)
+    assert header.summary == {'mean_of': [{'seed': 0}, {'seed': 1}, {'seed': 2}]}
+    assert (header.model_name, header.ood_threshold) == ('ldn_small', None)
+
+
+def test_mean_of_one_file_is_refused(path, tmp_path):
+    with pytest.raises(ModelError, match=(
+            'weights files to average must be two or more, got 1: name others')):
+        average_weights([path], tmp_path / 'mean.safetensors')
+
+
+@pytest.mark.parametrize(('changes', 'text'), [
+    ({'model_name': 'ldn121'}, 'weights file .*other.* must be for model ldn_small, got one'),
+    ({'class_names': ('road', 'sky')}, 'classes of weights file .*other.* must be the 3 of'),
+    ({'image_mean': (0.1, 0.2, 0.3)}, (
+        r'normalisation of weights file .*other.* must be Normalisation\(.*, got Normalisation'
+        r'\(mean=\(0\.1, 0\.2, 0\.3\).*: average weights of images normalised alike')),
+])
+def test_mean_of_what_does_not_fit_is_refused(path, tmp_path, changes, text):
+    other = tmp_path / 'other.safetensors'
+    rewrite(other, tensors=load_file(path), **changes)
+    with pytest.raises(ModelError, match=text):
+        average_weights([path, other], tmp_path / 'mean.safetensors')
+    assert not (tmp_path / 'mean.safetensors').exists()
+
+
+def test_mean_of_other_tensors_is_refused(path, tmp_path):
+    tensors = load_file(path)
+    tensors.pop(next(iter(tensors)))
+    rewrite(tmp_path / 'other.safetensors', tensors=tensors)
+    with pytest.raises(ModelError, match=r'other\.safetensors'):
+        average_weights([path, tmp_path / 'other.safetensors'], tmp_path / 'mean.safetensors')
