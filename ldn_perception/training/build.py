@@ -37,6 +37,7 @@ from ldn_perception.training.mixed_batches import (
     CutoutSource,
     MixedBatches,
     Pasting,
+    Resurfacing,
     TrainingDomain,
 )
 from ldn_perception.training.optimizer import find_backbone
@@ -48,7 +49,7 @@ from ldn_perception.training.workers import Workers
 _THINGS = {COCO_PANOPTIC.name: COCO_THINGS, MSRC_V2.name: MSRC_V2_THINGS}
 
 GROUND_CLASSES = ('road', 'sidewalk', 'pavement')
-"""On these stands what is pasted."""
+"""On these stands what is pasted, and these are resurfaced."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +172,13 @@ def _build_domains(
     ]
     domains = []
     for recipe, source, targets in zip(recipes, sources, sets.targets, strict=True):
-        pasting = None
+        ground, pasting, resurfacing = _ground(source.images.taxonomy), None, None
         if recipe.paste_share:
-            pasting = Pasting(cutouts, _ground(source.images.taxonomy), recipe.paste_share)
-        domains.append(TrainingDomain(source.images, targets, recipe.repeat, pasting))
+            pasting = Pasting(cutouts, ground, recipe.paste_share)
+        if recipe.resurfacing_share:
+            resurfacing = Resurfacing(ground, recipe.resurfacing_share)
+        domains.append(
+            TrainingDomain(source.images, targets, recipe.repeat, pasting, resurfacing))
     return domains
 
 

@@ -19,6 +19,7 @@ from ldn_perception.datasets.augmentation import Augmentation, TrainingView
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.paste_foreign import paste_foreign
+from ldn_perception.datasets.resurfacing import resurface
 from ldn_perception.errors import DatasetError
 
 MOST_PASTED = 3
@@ -71,6 +72,27 @@ class Pasting:
 
 
 @dataclass(frozen=True)
+class Resurfacing:
+    """Other roads for the streets of a domain.
+
+    Attributes:
+        ground: (256,) bool, labels of the domain whose surface changes.
+        share: Part of the images in which it does.
+    """
+
+    ground: NDArray[np.bool_]
+    share: float
+
+    def apply(
+        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], random: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Resurface the ground of an image (H, W, 3), or leave it."""
+        if random.random() >= self.share:
+            return image
+        return resurface(image, self.ground[labels], random)
+
+
+@dataclass(frozen=True)
 class TrainingDomain:
     """A dataset in a training.
 
@@ -80,12 +102,14 @@ class TrainingDomain:
         repeat: How often an epoch shows each image; the remainder of a fraction is drawn anew
             for every epoch.
         pasting: What is pasted into the images; None for nothing.
+        resurfacing: How their ground changes before that; None for not at all.
     """
 
     images: LabelledImages
     targets: NDArray[np.uint8]
     repeat: float = 1.0
     pasting: Pasting | None = None
+    resurfacing: Resurfacing | None = None
 
     @property
     def shown(self) -> int:
@@ -227,6 +251,8 @@ class _Views(Dataset['TrainingView | DatasetError']):
         domain, random = self._domains[place.domain], np.random.default_rng(place.seed)
         sample = domain.images[place.image]
         image, targets = sample.image, domain.targets[sample.labels]
+        if domain.resurfacing is not None:
+            image = domain.resurfacing.apply(image, sample.labels, random)
         if domain.pasting is not None:
             image, targets = domain.pasting.paste(image, targets, sample.labels, random)
         return self._augmentation.view(

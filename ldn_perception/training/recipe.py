@@ -42,6 +42,9 @@ class DomainRecipe:
         maximum=1.0)
     is_cutout_source: bool = option_field(
         False, 'Whether its foreign objects are those that are pasted.')
+    resurfacing_share: float = option_field(
+        0.0, 'Share of the images whose road and pavement get another surface.', minimum=0.0,
+        maximum=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,15 @@ def test_wholly_foreign_domain_teaches_no_driving_class(data, tmp_path):
         UNIVERSAL.class_names[UNIVERSAL.num_driving:])
 
 
+def test_roads_of_a_domain_are_resurfaced_and_nothing_else(data, tmp_path):
+    trainer = _trainer(data, tmp_path, domains=[{**ROADS, 'resurfacing_share': 0.5}, THINGS])
+    road, things = trainer.batches.domains
+    assert things.resurfacing is None
+    assert road.resurfacing.share == 0.5
+    assert np.flatnonzero(road.resurfacing.ground).tolist() == [
+        CAMVID.class_names.index(name) for name in ('road', 'pavement')]
+
+
 def test_things_are_cut_out_of_wholly_foreign_images_too(data, tmp_path):
     plain, wholly = (
         _trainer(data, tmp_path / str(foreign), domains=[

@@ -14,6 +14,7 @@ from ldn_perception.training.mixed_batches import (
     CutoutSource,
     MixedBatches,
     Pasting,
+    Resurfacing,
     TrainingDomain,
 )
 
@@ -225,3 +226,27 @@ def test_pasting_reaches_the_batches():
     batches = MixedBatches([domain], Augmentation(48, 64, 1.0, 1.0), UNKNOWN, 6, 0)
     [batch] = batches.load(0, 1)
     assert ((batch.targets == 5) | (batch.targets == 6)).flatten(1).any(1).all()
+
+
+def _resurfacing(share):
+    ground = np.zeros(256, np.bool_)
+    ground[1] = True
+    return Resurfacing(ground, share)
+
+
+def test_share_of_the_images_is_resurfaced_where_the_ground_is():
+    image, labels = np.full((48, 64, 3), 100, np.uint8), np.zeros((48, 64), np.uint8)
+    labels[24:] = 1
+    seen = [_resurfacing(0.3).apply(image, labels, np.random.default_rng(seed))
+            for seed in range(200)]
+    assert 0.2 < np.mean([(one != 100).any() for one in seen]) < 0.4
+    assert all((one[:18] == 100).all() for one in seen)
+
+
+def test_resurfacing_reaches_the_batches_and_leaves_the_targets():
+    no_ground = Resurfacing(np.zeros(256, np.bool_), 1.0)
+    batches = [
+        next(MixedBatches([_domain(6, resurfacing=each)], STILL, UNKNOWN, 6, 0).load(0, 1))
+        for each in (no_ground, _resurfacing(1.0))]
+    assert batches[0].targets.equal(batches[1].targets)
+    assert not batches[0].image.equal(batches[1].image)
