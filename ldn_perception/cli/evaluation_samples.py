@@ -18,7 +18,9 @@ from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.registry import DATASETS, build_dataset
 from ldn_perception.errors import ConfigError
 from ldn_perception.evaluation.pixel_truth import PixelTruth
-from ldn_perception.taxonomy import Taxonomy
+from ldn_perception.taxonomy import UNIVERSAL, Taxonomy
+from ldn_perception.taxonomy.label_mapping import LabelMapping
+from ldn_perception.taxonomy.mappings import label_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Samples:
         self._length = len(dataset) if limit is None else min(limit, len(dataset))
         self.taxonomy: Taxonomy | None = (
             None if isinstance(dataset, AnomalyImages) else dataset.taxonomy)
+        self._photographs: LabelMapping | None = None
+        if self.taxonomy is not None and not self.taxonomy.num_driving:
+            self._photographs = label_mapping(self.taxonomy, UNIVERSAL)
 
     def __len__(self) -> int:
         return self._length
@@ -75,6 +80,8 @@ class Samples:
     @property
     def tells_foreign_from_known(self) -> bool:
         """Whether scores of foreignness can be scored."""
+        if self._photographs is not None:
+            return bool(self._photographs.driving_labels.any())
         return self.taxonomy is None or 0 < self.taxonomy.num_driving < len(self.taxonomy)
 
     def _sample(self, index: int) -> Sample:
@@ -83,11 +90,14 @@ class Samples:
             truth = PixelTruth.from_masks(marked.foreign, marked.valid)
             return Sample(marked.name, marked.image, truth)
         labelled = self._dataset[index]
+        if self._photographs is not None:
+            truth = PixelTruth.from_photograph(labelled.labels, self._photographs)
+        else:
+            truth = PixelTruth.from_labels(
+                labelled.labels, self._dataset.taxonomy.num_driving, negative=labelled.negative)
         return Sample(
-            labelled.name, labelled.image,
-            PixelTruth.from_labels(
-                labelled.labels, self._dataset.taxonomy.num_driving, negative=labelled.negative),
-            labelled.pixels_per_metre, labelled.instances, labelled.negative)
+            labelled.name, labelled.image, truth, labelled.pixels_per_metre, labelled.instances,
+            labelled.negative)
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:

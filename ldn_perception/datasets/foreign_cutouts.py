@@ -94,10 +94,10 @@ def foreign_things(mapping: LabelMapping, things: Collection[str]) -> list[str]:
         mapping: Says which classes of a taxonomy with a driving domain a class stands for.
         things: Names of the classes that are countable things.
     """
-    driving = mapping.target.num_driving
     return [
-        name for name, row in zip(mapping.source.class_names, mapping.table, strict=True)
-        if name in things and row.any() and not row[:driving].any()
+        name for name, foreign in zip(
+            mapping.source.class_names, mapping.foreign_labels, strict=True)
+        if name in things and foreign
     ]
 
 

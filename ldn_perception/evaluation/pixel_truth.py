@@ -14,6 +14,8 @@ from ldn_perception.frames import UNLABELLED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ldn_perception.taxonomy.label_mapping import LabelMapping
+
 
 @dataclass(frozen=True, slots=True)
 class PixelTruth:
@@ -44,6 +46,22 @@ class PixelTruth:
         return cls(
             np.where(driving, labels, np.uint8(UNLABELLED)),
             ~driving & (labels != UNLABELLED), driving & (not negative))
+
+    @classmethod
+    def from_photograph(cls, labels: NDArray[np.uint8], mapping: LabelMapping) -> PixelTruth:
+        """Truth of a photograph of anything, which has no driving classes of its own.
+
+        A label that stands for driving classes only is known, one that stands for foreign classes
+        only is foreign; of any other nothing is known.
+
+        Args:
+            labels: (H, W) uint8, 255 = unlabelled.
+            mapping: From the classes of the photograph to a taxonomy with both domains.
+        """
+        foreign, known = np.zeros((2, UNLABELLED + 1), np.bool_)
+        foreign[:len(mapping.source)] = mapping.foreign_labels
+        known[:len(mapping.source)] = mapping.driving_labels
+        return cls(np.full(labels.shape, UNLABELLED, np.uint8), foreign[labels], known[labels])
 
     @classmethod
     def from_masks(cls, foreign: NDArray[np.bool_], valid: NDArray[np.bool_]) -> PixelTruth:

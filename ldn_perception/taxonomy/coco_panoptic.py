@@ -3,14 +3,14 @@
 """The 133 classes of COCO panoptic, and what they say of the universal classes.
 
 To a driving camera the photographs are foreign, not all that is in them: a tree stays a tree. A
-class that the road has too therefore stands for the driving class, a class it has not for its
-foreign group, and one that may be either for both. Four kinds need a word:
+class that the road or its surroundings have too therefore stands for the driving class, a class
+they have not for its foreign group, and one that may be either for both. Four kinds need a word:
 
 - Walls, doors and windows are the inside or the outside of a house: COCO asks for the material.
 - What lies at the border of driving classes that Cityscapes leaves void teaches nothing: fire
   hydrants, parking meters, banners, lamps.
 - A bowl is outlined with the food in it.
-- Bare or played-on ground is terrain in a park and foreign in a desert.
+- Bare or played-on ground is terrain in a park and wild ground in a desert.
 
 Source: Kirillov et al., Panoptic segmentation, CVPR 2019; ids, names, colours and groups as its
 category file publishes them.

@@ -68,6 +68,18 @@ class LabelMapping:
             table[row, [index[target] for target in self.sets[name]]] = True
         return table
 
+    @cached_property
+    def foreign_labels(self) -> NDArray[np.bool_]:
+        """(source classes,) bool, True where a label stands for foreign classes only."""
+        num_driving = self.target.num_driving
+        return np.asarray(self.table.any(axis=1) & ~self.table[:, :num_driving].any(axis=1))
+
+    @cached_property
+    def driving_labels(self) -> NDArray[np.bool_]:
+        """(source classes,) bool, True where a label stands for driving classes only."""
+        num_driving = self.target.num_driving
+        return np.asarray(self.table.any(axis=1) & ~self.table[:, num_driving:].any(axis=1))
+
     @classmethod
     def identity(cls, taxonomy: Taxonomy) -> LabelMapping:
         """Every label stands for its own class."""

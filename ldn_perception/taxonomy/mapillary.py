@@ -38,10 +38,10 @@ _ROWS: tuple[tuple[str, tuple[int, int, int], tuple[str, ...]], ...] = (
     ('human--rider--other-rider', (255, 0, 200), ('rider',)),
     ('marking--crosswalk-zebra', (200, 128, 128), ('road',)),
     ('marking--general', (255, 255, 255), ('road',)),
-    ('nature--mountain', (64, 170, 64), ()),
+    ('nature--mountain', (64, 170, 64), ('wild ground',)),
     ('nature--sand', (230, 160, 50), ('terrain', 'wild ground')),
     ('nature--sky', (70, 130, 180), ('sky',)),
-    ('nature--snow', (190, 255, 255), ()),
+    ('nature--snow', (190, 255, 255), ('wild ground',)),
     ('nature--terrain', (152, 251, 152), ('terrain',)),
     ('nature--vegetation', (107, 142, 35), ('vegetation',)),
     ('nature--water', (0, 170, 30), ('water',)),
@@ -91,5 +91,4 @@ MAPILLARY_TO_UNIVERSAL = LabelMapping(
     MAPILLARY, UNIVERSAL, {name: universal for name, _, universal in _ROWS})
 """What Cityscapes names but does not evaluate (guard rail, parking, rail track, bridge, tunnel,
 caravan, trailer, static things) teaches nothing here either, as it is void there. A bike lane is
-road or pavement; Vistas does not say on which it runs. Snow and mountains lie on many a road's
-edge and are no sign of a foreign scene."""
+road or pavement; Vistas does not say on which it runs."""

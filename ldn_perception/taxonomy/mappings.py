@@ -16,7 +16,7 @@ from ldn_perception.taxonomy.rob2018 import ROB2018
 from ldn_perception.taxonomy.scannet import SCANNET, SCANNET_TO_UNIVERSAL
 from ldn_perception.taxonomy.synthetic_drive import SYNTHETIC_DRIVE_TO_UNIVERSAL
 from ldn_perception.taxonomy.taxonomy import Taxonomy
-from ldn_perception.taxonomy.universal import UNIVERSAL
+from ldn_perception.taxonomy.universal import SURROUNDING_CLASSES, UNIVERSAL
 
 TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
     LabelMapping.identity(UNIVERSAL),
@@ -33,14 +33,14 @@ TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
 )}
 """Name of a dataset's taxonomy -> what its labels say of the universal classes."""
 
-_NO_FOREIGN: dict[str, tuple[str, ...]] = dict.fromkeys(
-    UNIVERSAL.class_names[UNIVERSAL.num_driving:], ())
+_ONLY_UNIVERSAL: dict[str, tuple[str, ...]] = dict.fromkeys(
+    SURROUNDING_CLASSES + UNIVERSAL.class_names[UNIVERSAL.num_driving:], ())
 
 _FROM_UNIVERSAL = {mapping.target.name: mapping for mapping in (
     LabelMapping.identity(UNIVERSAL),
-    LabelMapping.by_name(UNIVERSAL, CITYSCAPES, _NO_FOREIGN),
+    LabelMapping.by_name(UNIVERSAL, CITYSCAPES, _ONLY_UNIVERSAL),
     LabelMapping.by_name(UNIVERSAL, ROB2018, {
-        **_NO_FOREIGN,
+        **_ONLY_UNIVERSAL,
         'furniture': (
             'cabinet', 'bed', 'chair', 'sofa', 'table', 'bookshelf', 'counter', 'desk',
             'other furniture'),

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ldn_perception.datasets.camera_look import CameraLook
 from ldn_perception.datasets.foreign_cutouts import ForeignCutouts, foreign_things
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.registry import build_dataset
+from ldn_perception.datasets.setting import ImagesOfSetting
 from ldn_perception.errors import TrainingError
 from ldn_perception.models.checkpointing import checkpoint_model
 from ldn_perception.models.imagenet_weights import load_imagenet_weights
@@ -31,6 +32,7 @@ from ldn_perception.taxonomy.coco_panoptic import COCO_THINGS
 from ldn_perception.taxonomy.label_mapping import LabelMapping
 from ldn_perception.taxonomy.mappings import label_mapping
 from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_THINGS
+from ldn_perception.taxonomy.universal import SURROUNDING_CLASSES
 from ldn_perception.training.label_sets import LabelSets
 from ldn_perception.training.losses import SegmentationLoss
 from ldn_perception.training.mixed_batches import (
@@ -50,6 +52,10 @@ _THINGS = {COCO_PANOPTIC.name: COCO_THINGS, MSRC_V2.name: MSRC_V2_THINGS}
 
 GROUND_CLASSES = ('road', 'sidewalk', 'pavement')
 """On these stands what is pasted, and these are resurfaced."""
+
+INDOOR_CLASSES = ('furniture', 'household object', 'food', 'indoor surface')
+OUTDOOR_CLASSES = ('vegetation', 'terrain', 'sky', *SURROUNDING_CLASSES)
+"""What tells where a photograph was taken."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,17 @@ def _find_taxonomy(name: str) -> Taxonomy:
 def _open_source(domain: DomainRecipe, data: Path, taxonomy: Taxonomy) -> _Source:
     images = build_dataset(domain.dataset, data / domain.root, domain.split)
     mapping = label_mapping(images.taxonomy, taxonomy)
+    if domain.setting != 'all':
+        images = ImagesOfSetting(
+            images, domain.setting, _classes_within(mapping, INDOOR_CLASSES),
+            _classes_within(mapping, OUTDOOR_CLASSES))
     return _Source(images, mapping, mapping.wholly_foreign() if domain.wholly_foreign else mapping)
+
+
+def _classes_within(mapping: LabelMapping, names: Collection[str]) -> list[str]:
+    """Classes of a dataset that stand for nothing but these of the network."""
+    return [
+        name for name, targets in mapping.sets.items() if targets and set(targets) <= set(names)]
 
 
 def _open_validation(

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import yaml
 
 from ldn_perception.config import MODEL_NAMES
+from ldn_perception.datasets.setting import SETTINGS
 from ldn_perception.errors import ConfigError
 from ldn_perception.option import option_field, section_options
 
@@ -32,6 +33,9 @@ class DomainRecipe:
     dataset: str = option_field('', 'Name of the dataset.')
     root: str = option_field('', 'Its folder, below the folder of all data.')
     split: str = option_field('train', 'Which of its images.')
+    setting: str = option_field(
+        'all', 'Which of these: all, those that are indoor for certain, or the others (outdoor).',
+        choices=SETTINGS)
     repeat: float = option_field(
         1.0, 'How often an epoch shows each image, to balance domains of different sizes.',
         minimum=0.01, maximum=1000.0)

@@ -18,6 +18,10 @@ import torch
 
 from ldn_perception.cli.main import main
 from ldn_perception.taxonomy import CAMVID, CITYSCAPES, UNIVERSAL
+from ldn_perception.taxonomy.camvid import CAMVID_TO_UNIVERSAL
+
+NUM_DRIVING = 22
+"""Driving classes of the universal taxonomy."""
 
 
 def run(*arguments):
@@ -64,7 +68,7 @@ def anomalies(tmp_path_factory, weights):
     root = tmp_path_factory.mktemp('anomalies')
     for number in range(3):
         image = photograph(number + 10)
-        probability = logits_of(weights, UNIVERSAL, image).softmax(0)[19:].sum(0).numpy()
+        probability = logits_of(weights, UNIVERSAL, image).softmax(0)[NUM_DRIVING:].sum(0).numpy()
         mask = (probability > np.median(probability)).astype(np.uint8)
         mask[:, 60:] = 0
         mask[-8:] = 255
@@ -129,9 +133,9 @@ def test_every_foreign_score_is_compared_on_the_same_logits(
         logits_of(weights, UNIVERSAL, photograph(number + 10)) for number in range(3)]).double()
     valid, foreign = masks < 255, masks == 1
     expected = {
-        'foreign_probability': logits.softmax(1)[:, 19:].sum(1),
-        'max_softmax': 1 - logits[:, :19].softmax(1).amax(1),
-        'energy': -logits[:, :19].logsumexp(1),
+        'foreign_probability': logits.softmax(1)[:, NUM_DRIVING:].sum(1),
+        'max_softmax': 1 - logits[:, :NUM_DRIVING].softmax(1).amax(1),
+        'energy': -logits[:, :NUM_DRIVING].logsumexp(1),
     }
     for name, values in expected.items():
         assert scores['ood'][name]['average_precision'] == pytest.approx(
@@ -142,7 +146,7 @@ def test_every_foreign_score_is_compared_on_the_same_logits(
     assert len(scores['ood']) == 7
     assert scores['ood']['energy']['foreign_pixels'] == foreign.sum()
     assert scores['ood']['foreign_probability']['components']['true_components'] >= 3
-    called = logits.argmax(1).numpy() >= 19
+    called = logits.argmax(1).numpy() >= NUM_DRIVING
     assert scores['called_foreign']['by_argmax'] == pytest.approx({
         'known': called[valid & ~foreign].mean(), 'foreign': called[foreign].mean(),
         'all': called.mean()})
@@ -171,12 +175,17 @@ def test_network_without_foreign_classes_is_compared_by_the_other_scores(
 def test_labels_of_another_taxonomy_are_scored_by_their_sets(camvid, weights, tmp_path):
     scores = evaluate(weights, 'camvid', camvid, tmp_path, '--split', 'test', '--limit', 1)
     logits = logits_of(weights, UNIVERSAL, photograph(0))
-    called = (logits.argmax(0) >= 19).numpy()
+    called = (logits.argmax(0) >= NUM_DRIVING).numpy()
     truth = truth_of(camvid, 'test/labels', 0)
     confusion = np.array(scores['segmentation']['confusion'])
     assert scores['images'] == 1
     assert confusion.shape == (11, 12)
-    assert confusion[:, 11].sum() == (called & (truth < 11)).sum()
+    probability = logits.softmax(0)
+    sums = [probability[[UNIVERSAL.class_names.index(name) for name in names]].sum(0)
+            for names in CAMVID_TO_UNIVERSAL.sets.values()]
+    unknown = (probability[19:NUM_DRIVING].amax(0) > torch.stack(sums).amax(0)).numpy()
+    assert unknown.any()
+    assert confusion[:, 11].sum() == ((called | unknown) & (truth < 11)).sum()
     assert scores['called_foreign']['by_argmax']['known'] == called[truth < 11].mean()
 
 

@@ -8,6 +8,8 @@ from ldn_perception.evaluation.foreign_share import ForeignShare
 from ldn_perception.evaluation.negative_images import accept_void
 from ldn_perception.evaluation.pixel_truth import PixelTruth
 from ldn_perception.evaluation.score_smoothing import ScoreSmoothing
+from ldn_perception.taxonomy import COCO_PANOPTIC
+from ldn_perception.taxonomy.coco_panoptic import COCO_PANOPTIC_TO_UNIVERSAL
 
 LABELS = np.array([[0, 2, 3, 255]], np.uint8)
 
@@ -28,6 +30,15 @@ def test_nothing_in_a_negative_image_is_known_to_belong_on_a_road():
     np.testing.assert_array_equal(truth.labels, [[0, 2, 255, 255]])
     assert not truth.known.any()
     np.testing.assert_array_equal(truth.foreign, row(0, 0, 1, 0))
+
+
+def test_photographs_part_by_what_their_labels_stand_for():
+    names = ('cow', 'tree-merged', 'snow', 'window-other', 'fire hydrant')
+    labels = np.array([[*map(COCO_PANOPTIC.class_names.index, names), 255]], np.uint8)
+    truth = PixelTruth.from_photograph(labels, COCO_PANOPTIC_TO_UNIVERSAL)
+    np.testing.assert_array_equal(truth.foreign, row(1, 0, 0, 0, 0, 0))
+    np.testing.assert_array_equal(truth.known, row(0, 1, 1, 0, 0, 0))
+    assert (truth.labels == 255).all()
 
 
 def test_masks_part_into_foreign_and_known():

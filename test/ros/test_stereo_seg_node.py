@@ -172,7 +172,7 @@ class TestParameters:
             rig.send(2 * SECOND)
             rig.spin_until_processed(2)
             assert (plane(rig.received['ood_mask'][1], np.uint8) == 255).all()
-            assert plane(rig.received['labels'][1], np.uint8).max() < 19
+            assert plane(rig.received['labels'][1], np.uint8).max() < UNIVERSAL.num_driving
             first, second = (bytes(message.data) for message in rig.received['overlay'])
             assert first != second
 

@@ -2,14 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from ldn_perception.taxonomy import COCO_PANOPTIC, MSRC_V2, PASCAL_VOC, UNIVERSAL, Domain
+from ldn_perception.taxonomy import (
+    CITYSCAPES,
+    COCO_PANOPTIC,
+    MSRC_V2,
+    PASCAL_VOC,
+    UNIVERSAL,
+    Domain,
+)
 from ldn_perception.taxonomy.coco_panoptic import (
     CATEGORY_ID_TO_CLASS,
     COCO_PANOPTIC_TO_UNIVERSAL,
     COCO_THINGS,
 )
+from ldn_perception.taxonomy.mapillary import MAPILLARY_TO_UNIVERSAL
 from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_THINGS, MSRC_V2_TO_UNIVERSAL
 from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC_THINGS, PASCAL_VOC_TO_UNIVERSAL
+from ldn_perception.taxonomy.universal import SURROUNDING_CLASSES
 
 MAPPINGS = [COCO_PANOPTIC_TO_UNIVERSAL, MSRC_V2_TO_UNIVERSAL, PASCAL_VOC_TO_UNIVERSAL]
 
@@ -61,9 +70,22 @@ def test_the_same_thing_has_one_group_in_every_dataset():
         assert COCO_PANOPTIC_TO_UNIVERSAL.sets[coco] == PASCAL_VOC_TO_UNIVERSAL.sets[voc]
 
 
-def test_every_foreign_group_is_taught_by_coco():
+def test_every_class_that_cityscapes_lacks_is_taught_by_coco():
     taught = {name for names in COCO_PANOPTIC_TO_UNIVERSAL.sets.values() for name in names}
-    assert set(UNIVERSAL.class_names[UNIVERSAL.num_driving:]) <= taught
+    assert set(UNIVERSAL.class_names) - set(CITYSCAPES.class_names) <= taught
+
+
+def test_what_surrounds_a_road_is_not_foreign_in_any_dataset():
+    assert UNIVERSAL.class_names[len(CITYSCAPES):UNIVERSAL.num_driving] == SURROUNDING_CLASSES
+    foreign = set(UNIVERSAL.class_names[UNIVERSAL.num_driving:])
+    for mapping, names in (
+        (COCO_PANOPTIC_TO_UNIVERSAL, ('sea', 'snow', 'sand', 'mountain-merged', 'railroad')),
+        (MSRC_V2_TO_UNIVERSAL, ('water', 'mountain')),
+        (MAPILLARY_TO_UNIVERSAL, ('nature--water', 'nature--snow', 'nature--mountain')),
+    ):
+        for name in names:
+            assert mapping.sets[name]
+            assert not foreign & set(mapping.sets[name])
 
 
 def test_any_paved_ground_of_msrc_teaches_nothing():

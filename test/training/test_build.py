@@ -85,6 +85,14 @@ def test_wholly_foreign_domain_teaches_no_driving_class(data, tmp_path):
         UNIVERSAL.class_names[UNIVERSAL.num_driving:])
 
 
+def test_domain_can_be_limited_to_photographs_of_one_setting(data, tmp_path):
+    under_the_sky = {**THINGS, 'setting': 'outdoor'}
+    trainer = _trainer(data, tmp_path, domains=[ROADS, under_the_sky])
+    assert len(trainer.batches.domains[1].images) == 5
+    with pytest.raises(DatasetError, match=r'indoor images of coco_panoptic must be one or more'):
+        _trainer(data, tmp_path, domains=[ROADS, {**THINGS, 'setting': 'indoor'}])
+
+
 def test_roads_of_a_domain_are_resurfaced_and_nothing_else(data, tmp_path):
     trainer = _trainer(data, tmp_path, domains=[{**ROADS, 'resurfacing_share': 0.5}, THINGS])
     road, things = trainer.batches.domains
@@ -92,6 +100,10 @@ def test_roads_of_a_domain_are_resurfaced_and_nothing_else(data, tmp_path):
     assert road.resurfacing.share == 0.5
     assert np.flatnonzero(road.resurfacing.ground).tolist() == [
         CAMVID.class_names.index(name) for name in ('road', 'pavement')]
+
+
+def test_what_tells_the_setting_are_names_of_the_universal_classes():
+    assert set(build.INDOOR_CLASSES) | set(build.OUTDOOR_CLASSES) <= set(UNIVERSAL.class_names)
 
 
 def test_things_are_cut_out_of_wholly_foreign_images_too(data, tmp_path):
