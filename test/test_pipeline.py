@@ -20,7 +20,7 @@ from ldn_perception.pipeline import StereoSegmentationPipeline, pixels_per_metre
 from ldn_perception.segmentation.decoder import LabelPolicy, OodRule
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
-from ldn_perception.taxonomy import ROB2018
+from ldn_perception.taxonomy import ROB2018, UNIVERSAL
 
 
 def small(**values):
@@ -104,7 +104,7 @@ def test_the_next_frame_follows_a_new_rule():
     perception.pipeline.rule = OodRule(1.0, LabelPolicy.DRIVING)
     segmentation = perception.pipeline.process(frame).segmentation
     assert not segmentation.ood_mask.any()
-    assert segmentation.labels.max() < ROB2018.num_driving
+    assert segmentation.labels.max() < UNIVERSAL.num_driving
 
 
 def test_a_read_only_image_makes_no_noise(recwarn):

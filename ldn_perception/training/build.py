@@ -27,7 +27,7 @@ from ldn_perception.models.ladder_presets import LADDER_DESIGNS
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.models.weights import load_weights
-from ldn_perception.taxonomy import COCO_PANOPTIC, MSRC_V2, TAXONOMIES, Taxonomy
+from ldn_perception.taxonomy import COCO_PANOPTIC, MSRC_V2, TAXONOMIES, UNIVERSAL, Taxonomy
 from ldn_perception.taxonomy.coco_panoptic import COCO_THINGS
 from ldn_perception.taxonomy.label_mapping import LabelMapping
 from ldn_perception.taxonomy.mappings import label_mapping
@@ -55,7 +55,7 @@ GROUND_CLASSES = ('road', 'sidewalk', 'pavement')
 
 INDOOR_CLASSES = ('furniture', 'household object', 'food', 'indoor surface')
 OUTDOOR_CLASSES = ('vegetation', 'terrain', 'sky', *SURROUNDING_CLASSES)
-"""What tells where a photograph was taken."""
+"""Universal classes that tell where a photograph was taken."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,15 @@ def _open_source(domain: DomainRecipe, data: Path, taxonomy: Taxonomy) -> _Sourc
     images = build_dataset(domain.dataset, data / domain.root, domain.split)
     mapping = label_mapping(images.taxonomy, taxonomy)
     if domain.setting != 'all':
+        universal = label_mapping(images.taxonomy, UNIVERSAL)
         images = ImagesOfSetting(
-            images, domain.setting, _classes_within(mapping, INDOOR_CLASSES),
-            _classes_within(mapping, OUTDOOR_CLASSES))
+            images, domain.setting, _classes_within(universal, INDOOR_CLASSES),
+            _classes_within(universal, OUTDOOR_CLASSES))
     return _Source(images, mapping, mapping.wholly_foreign() if domain.wholly_foreign else mapping)
 
 
 def _classes_within(mapping: LabelMapping, names: Collection[str]) -> list[str]:
-    """Classes of a dataset that stand for nothing but these of the network."""
+    """Classes of a dataset that stand for nothing but these."""
     return [
         name for name, targets in mapping.sets.items() if targets and set(targets) <= set(names)]
 

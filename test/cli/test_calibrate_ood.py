@@ -48,7 +48,7 @@ def calibrate(weights, camvid, *more):
 
 def labelled_probabilities(weights):
     return np.concatenate([
-        logits_of(weights, UNIVERSAL, photograph(number)).softmax(0)[19:].sum(0)
+        logits_of(weights, UNIVERSAL, photograph(number)).softmax(0)[UNIVERSAL.num_driving:].sum(0)
         .numpy()[:, :48].ravel() for number in range(3)])
 
 

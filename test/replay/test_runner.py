@@ -42,6 +42,11 @@ def read(folder, name):
     return json.loads((folder / name).read_text())
 
 
+def driving(labels):
+    """(H, W) uint8, 255 where no driving class was published."""
+    return np.where(labels < UNIVERSAL.num_driving, labels, 255).astype(np.uint8)
+
+
 @pytest.fixture(scope='module')
 def drive(tmp_path_factory):
     return write_drive(tmp_path_factory.mktemp('drive') / 'drive', stamps(0, 8))
@@ -78,12 +83,12 @@ def test_every_pair_has_a_line_in_the_order_of_the_stamps(replayed, drive, resul
 
 
 def test_scores_are_those_of_the_plain_accumulators(replayed, results):
-    confusion, ood, stereo = ConfusionMatrix(19), OodScores(), StereoScores()
+    confusion, ood, stereo = ConfusionMatrix(UNIVERSAL.num_driving), OodScores(), StereoScores()
     for line, result in zip(lines(replayed), results, strict=True):
         labels, foreign, disparity = truth(result.frame.stamp_ns)
-        own = ConfusionMatrix(19)
+        own = ConfusionMatrix(UNIVERSAL.num_driving)
         predicted = result.segmentation.labels
-        own.accumulate(np.where(predicted < 19, predicted, 255).astype(np.uint8), labels)
+        own.accumulate(driving(predicted), labels)
         confusion += own
         assert line['pixel_accuracy'] == own.pixel_accuracy
         assert line['miou'] == own.mean_iou
@@ -282,7 +287,7 @@ def test_labels_of_another_class_list_are_refused(tmp_path):
     folder.mkdir(parents=True)
     write_drive(drive, stamps(0, 1))
     cv2.imwrite(str(folder / '0.png'), np.full((96, 160), 24, np.uint8))
-    with pytest.raises(EvaluationError, match='ground-truth ids must be 0 to 18 or 255, got 24'):
+    with pytest.raises(EvaluationError, match='ground-truth ids must be 0 to 21 or 255, got 24'):
         replay(tmp_path / 'out', drive, ground_truth=tmp_path / 'truth')
 
 
@@ -290,8 +295,8 @@ def test_ground_truth_of_a_folder_goes_before_that_of_the_bag(tmp_path, results)
     drive = write_drive(tmp_path / 'drive', stamps(0, 2))
     folder = tmp_path / 'truth' / 'labels'
     folder.mkdir(parents=True)
-    road = np.where(results[1].segmentation.labels < 19, results[1].segmentation.labels, 255)
-    cv2.imwrite(str(folder / f'{stamps(0, 2)[1]}.png'), road.astype(np.uint8))
+    road = driving(results[1].segmentation.labels)
+    cv2.imwrite(str(folder / f'{stamps(0, 2)[1]}.png'), road)
     assert replay(tmp_path / 'out', drive, ground_truth=tmp_path / 'truth')
     first, second = lines(tmp_path / 'out')
     assert second['pixel_accuracy'] == 1

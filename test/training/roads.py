@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 ROAD, SKY, CAR = 3, 0, 8
-DOG, SKY_OF_COCO = 18, 187
+DOG, SKY_OF_COCO, WOODEN_FLOOR = 18, 187, 118
 
 
 def write_roads(root, split='train', count=4, size=(96, 128)):
@@ -21,15 +21,15 @@ def write_roads(root, split='train', count=4, size=(96, 128)):
         _save(root / split / 'labels' / f'{number}.png', labels)
 
 
-def write_things(root, count=5):
-    """A folder of photographs with category ids of COCO: a dog before the sky."""
+def write_things(root, count=5, behind=SKY_OF_COCO):
+    """A folder of photographs with category ids of COCO: a dog before the sky or what is said."""
     for number in range(count):
         rows, columns = np.mgrid[:100, :120]
         dog = (rows - 50)**2 + (columns - 50 - number)**2 < 30**2
         image = np.where(dog[..., None], (40, 120, 40), (230, 230, 255)).astype(np.uint8)
         _save(root / 'images' / f'{number:012d}.png', image)
         _save(root / 'labels' / f'{number:012d}.png',
-              np.where(dog, DOG, SKY_OF_COCO).astype(np.uint8))
+              np.where(dog, DOG, behind).astype(np.uint8))
 
 
 def _save(path, pixels):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from training.roads import write_roads, write_things
+from training.roads import WOODEN_FLOOR, write_roads, write_things
 from training.tiny import CPU
 
 from ldn_perception.datasets import registry
@@ -26,6 +26,7 @@ def data(tmp_path_factory):
     write_roads(folder / 'roads')
     write_roads(folder / 'roads', 'val', 2)
     write_things(folder / 'things')
+    write_things(folder / 'rooms', behind=WOODEN_FLOOR)
     return folder
 
 
@@ -91,6 +92,13 @@ def test_domain_can_be_limited_to_photographs_of_one_setting(data, tmp_path):
     assert len(trainer.batches.domains[1].images) == 5
     with pytest.raises(DatasetError, match=r'indoor images of coco_panoptic must be one or more'):
         _trainer(data, tmp_path, domains=[ROADS, {**THINGS, 'setting': 'indoor'}])
+
+
+@pytest.mark.parametrize('taxonomy', ['universal', 'rob2018'])
+def test_setting_does_not_depend_on_the_classes_of_the_network(data, tmp_path, taxonomy):
+    in_rooms = {**THINGS, 'root': 'rooms', 'setting': 'indoor'}
+    trainer = _trainer(data, tmp_path, taxonomy=taxonomy, domains=[ROADS, in_rooms])
+    assert len(trainer.batches.domains[1].images) == 5
 
 
 def test_roads_of_a_domain_are_resurfaced_and_nothing_else(data, tmp_path):
