@@ -44,17 +44,17 @@ def resurface(
     gains = np.exp(random.uniform(-LARGEST_GAIN, LARGEST_GAIN) + random.normal(0, TINT, 3))
     roughness = random.uniform(0, LARGEST_ROUGHNESS)
     texel_px = np.exp(random.uniform(np.log(_FINEST_PX), np.log(_COARSEST_PX)))
-    tile = _relief(random)
+    tile = relief(random)
     rows = np.flatnonzero(ground.any(axis=1))
     if not rows.size:
         return image
-    lying, nearness = _laid_down(tile, image.shape[0], image.shape[1], int(rows[0]), texel_px)
+    lying, nearness = lay_down(tile, image.shape[0], image.shape[1], int(rows[0]), texel_px)
     shade = np.exp(roughness * nearness * lying)[..., None] * gains
     edge = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), _SOFT_EDGE_PX)[..., None]
     return np.clip(image * (1 + edge * (shade - 1)) + 0.5, 0, 255).astype(np.uint8)
 
 
-def _relief(random: np.random.Generator) -> NDArray[np.float32]:
+def relief(random: np.random.Generator) -> NDArray[np.float32]:
     """Seamless noise (N, N) of zero mean and unit deviation, from sand to cobbles."""
     exponent = random.uniform(0.3, 1.3)
     frequency = np.hypot(np.fft.fftfreq(_TILE_PX)[:, None], np.fft.rfftfreq(_TILE_PX)[None])
@@ -64,7 +64,7 @@ def _relief(random: np.random.Generator) -> NDArray[np.float32]:
     return (noise / noise.std()).astype(np.float32)
 
 
-def _laid_down(
+def lay_down(
     tile: NDArray[np.float32], height: int, width: int, horizon: int, texel_px: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The tile repeated over a level plane, (H, W), and how near each row is, (H, 1) in [0, 1]."""

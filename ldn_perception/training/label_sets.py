@@ -44,10 +44,25 @@ class LabelSets:
                 'labels of all datasets', got=self.unknown,
                 must_be=f'at most {UNLABELLED} different sets of classes',
                 do='train with fewer datasets at a time')
+        self._class_names = mappings[0].target.class_names
         everything = np.ones(len(mappings[0].target), np.bool_)
         known = [np.frombuffer(row, np.bool_) for row in rows]
         self.table: NDArray[np.bool_] = np.stack([*known, everything])
         self.targets = [self._lookup(mapping, rows) for mapping in mappings]
+
+    def target_of(self, name: str) -> int:
+        """Number of the set that holds nothing but a class.
+
+        Raises:
+            TrainingError: No dataset has a label that stands for it alone.
+        """
+        alone = np.array([target == name for target in self._class_names])
+        found = np.flatnonzero((self.table == alone).all(axis=1))
+        if not found.size:
+            raise TrainingError(
+                f'labels of all datasets for {name}', must_be=f'one that is {name} for certain',
+                got='none', do='add a dataset of streets')
+        return int(found[0])
 
     def _lookup(self, mapping: LabelMapping, rows: dict[bytes, int]) -> NDArray[np.uint8]:
         lookup = np.full(UNLABELLED + 1, self.unknown, np.uint8)

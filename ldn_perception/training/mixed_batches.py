@@ -16,80 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ldn_perception.datasets.augmentation import Augmentation, TrainingView
-from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
 from ldn_perception.datasets.labelled_image import LabelledImages
-from ldn_perception.datasets.paste_foreign import paste_foreign
-from ldn_perception.datasets.resurfacing import resurface
 from ldn_perception.errors import DatasetError
-
-MOST_PASTED = 3
-"""Foreign things in an image that gets some, at most."""
-
-
-class CutoutSource(NamedTuple):
-    """Things of a foreign domain.
-
-    Attributes:
-        cutouts: The things.
-        targets: (256,) uint8, class of a thing -> number of its set.
-    """
-
-    cutouts: ForeignCutouts
-    targets: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Pasting:
-    """Foreign things for a domain without any.
-
-    The size of a metre in the pixels of a thing stays that of what it hides.
-
-    Attributes:
-        sources: Where the things are from; each is as likely as it has things.
-        ground: (256,) bool, labels of the domain on which things stand.
-        share: Part of the images that get some.
-    """
-
-    sources: Sequence[CutoutSource]
-    ground: NDArray[np.bool_]
-    share: float
-
-    def paste(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Paste things into an image (H, W, 3), or none; image and targets are new arrays."""
-        if random.random() >= self.share:
-            return image, targets
-        ground = self.ground[labels]
-        sizes = np.array([len(source.cutouts) for source in self.sources])
-        for _ in range(random.integers(1, MOST_PASTED + 1)):
-            source = self.sources[random.choice(len(sizes), p=sizes / sizes.sum())]
-            paste = paste_foreign(image, source.cutouts, random, ground)
-            image = paste.image
-            targets = np.where(paste.mask, source.targets[paste.class_id], targets)
-        return image, targets
-
-
-@dataclass(frozen=True)
-class Resurfacing:
-    """Other roads for the streets of a domain.
-
-    Attributes:
-        ground: (256,) bool, labels of the domain whose surface changes.
-        share: Part of the images in which it does.
-    """
-
-    ground: NDArray[np.bool_]
-    share: float
-
-    def apply(
-        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], random: np.random.Generator
-    ) -> NDArray[np.uint8]:
-        """Resurface the ground of an image (H, W, 3), or leave it."""
-        if random.random() >= self.share:
-            return image
-        return resurface(image, self.ground[labels], random)
+from ldn_perception.training.street_changes import StreetChange
 
 
 @dataclass(frozen=True)
@@ -101,15 +30,13 @@ class TrainingDomain:
         targets: (256,) uint8, label -> number of its set.
         repeat: How often an epoch shows each image; the remainder of a fraction is drawn anew
             for every epoch.
-        pasting: What is pasted into the images; None for nothing.
-        resurfacing: How their ground changes before that; None for not at all.
+        changes: What may be changed in an image, one after the other.
     """
 
     images: LabelledImages
     targets: NDArray[np.uint8]
     repeat: float = 1.0
-    pasting: Pasting | None = None
-    resurfacing: Resurfacing | None = None
+    changes: Sequence[StreetChange] = ()
 
     @property
     def shown(self) -> int:
@@ -251,10 +178,8 @@ class _Views(Dataset['TrainingView | DatasetError']):
         domain, random = self._domains[place.domain], np.random.default_rng(place.seed)
         sample = domain.images[place.image]
         image, targets = sample.image, domain.targets[sample.labels]
-        if domain.resurfacing is not None:
-            image = domain.resurfacing.apply(image, sample.labels, random)
-        if domain.pasting is not None:
-            image, targets = domain.pasting.paste(image, targets, sample.labels, random)
+        for change in domain.changes:
+            image, targets = change.apply(image, targets, sample.labels, random)
         return self._augmentation.view(
             image, targets, sample.pixels_per_metre, self._unknown, random)
 

@@ -34,8 +34,8 @@ class DomainRecipe:
     root: str = option_field('', 'Its folder, below the folder of all data.')
     split: str = option_field('train', 'Which of its images.')
     setting: str = option_field(
-        'all', 'Which of these: all, those that are indoor for certain, or the others (outdoor).',
-        choices=SETTINGS)
+        'all', 'Which of these: all, those that are indoor for certain or the others (outdoor), '
+        'those that show a road or the others (roadless), those of open land.', choices=SETTINGS)
     repeat: float = option_field(
         1.0, 'How often an epoch shows each image, to balance domains of different sizes.',
         minimum=0.01, maximum=1000.0)
@@ -46,6 +46,13 @@ class DomainRecipe:
         maximum=1.0)
     is_cutout_source: bool = option_field(
         False, 'Whether its foreign objects are those that are pasted.')
+    scenery_share: float = option_field(
+        0.0, 'Share of the images whose surroundings are hidden by those of photographs.',
+        minimum=0.0, maximum=1.0)
+    is_scenery_source: bool = option_field(
+        False, 'Whether its photographs give these surroundings.')
+    painted_road_share: float = option_field(
+        0.0, 'Share of the images into which a road is painted.', minimum=0.0, maximum=1.0)
     resurfacing_share: float = option_field(
         0.0, 'Share of the images whose road and pavement get another surface.', minimum=0.0,
         maximum=1.0)
@@ -197,6 +204,11 @@ class TrainingRecipe(Recipe):
             raise ConfigError(
                 'paste_share', must_be='0 where no domain is a cutout source',
                 got='a share to paste into', do='set is_cutout_source for a foreign domain')
+        if any(domain.scenery_share for domain in self.domains) and not any(
+                domain.is_scenery_source for domain in self.domains):
+            raise ConfigError(
+                'scenery_share', must_be='0 where no domain is a scenery source',
+                got='a share to change', do='set is_scenery_source for a domain of photographs')
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 ROAD, SKY, CAR = 3, 0, 8
-DOG, SKY_OF_COCO, WOODEN_FLOOR = 18, 187, 118
+DOG, SKY_OF_COCO, WOODEN_FLOOR, GRASS = 18, 187, 118, 193
 
 
 def write_roads(root, split='train', count=4, size=(96, 128)):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from training.roads import WOODEN_FLOOR, write_roads, write_things
+from training.roads import GRASS, WOODEN_FLOOR, write_roads, write_things
 from training.tiny import CPU
 
 from ldn_perception.datasets import registry
@@ -27,6 +27,7 @@ def data(tmp_path_factory):
     write_roads(folder / 'roads', 'val', 2)
     write_things(folder / 'things')
     write_things(folder / 'rooms', behind=WOODEN_FLOOR)
+    write_things(folder / 'meadows', behind=GRASS)
     return folder
 
 
@@ -63,9 +64,9 @@ def test_things_are_pasted_on_roads_but_not_on_themselves(data, tmp_path):
     trainer = _trainer(data, tmp_path, domains=[
         {**ROADS, 'paste_share': 1.0}, {**THINGS, 'is_cutout_source': True}])
     road, things = trainer.batches.domains
-    assert things.pasting is None
-    sample = road.images[0]
-    _, targets = road.pasting.paste(
+    assert not things.changes
+    sample, [pasting] = road.images[0], road.changes
+    _, targets = pasting.apply(
         sample.image, road.targets[sample.labels], sample.labels, np.random.default_rng(0))
     changed = targets[targets != road.targets[sample.labels]]
     assert {frozenset(_names(trainer, target)) for target in np.unique(changed)} == {
@@ -104,14 +105,76 @@ def test_setting_does_not_depend_on_the_classes_of_the_network(data, tmp_path, t
 def test_roads_of_a_domain_are_resurfaced_and_nothing_else(data, tmp_path):
     trainer = _trainer(data, tmp_path, domains=[{**ROADS, 'resurfacing_share': 0.5}, THINGS])
     road, things = trainer.batches.domains
-    assert things.resurfacing is None
-    assert road.resurfacing.share == 0.5
-    assert np.flatnonzero(road.resurfacing.ground).tolist() == [
+    assert not things.changes
+    [resurfacing] = road.changes
+    assert resurfacing.share == 0.5
+    assert np.flatnonzero(resurfacing.road).tolist() == [
         CAMVID.class_names.index(name) for name in ('road', 'pavement')]
+
+
+def test_scenery_beside_a_road_keeps_its_class_though_its_photograph_is_foreign(data, tmp_path):
+    trainer = _trainer(data, tmp_path, domains=[
+        {**ROADS, 'scenery_share': 1.0},
+        {**THINGS, 'setting': 'roadless', 'wholly_foreign': True, 'is_scenery_source': True}])
+    road, things = trainer.batches.domains
+    assert not things.changes
+    sky = things.images.taxonomy.class_names.index('sky-other-merged')
+    assert _names(trainer, things.targets[sky]) == set(
+        UNIVERSAL.class_names[UNIVERSAL.num_driving:])
+    sample, [scenery] = road.images[0], road.changes
+    image, targets = scenery.apply(
+        sample.image, np.full_like(sample.labels, 255), sample.labels, np.random.default_rng(0))
+    changed = targets != 255
+    assert {frozenset(_names(trainer, target)) for target in np.unique(targets[changed])} == {
+        frozenset({'sky'})}
+    assert changed.any()
+    assert (sample.labels[changed] == CAMVID.class_names.index('sky')).all()
+    assert not np.array_equal(image, sample.image)
+
+
+def test_roads_are_painted_on_the_grass_of_photographs(data, tmp_path):
+    trainer = _trainer(data, tmp_path, domains=[
+        ROADS, {**THINGS, 'root': 'meadows', 'setting': 'open', 'painted_road_share': 1.0}])
+    things = trainer.batches.domains[1]
+    sample, [painting] = things.images[0], things.changes
+    _, targets = painting.apply(
+        sample.image, things.targets[sample.labels], sample.labels, np.random.default_rng(0))
+    changed = targets != things.targets[sample.labels]
+    assert _names(trainer, painting.target) == {'road'}
+    assert (targets[changed] == painting.target).all()
+    grass = things.images.taxonomy.class_names.index('grass-merged')
+    assert changed.any()
+    assert (sample.labels[changed] == grass).all()
+
+
+def test_roads_cannot_be_painted_where_nothing_is_a_road_for_certain(data, tmp_path):
+    with pytest.raises(TrainingError, match=(
+            'labels of all datasets for road must be one that is road for certain, got none: '
+            'add a dataset of streets')):
+        _trainer(data, tmp_path, domains=[
+            {**THINGS, 'root': 'meadows', 'painted_road_share': 1.0}])
+
+
+def test_changes_hide_each_other_in_the_order_of_what_is_nearer(data, tmp_path):
+    trainer = _trainer(data, tmp_path, domains=[
+        {**ROADS, 'paste_share': 0.5, 'painted_road_share': 0.5, 'scenery_share': 0.5,
+         'resurfacing_share': 0.5},
+        {**THINGS, 'is_cutout_source': True, 'is_scenery_source': True}])
+    assert [type(change).__name__ for change in trainer.batches.domains[0].changes] == [
+        'Resurfacing', 'SceneryChange', 'RoadPainting', 'Pasting']
+
+
+def test_scenery_is_not_looked_for_for_nobody(data, tmp_path):
+    trainer = _trainer(
+        data, tmp_path / 'with', domains=[ROADS, {**THINGS, 'is_scenery_source': True}])
+    plain = _trainer(data, tmp_path / 'without', domains=[ROADS, THINGS])
+    assert not trainer.batches.domains[0].changes
+    assert trainer._loss.table.equal(plain._loss.table)
 
 
 def test_what_tells_the_setting_are_names_of_the_universal_classes():
     assert set(build.INDOOR_CLASSES) | set(build.OUTDOOR_CLASSES) <= set(UNIVERSAL.class_names)
+    assert set(build.UPRIGHT_CLASSES) < set(build.OUTDOOR_CLASSES)
 
 
 def test_things_are_cut_out_of_wholly_foreign_images_too(data, tmp_path):
@@ -124,7 +187,7 @@ def test_things_are_cut_out_of_wholly_foreign_images_too(data, tmp_path):
     pasted = []
     for trainer in (plain, wholly):
         road = trainer.batches.domains[0]
-        image, targets = road.pasting.paste(
+        image, targets = road.changes[0].apply(
             sample.image, road.targets[sample.labels], sample.labels, np.random.default_rng(0))
         changed = np.unique(targets[targets != road.targets[sample.labels]])
         pasted.append((image, [_names(trainer, target) for target in changed]))

@@ -37,6 +37,15 @@ def test_same_sets_of_different_datasets_are_one():
     assert sets.targets[1][0] == sets.targets[0][1]
 
 
+def test_set_of_one_class_is_found_by_its_name():
+    sets = LabelSets([_mapping('any', p=('a', 'b'), q=('b',), r=('c',))])
+    assert [_names(sets, sets.target_of(name)) for name in 'bc'] == [{'b'}, {'c'}]
+    with pytest.raises(TrainingError, match=(
+            'labels of all datasets for a must be one that is a for certain, got none: '
+            'add a dataset of streets')):
+        sets.target_of('a')
+
+
 def test_unlabelled_pixels_and_empty_or_full_sets_are_unknown():
     sets = LabelSets([_mapping('any', p=('a',), q=(), r=('a', 'b', 'c', 'x'))])
     assert sets.unknown == len(sets.table) - 1 == 1

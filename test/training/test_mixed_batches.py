@@ -4,19 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
+from training.street_changes import FOREST, forest, pasting
 from training.tiny import Striped, taxonomy
 
 from ldn_perception.datasets.augmentation import Augmentation
-from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
-from ldn_perception.datasets.labelled_image import LabelledImage
 from ldn_perception.errors import DatasetError
-from ldn_perception.training.mixed_batches import (
-    CutoutSource,
-    MixedBatches,
-    Pasting,
-    Resurfacing,
-    TrainingDomain,
-)
+from ldn_perception.training.mixed_batches import MixedBatches, TrainingDomain
+from ldn_perception.training.street_changes import Resurfacing
 
 UNKNOWN = 9
 STILL = Augmentation(24, 32, 1.0, 1.0)
@@ -149,104 +144,31 @@ def test_steps_of_an_epoch_need_not_be_whole():
     assert _batches([_domain(10)], batch_size=4).epoch_steps == 2.5
 
 
-class _Discs:
-    """A white disc of one class on black."""
-
-    taxonomy = taxonomy('discs', '', 'no')
-
-    def __init__(self, label):
-        self._label = label
-
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        rows, columns = np.mgrid[:80, :80] - 40
-        disc = rows**2 + columns**2 < 30**2
-        return LabelledImage(
-            'disc', np.where(disc[..., None], 255, 0).astype(np.uint8).repeat(3, -1),
-            np.where(disc, self._label, 255).astype(np.uint8))
+GROUND, NOTHING = np.arange(256) == 1, np.zeros(256, np.bool_)
 
 
-def _pasting(share):
-    sources = []
-    for label in (0, 1):
-        targets = np.full(256, UNKNOWN, np.uint8)
-        targets[label] = 5 + label
-        sources.append(CutoutSource(ForeignCutouts(_Discs(label), ['no'[label]]), targets))
-    ground = np.zeros(256, np.bool_)
-    ground[1] = True
-    return Pasting(sources, ground, share)
-
-
-def test_pasted_things_change_image_and_targets_in_the_same_places():
-    image = np.full((96, 128, 3), 100, np.uint8)
-    labels = np.zeros((96, 128), np.uint8)
-    labels[60:] = 1
-    kinds = set()
-    for seed in range(8):
-        seen, targets = _pasting(1.0).paste(image, labels, labels, np.random.default_rng(seed))
-        pasted = targets != labels
-        assert targets.dtype == np.uint8
-        assert pasted.any()
-        kinds |= set(np.unique(targets[pasted]).tolist())
-        assert (seen[pasted] != 100).any(-1).mean() > 0.9
-        touched = (seen != 100).any(-1)
-        assert touched.sum() < 1.5 * pasted.sum() + 200
-    assert kinds == {5, 6}
-    assert (image == 100).all()
-    assert set(np.unique(labels)) == {0, 1}
-
-
-def test_pasted_things_stand_on_the_ground():
-    labels = np.zeros((96, 128), np.uint8)
-    labels[70:90, 40:60] = 1
-    image = np.full((96, 128, 3), 100, np.uint8)
-    for seed in range(5):
-        _, targets = _pasting(1.0).paste(image, labels, labels, np.random.default_rng(seed))
-        lowest = np.flatnonzero((targets >= 5).any(1)).max()
-        assert 68 <= lowest <= 90
-
-
-def test_share_of_the_images_gets_things():
-    image, labels = np.zeros((48, 64, 3), np.uint8), np.ones((48, 64), np.uint8)
-    pasting = _pasting(0.3)
-    changed = [
-        (pasting.paste(image, labels, labels, np.random.default_rng(seed))[1] != 1).any()
-        for seed in range(200)]
-    assert 0.2 < np.mean(changed) < 0.4
-    assert not any(
-        (_pasting(0.0).paste(image, labels, labels, np.random.default_rng(seed))[1] != 1).any()
-        for seed in range(20))
-
-
-def test_pasting_reaches_the_batches():
-    domain = TrainingDomain(
-        Striped(taxonomy('any', 'abc'), 6, 1, (48, 64)), PLAIN, pasting=_pasting(1.0))
+def _changed_streets(*changes):
+    street = Striped(taxonomy('any', 'abc'), 6, 1, (48, 64))
+    domain = TrainingDomain(street, PLAIN, changes=changes)
     batches = MixedBatches([domain], Augmentation(48, 64, 1.0, 1.0), UNKNOWN, 6, 0)
     [batch] = batches.load(0, 1)
-    assert ((batch.targets == 5) | (batch.targets == 6)).flatten(1).any(1).all()
-
-
-def _resurfacing(share):
-    ground = np.zeros(256, np.bool_)
-    ground[1] = True
-    return Resurfacing(ground, share)
-
-
-def test_share_of_the_images_is_resurfaced_where_the_ground_is():
-    image, labels = np.full((48, 64, 3), 100, np.uint8), np.zeros((48, 64), np.uint8)
-    labels[24:] = 1
-    seen = [_resurfacing(0.3).apply(image, labels, np.random.default_rng(seed))
-            for seed in range(200)]
-    assert 0.2 < np.mean([(one != 100).any() for one in seen]) < 0.4
-    assert all((one[:18] == 100).all() for one in seen)
+    return batch
 
 
 def test_resurfacing_reaches_the_batches_and_leaves_the_targets():
-    no_ground = Resurfacing(np.zeros(256, np.bool_), 1.0)
-    batches = [
-        next(MixedBatches([_domain(6, resurfacing=each)], STILL, UNKNOWN, 6, 0).load(0, 1))
-        for each in (no_ground, _resurfacing(1.0))]
-    assert batches[0].targets.equal(batches[1].targets)
-    assert not batches[0].image.equal(batches[1].image)
+    plain, changed = (
+        _changed_streets(Resurfacing(1.0, ground)) for ground in (NOTHING, GROUND))
+    assert changed.targets.equal(plain.targets)
+    assert not changed.image.equal(plain.image)
+
+
+def test_scenery_reaches_the_batches():
+    plain, changed = (_changed_streets(forest(1.0, where)) for where in (NOTHING, GROUND))
+    assert (plain.targets == 1).any()
+    assert changed.targets.equal(torch.where(plain.targets == 1, FOREST, plain.targets))
+
+
+def test_what_is_pasted_hides_the_scenery():
+    targets = _changed_streets(forest(1.0, GROUND), pasting(1.0)).targets
+    assert ((targets == 5) | (targets == 6)).flatten(1).any(1).all()
+    assert (targets == FOREST).any()

@@ -125,6 +125,8 @@ def test_page_has_a_row_for_every_option(section):
      'exchange the two'),
     ({'domains': [{**DOMAIN, 'paste_share': 0.5}]}, 'paste_share must be 0 where no domain is a '
      'cutout source, got a share to paste into: set is_cutout_source for a foreign domain'),
+    ({'domains': [{**DOMAIN, 'scenery_share': 0.5}]}, 'scenery_share must be 0 where no domain is '
+     'a scenery source, got a share to change: set is_scenery_source for a domain of photographs'),
 ])
 def test_wrong_values_say_what_to_do(values, message):
     with pytest.raises(ConfigError, match=message):
