@@ -24,6 +24,7 @@ VERBS = {
     'evaluate': 'score trained weights on a dataset, with pictures',
     'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
     'calibrate-ood': 'choose the foreign threshold for a false positive rate',
+    'correct-prior': 'make foreign classes rarer or commoner than the training showed them',
     'average': 'take the mean of trained weights that began with the same ones',
     'convert': 'make a weights file of a checkpoint of the LDN authors',
     'export': 'make a trained network ready for an engine: OpenVINO, ONNX Runtime, TensorRT',

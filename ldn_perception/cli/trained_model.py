@@ -131,7 +131,7 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
     """
     keep_freed_memory()
     header = read_weights_header(options.weights)
-    taxonomy = _find_taxonomy(options.weights, header)
+    taxonomy = find_taxonomy(options.weights, header)
     config = InferenceConfig(
         device=options.device, precision=options.precision, engine=options.engine,
         calibration_images=options.calibration_images, multi_scale=multi_scale)
@@ -143,7 +143,12 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
     return TrainedModel(engine, taxonomy, header, size)
 
 
-def _find_taxonomy(path: Path, header: WeightsHeader) -> Taxonomy:
+def find_taxonomy(path: Path, header: WeightsHeader) -> Taxonomy:
+    """The taxonomy of a weights file.
+
+    Raises:
+        ConfigError: Its classes are of none.
+    """
     for taxonomy in TAXONOMIES.values():
         if taxonomy.class_names == header.class_names:
             return taxonomy

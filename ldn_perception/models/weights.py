@@ -77,13 +77,13 @@ def save_weights(
             be written there.
     """
     path = Path(path)
-    header = _to_fields(WeightsHeader(
+    header = WeightsHeader(
         model_name, tuple(class_names), tuple(tuple(rgb) for rgb in class_colors), normalisation,
-        ood_threshold, summary or {}))
+        ood_threshold, summary or {})
     tensors = {
         name: _stored(name, value, dtype) for name, value in model.state_dict().items()
     }
-    _write(path, tensors, header)
+    write_weights(path, tensors, header)
 
 
 def store_ood_threshold(
@@ -108,7 +108,7 @@ def store_ood_threshold(
     known = read_weights_header(source)
     summary = {**known.summary, 'ood_calibration': dict(calibration)}
     changed = replace(known, ood_threshold=threshold, summary=summary)
-    _write(Path(path), load_file(source), _to_fields(changed))
+    write_weights(Path(path), load_file(source), changed)
 
 
 def average_weights(
@@ -156,7 +156,7 @@ def average_weights(
         for name, value in means.items()}
     mean = replace(
         first, ood_threshold=None, summary={'mean_of': [dict(each.summary) for each in headers]})
-    _write(Path(path), tensors, _to_fields(mean))
+    write_weights(Path(path), tensors, mean)
     return mean
 
 
@@ -169,10 +169,16 @@ def _to_fields(header: WeightsHeader) -> dict[str, object]:
     }
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
+def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader) -> None:
+    """Write a weights file of tensors as they are; it appears whole or not at all.
+
+    Raises:
+        ModelError: The file cannot be written there.
+    """
+    fields = json.dumps(_to_fields(header))
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        save_file(dict(tensors), partial, metadata={_HEADER_KEY: json.dumps(header)})
+        save_file(dict(tensors), partial, metadata={_HEADER_KEY: fields})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         raise ModelError(

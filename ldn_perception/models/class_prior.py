@@ -1,0 +1,81 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trained networks for a place where foreign things are rarer than in the training.
+
+A training shows foreign things in every batch; on a road hardly anything is foreign. By Bayes'
+rule a network with calibrated probabilities answers for the other prior when its odds are
+multiplied by the ratio of the odds of the two: its foreign logits grow by the logarithm.
+
+Source: Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, Neural
+Computation 2002, equation 2.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import math
+import os
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from ldn_perception.errors import ModelError
+from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.models.weights import WeightsHeader, read_weights_header, write_weights
+
+
+def multiply_foreign_odds(
+    source: str | os.PathLike[str], path: str | os.PathLike[str], num_driving: int, factor: float,
+) -> WeightsHeader:
+    """Write a weights file again with other odds of its foreign classes, all else as it is.
+
+    The order of the pixels by foreign probability stays, and a calibrated threshold moves with
+    them, so that the mask stays. The most probable class changes.
+
+    Args:
+        source: A file that `save_weights` wrote.
+        path: File to write or replace, the same or another; it appears whole or not at all.
+        num_driving: Number of the first classes that are driving classes.
+        factor: What the odds of foreign against driving are multiplied by, above 0; the summary
+            holds the product of all so far as 'foreign_odds'.
+
+    Returns:
+        Its header.
+
+    Raises:
+        ModelError: See `read_weights_header`; or the factor is not above 0, there are no foreign
+            classes, or the file cannot be written there.
+    """
+    header = read_weights_header(source)
+    if not (factor > 0 and math.isfinite(factor)):
+        raise ModelError(
+            'factor of foreign odds', must_be='above 0', got=factor, do='try 0.5')
+    if num_driving >= len(header.class_names):
+        raise ModelError(
+            f'weights file {source}', must_be='of a network with foreign classes',
+            got=f'one of {len(header.class_names)} driving classes',
+            do='train with foreign images')
+    tensors = load_file(source)
+    bias = final_bias(build_model(header.model_name, len(header.class_names)))
+    tensors[bias][num_driving:] += math.log(factor)
+    before = header.summary.get('foreign_odds', 1.0)
+    assert isinstance(before, float)
+    threshold = header.ood_threshold
+    if threshold is not None:
+        threshold = factor * threshold / (1 - threshold + factor * threshold)
+    changed = replace(
+        header, ood_threshold=threshold,
+        summary={**header.summary, 'foreign_odds': before * factor})
+    write_weights(Path(path), tensors, changed)
+    return changed
+
+
+def final_bias(model: SegmentationModel) -> str:
+    """Name of a parameter (C,) that is added to the logits, whatever the image."""
+    *_, last = (
+        name for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d) and module.out_channels == model.num_classes
+        and module.bias is not None and not name.startswith('auxiliary'))
+    return f'{last}.bias'
