@@ -235,10 +235,14 @@ class TestEngineContract:
 
 @pytest.fixture(scope='module')
 def photographs():
+    return _photographs(20)
+
+
+def _photographs(count):
     if not DATA.is_dir():
         pytest.skip(f'no CamVid in {DATA}; set LDN_DATA to the folder that holds it')
     dataset = CamVid(DATA, 'test')
-    return [dataset[index] for index in range(0, len(dataset), len(dataset) // 20)][:20]
+    return [dataset[index] for index in range(0, len(dataset), len(dataset) // count)][:count]
 
 
 @pytest.fixture(scope='module')
@@ -278,11 +282,13 @@ class TestTrainedNetwork:
 
 
 @pytest.mark.slow
-def test_in_int8_a_trained_network_scores_as_the_reference(
-    photographs, reference_iou, engines, tmp_path,
-):
-    """Ranges are from images of the same cameras that are not scored."""
+def test_in_int8_a_trained_network_scores_as_the_reference(engines, tmp_path):
+    """Ranges are from images of the same cameras that are not scored.
+
+    On 20 photographs the few pixels of the rare classes move the mean by as much as int8 may.
+    """
     pytest.importorskip('nncf', reason='nncf is not installed')
+    photographs = _photographs(77)
     training, folder = CamVid(DATA, 'train'), tmp_path / 'images'
     folder.mkdir()
     for index in range(0, len(training), len(training) // 16):
@@ -293,7 +299,8 @@ def test_in_int8_a_trained_network_scores_as_the_reference(
     reference = engines.trained(('torch', 'cpu'), torch.float32)
     wanted = labels_of(reference.run(image), image.shape[:2])
     assert share_of_equal(labels_of(engine.run(image), image.shape[:2]), wanted) >= 0.97
-    assert mean_iou(engine, photographs) == pytest.approx(reference_iou('cpu'), abs=0.005)
+    assert mean_iou(engine, photographs) == pytest.approx(
+        mean_iou(reference, photographs), abs=0.005)
 
 
 def mean_iou(engine, photographs):
