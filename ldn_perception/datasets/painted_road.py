@@ -37,6 +37,8 @@ def paint_road(
 
     Returns:
         (H, W, 3) uint8 RGB, a new array; (H, W) bool, where the road is.
+
+    Source: ours, in the spirit of domain randomisation (Tremblay et al., CVPRW 2018).
     """
     height, width = paintable.shape
     horizon = int(height * random.uniform(*_HORIZON))

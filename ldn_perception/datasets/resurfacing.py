@@ -55,7 +55,14 @@ def resurface(
 
 
 def relief(random: np.random.Generator) -> NDArray[np.float32]:
-    """Seamless noise (N, N) of zero mean and unit deviation, from sand to cobbles."""
+    """Seamless noise of zero mean and unit deviation, from sand to cobbles.
+
+    Args:
+        random: All that is random comes from it.
+
+    Returns:
+        (256, 256) float32.
+    """
     exponent = random.uniform(0.3, 1.3)
     frequency = np.hypot(np.fft.fftfreq(_TILE_PX)[:, None], np.fft.rfftfreq(_TILE_PX)[None])
     frequency[0, 0] = np.inf
@@ -67,7 +74,18 @@ def relief(random: np.random.Generator) -> NDArray[np.float32]:
 def lay_down(
     tile: NDArray[np.float32], height: int, width: int, horizon: int, texel_px: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The tile repeated over a level plane, (H, W), and how near each row is, (H, 1) in [0, 1]."""
+    """Repeat a tile over a level plane below the horizon.
+
+    Args:
+        tile: (256, 256) float32, see `relief`.
+        height: Of the image [px].
+        width: Of the image [px].
+        horizon: Row of the image in which the plane ends, above its lowest row.
+        texel_px: Size of an element of the tile at the bottom of the image [px].
+
+    Returns:
+        (H, W) float32, the tile as it is seen; (H, 1) float64, how near each row is, in [0, 1].
+    """
     below_px = np.maximum(np.arange(height) - horizon, 0)[:, None] + 1.0
     bottom_px = below_px[-1, 0]
     distance = bottom_px / below_px  # 1 at the bottom of the image

@@ -23,7 +23,12 @@ from torch import nn
 from ldn_perception.errors import ModelError
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.segmentation_model import SegmentationModel
-from ldn_perception.models.weights import WeightsHeader, read_weights_header, write_weights
+from ldn_perception.models.weights import (
+    WeightsHeader,
+    load_weights,
+    read_weights_header,
+    write_weights,
+)
 
 
 def multiply_foreign_odds(
@@ -45,7 +50,7 @@ def multiply_foreign_odds(
         Its header.
 
     Raises:
-        ModelError: See `read_weights_header`; or the factor is not above 0, there are no foreign
+        ModelError: See `load_weights`; or the factor is not above 0, there are no foreign
             classes, or the file cannot be written there.
     """
     header = read_weights_header(source)
@@ -57,9 +62,10 @@ def multiply_foreign_odds(
             f'weights file {source}', must_be='of a network with foreign classes',
             got=f'one of {len(header.class_names)} driving classes',
             do='train with foreign images')
+    model = build_model(header.model_name, len(header.class_names))
+    load_weights(source, model, header.model_name, header.class_names)  # refuses what is damaged
     tensors = load_file(source)
-    bias = final_bias(build_model(header.model_name, len(header.class_names)))
-    tensors[bias][num_driving:] += math.log(factor)
+    tensors[final_bias(model)][num_driving:] += math.log(factor)
     before = header.summary.get('foreign_odds', 1.0)
     assert isinstance(before, float)
     threshold = header.ood_threshold

@@ -25,6 +25,16 @@ MOST_PASTED = 3
 """Foreign things in an image that gets some, at most."""
 
 
+_Changed = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Image and targets."""
+
+
+class _Street(NamedTuple):
+    image: NDArray[np.uint8]
+    targets: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class StreetChange(ABC):
     """A change of some of the images of a domain.
@@ -58,13 +68,10 @@ class StreetChange(ABC):
         """
         if random.random() >= self.share:
             return image, targets
-        return self._change(image, targets, labels, random)
+        return self._change(_Street(image, targets, labels), random)
 
     @abstractmethod
-    def _change(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
         """Change an image for certain."""
 
 
@@ -78,11 +85,8 @@ class Resurfacing(StreetChange):
 
     road: NDArray[np.bool_]
 
-    def _change(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        return resurface(image, self.road[labels], random), targets
+    def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
+        return resurface(street.image, self.road[street.labels], random), street.targets
 
 
 class ScenerySource(NamedTuple):
@@ -111,16 +115,13 @@ class SceneryChange(StreetChange):
     sources: Sequence[ScenerySource]
     replaceable: NDArray[np.bool_]
 
-    def _change(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
         source = _draw(self.sources, [len(each.photographs) for each in self.sources], random)
         photograph = source.photographs[int(random.integers(len(source.photographs)))]
         image, over, hides = replace_scenery(
-            image, self.replaceable[labels], photograph.image, photograph.labels,
+            street.image, self.replaceable[street.labels], photograph.image, photograph.labels,
             source.is_scenery, random)
-        return image, np.where(hides, source.targets[over], targets)
+        return image, np.where(hides, source.targets[over], street.targets)
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,9 @@ class RoadPainting(StreetChange):
     paintable: NDArray[np.bool_]
     target: int
 
-    def _change(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image, road = paint_road(image, self.paintable[labels], random)
-        return image, np.where(road, np.uint8(self.target), targets)
+    def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
+        image, road = paint_road(street.image, self.paintable[street.labels], random)
+        return image, np.where(road, np.uint8(self.target), street.targets)
 
 
 class CutoutSource(NamedTuple):
@@ -167,10 +165,8 @@ class Pasting(StreetChange):
     sources: Sequence[CutoutSource]
     ground: NDArray[np.bool_]
 
-    def _change(
-        self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
-        random: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
+        image, targets, labels = street
         ground = self.ground[labels]
         for _ in range(random.integers(1, MOST_PASTED + 1)):
             source = _draw(self.sources, [len(each.cutouts) for each in self.sources], random)

@@ -8,7 +8,12 @@ import torch
 from ldn_perception.errors import ModelError
 from ldn_perception.models.class_prior import final_bias, multiply_foreign_odds
 from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.weights import load_weights, read_weights_header, save_weights
+from ldn_perception.models.weights import (
+    load_weights,
+    read_weights_header,
+    save_weights,
+    write_weights,
+)
 
 CLASSES = ('road', 'sky', 'cat', 'dog')
 NUM_DRIVING = 2
@@ -87,6 +92,14 @@ def test_factor_must_be_one(factor, weights):
             f'factor of foreign odds must be above 0, got {factor}: try 0.5')):
         multiply_foreign_odds(path, path, NUM_DRIVING, factor)
     assert path.read_bytes() == before
+
+
+def test_file_without_the_tensors_of_its_network_is_refused(weights, tmp_path):
+    header = read_weights_header(weights())
+    write_weights(tmp_path / 'damaged', {}, header)
+    with pytest.raises(ModelError, match=r'tensors of weights file .*damaged must be the \d+ of'):
+        multiply_foreign_odds(tmp_path / 'damaged', tmp_path / 'out', NUM_DRIVING, 0.5)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_network_without_foreign_classes_is_refused(weights):
