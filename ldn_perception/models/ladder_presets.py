@@ -15,6 +15,11 @@ from torch import nn
 
 from ldn_perception.models.densenet import DenseNet
 from ldn_perception.models.dpn import dpn68
+from ldn_perception.models.efficientnet import (
+    efficientnet_lite0,
+    efficientnet_lite1,
+    efficientnet_lite2,
+)
 from ldn_perception.models.ladder import Blending
 from ldn_perception.models.ladder_design import LadderDesign
 from ldn_perception.models.resnet import resnet18, resnet50, resnet101
@@ -40,6 +45,11 @@ UNREDUCED_PYRAMID = partial(
     grid_rows=(6, 3, 2, 1), square_cells=False,
 )
 """The module of the Pyramid Scene Parsing Network on d = 1024 maps, blended by a 1x1."""
+
+LITE_PYRAMID = partial(
+    SpatialPyramid, projected_channels=256, level_channels=64, out_channels=128
+)
+"""The module of the thesis for a backbone of a third of the maps."""
 
 _RELEASED_STEM = partial(nn.MaxPool2d, 2)
 _RELEASED_121 = partial(DENSENET_121, stem_pool=_RELEASED_STEM)
@@ -76,6 +86,10 @@ LADDER_DESIGNS: dict[str, LadderDesign] = {
     'lrn50_32_4': LadderDesign(resnet50, WIDE_PYRAMID, (256, 128, 128), residual=True),
     'lrn101_32_4': LadderDesign(resnet101, WIDE_PYRAMID, (256, 128, 128), residual=True),
     'ldpn68_32_4': LadderDesign(dpn68, NARROW_PYRAMID, (256, 128, 128)),
+
+    'lite0_32_4': LadderDesign(efficientnet_lite0, LITE_PYRAMID, (128, 128, 128)),
+    'lite1_32_4': LadderDesign(efficientnet_lite1, LITE_PYRAMID, (128, 128, 128)),
+    'lite2_32_4': LadderDesign(efficientnet_lite2, LITE_PYRAMID, (128, 128, 128)),
 
     'ddn121_down8': LadderDesign(
         partial(WHOLE_121, dilations=(1, 1, 2, 4)), WIDE_PYRAMID, ()),

@@ -6,7 +6,9 @@ from ldn_perception.taxonomy.camvid import CAMVID
 from ldn_perception.taxonomy.cityscapes import CITYSCAPES
 from ldn_perception.taxonomy.coco_panoptic import COCO_PANOPTIC
 from ldn_perception.taxonomy.foreign_scene import FOREIGN_SCENE
+from ldn_perception.taxonomy.idd_lite import IDD_LITE
 from ldn_perception.taxonomy.kitti11 import KITTI11
+from ldn_perception.taxonomy.label_me_facade import LABEL_ME_FACADE
 from ldn_perception.taxonomy.mapillary import MAPILLARY
 from ldn_perception.taxonomy.msrc_v2 import MSRC_V2
 from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC
@@ -22,6 +24,8 @@ TAXONOMIES = {taxonomy.name: taxonomy for taxonomy in (
     UNIVERSAL,
     CAMVID,
     KITTI11,
+    IDD_LITE,
+    LABEL_ME_FACADE,
     MAPILLARY,
     COCO_PANOPTIC,
     MSRC_V2,
@@ -37,7 +41,9 @@ __all__ = [
     'CITYSCAPES',
     'COCO_PANOPTIC',
     'FOREIGN_SCENE',
+    'IDD_LITE',
     'KITTI11',
+    'LABEL_ME_FACADE',
     'MAPILLARY',
     'MSRC_V2',
     'PASCAL_VOC',

@@ -7,8 +7,10 @@ from ldn_perception.taxonomy.camvid import CAMVID_TO_UNIVERSAL
 from ldn_perception.taxonomy.cityscapes import CITYSCAPES
 from ldn_perception.taxonomy.coco_panoptic import COCO_PANOPTIC_TO_UNIVERSAL
 from ldn_perception.taxonomy.foreign_scene import FOREIGN_SCENE_TO_UNIVERSAL
+from ldn_perception.taxonomy.idd_lite import IDD_LITE_TO_UNIVERSAL
 from ldn_perception.taxonomy.kitti11 import KITTI11_TO_UNIVERSAL
 from ldn_perception.taxonomy.label_mapping import LabelMapping
+from ldn_perception.taxonomy.label_me_facade import LABEL_ME_FACADE_TO_UNIVERSAL
 from ldn_perception.taxonomy.mapillary import MAPILLARY_TO_UNIVERSAL
 from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_TO_UNIVERSAL
 from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC_TO_UNIVERSAL
@@ -23,6 +25,8 @@ TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
     LabelMapping.by_name(CITYSCAPES, UNIVERSAL, {}),
     CAMVID_TO_UNIVERSAL,
     KITTI11_TO_UNIVERSAL,
+    IDD_LITE_TO_UNIVERSAL,
+    LABEL_ME_FACADE_TO_UNIVERSAL,
     MAPILLARY_TO_UNIVERSAL,
     COCO_PANOPTIC_TO_UNIVERSAL,
     MSRC_V2_TO_UNIVERSAL,

@@ -133,7 +133,7 @@ def test_every_fourth_cell_of_a_dilated_resnet_is_what_the_same_weights_give_und
 
 def test_weights_of_another_depth_are_refused_by_a_dilated_resnet(write):
     path = write(distinct_tensors(LAYOUTS['resnet50']))
-    with pytest.raises(ModelError, match=r'must be the \d+ that torchvision has for this '
+    with pytest.raises(ModelError, match=r'must be the \d+ that are published for this '
                                          r'DilatedResNet, got \d+ missing .* and 0 left over'):
         load_imagenet_weights(build_empty('resnet101', DILATED), path)
 
@@ -223,7 +223,7 @@ def test_missing_and_left_over_tensors_are_named_and_nothing_is_loaded(
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     # The stem, 2 layers in each of 4 units and 3 projections: 12 times 6 tensors.
     with pytest.raises(ModelError, match=r'tensors of ImageNet weights .*weights.pth must be the '
-                                         rf'72 that torchvision has for this ResNet, got {got}: '
+                                         rf'72 that are published for this ResNet, got {got}: '
                                          'use the weights of a network of the same family'):
         load_imagenet_weights(backbone, path)
     assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
@@ -263,16 +263,17 @@ def test_backbone_without_published_weights_is_refused(write):
     with torch.device('meta'):
         backbone = dpn68()
     with pytest.raises(ModelError, match='backbone must be one of DenseNet, ResNet, '
-                                         'DilatedResNet, VggFeatures, DilatedVgg, got '
-                                         'DualPathNet: start from random weights or choose'):
+                                         'DilatedResNet, EfficientNetLite, VggFeatures, '
+                                         'DilatedVgg, got DualPathNet: start from random '
+                                         'weights or choose'):
         load_imagenet_weights(backbone, 'resnet18')
 
 
 def test_missing_file_and_unknown_name_are_told_with_the_names_there_are(small, tmp_path):
     backbone, _ = small
     with pytest.raises(ModelError, match=r'ImageNet weights resnet19 must be an existing file or '
-                                         r'one of densenet121, .*vgg16, got nothing: check the '
-                                         r'path or name'):
+                                         r'one of densenet121, .*efficientnet_lite2, got '
+                                         r'nothing: check the path or name'):
         load_imagenet_weights(backbone, 'resnet19')
     with pytest.raises(ModelError, match='got a directory'):
         load_imagenet_weights(backbone, tmp_path)
