@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from ldn_perception.datasets.dataset_files import list_files, partners
 from ldn_perception.datasets.labelled_files import IndexedLabels, LabelledFiles, check_split
@@ -57,6 +58,7 @@ class Cityscapes256(LabelledFiles):
         sample = super().__getitem__(index)
         height = sample.image.shape[0]
         size = (round(ASPECT_RATIO * height), height)
+        image = cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR)
+        labels = cv2.resize(sample.labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
         return dataclasses.replace(
-            sample, image=cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR),
-            labels=cv2.resize(sample.labels, size, interpolation=cv2.INTER_NEAREST_EXACT))
+            sample, image=np.asarray(image, np.uint8), labels=np.asarray(labels, np.uint8))
