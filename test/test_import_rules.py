@@ -58,6 +58,7 @@ RULES = {
         'errors host_transfers inference', 'numpy torch onnxruntime'),
     'inference.openvino_backend': Rule('errors inference', 'torch openvino'),
     'inference.calibration': Rule('errors inference', 'numpy cv2'),
+    'inference.resized_engine': Rule('inference', 'numpy torch cv2'),
     'inference.int8_model': Rule('errors', 'numpy nncf'),
     'segmentation': Rule('errors frames taxonomy host_transfers', 'numpy torch cv2'),
     'segmentation.fused_decoder': Rule(
