@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ldn_perception.bags.calibration_file import Calibration, read_calibration
+from ldn_perception.bags.calibration_file import read_calibration
 from ldn_perception.bags.image_files import (
     IMAGE_SUFFIXES,
     list_images,
@@ -22,7 +22,7 @@ from ldn_perception.bags.image_files import (
 from ldn_perception.bags.message_types import NS_PER_S
 from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.errors import BagError
-from ldn_perception.frames import CameraGeometry, StereoFrame
+from ldn_perception.frames import StereoFrame
 
 DEFAULT_RATE_HZ = 10.0
 FRAME_ID = 'left_camera_optical_frame'
@@ -96,7 +96,6 @@ class ImageFolder:
     Args:
         path: The folder.
         rate_hz: Rate the pairs were taken at; None = as the calibration says, else 10 Hz.
-        geometry: The rig, instead of the calibration in the folder.
 
     Attributes:
         geometry: The rig.
@@ -107,10 +106,7 @@ class ImageFolder:
             wrong, an image is, or the rate is not positive.
     """
 
-    def __init__(
-        self, path: str | Path, rate_hz: float | None = None,
-        geometry: CameraGeometry | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path, rate_hz: float | None = None) -> None:
         self.path = Path(path)
         if rate_hz is not None and not 0 < rate_hz < math.inf:
             raise BagError(
@@ -118,17 +114,13 @@ class ImageFolder:
                 do='give the rate the pairs were taken at',
             )
         layout, self._pairs = self._find_pairs()
-        calibration = (
-            self._read_calibration(layout) if geometry is None else Calibration(geometry))
-        self.geometry = calibration.geometry
-        self.rate_hz = rate_hz or calibration.rate_hz or DEFAULT_RATE_HZ
-        self._truth = self._find_truth()
-
-    def _read_calibration(self, layout: _Layout) -> Calibration:
         left = read_rgb(self._pairs[0][0])
         grey = bool((left == left[..., :1]).all())
         camera = layout.left_camera if layout.left_camera is not None else (0 if grey else 2)
-        return read_calibration(self.path, left.shape[1], left.shape[0], camera)
+        calibration = read_calibration(self.path, left.shape[1], left.shape[0], camera)
+        self.geometry = calibration.geometry
+        self.rate_hz = rate_hz or calibration.rate_hz or DEFAULT_RATE_HZ
+        self._truth = self._find_truth()
 
     def _find_pairs(self) -> tuple[_Layout, list[tuple[Path, Path]]]:
         found = find_layout(self.path)

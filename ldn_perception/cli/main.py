@@ -15,6 +15,7 @@ from types import ModuleType
 from ldn_perception.errors import ConfigError, LdnPerceptionError
 
 VERBS = {
+    'predict': 'segment images, folders, videos or bags: labels, masks, overlays, JSON',
     'demo': 'replay a drive through the node over DDS; score it and draw pictures',
     'replay': 'take bags through the corridor offline: every pair, scored',
     'synthesize': 'render a synthetic stereo drive with ground truth',
