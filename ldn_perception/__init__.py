@@ -10,6 +10,7 @@ result.labels, result.ood_mask, result.overlay()
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from ldn_perception.result import Result
     from ldn_perception.segmenter import Segmenter, load
     from ldn_perception.stereo_camera import StereoCamera
-
-__version__ = '0.1.0'
 
 # Nodes and the command line import the package too and need none of these.
 _MODULES = {
@@ -43,6 +42,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == '__version__':
+        return version(__name__)
     if name not in _MODULES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     module = _MODULES[name]

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn predict`: labels, masks and overlays of images, folders, videos and bags.
 
-Files go to OUTPUT/ARTEFACT/NAME.png; of videos and bags the overlays become one video.
+Files go to OUTPUT/ARTEFACT/NAME.png; of videos and bags the overlays become one video. Where many
+images have one size the network is exported for a faster engine first; inference.engine decides
+otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 import os
@@ -41,6 +43,7 @@ from ldn_perception.result import ARTEFACTS, Result, check_artefacts
 from ldn_perception.segmenter import Segmenter, load
 from ldn_perception.stereo_camera import StereoCamera
 
+_LEAST_IMAGES_FOR_EXPORT = 64  # an export takes as long as some tens of images
 _SAVED = 'labels,ood,overlay,json'
 
 
@@ -87,8 +90,8 @@ def run(options: argparse.Namespace) -> int:
     check_output(options.output, overwrite=options.overwrite)
     if not sources:
         return 1
-    if options.size is None and not all(source.has_one_size for source in sources):
-        values.setdefault('inference.engine', 'torch')  # others are exported for each size
+    if not pays_for_export(sources, has_size=options.size is not None):
+        values.setdefault('inference.engine', 'torch')
     keep_freed_memory()
     segmenter = load(
         size=None if options.size is None else parse_size(options.size), **values)
@@ -262,23 +265,35 @@ def check_output(path: Path, *, overwrite: bool) -> None:
             do='choose another --output, or add --overwrite')
 
 
-def _folders(sources: Iterable[Source]) -> list[str]:
-    """Folder of the files of each source: none for the only one and for images by themselves.
+def pays_for_export(sources: Sequence[Source], *, has_size: bool) -> bool:
+    """Whether an engine that the network is exported for gains more than the export costs.
 
-    Names that come twice get a number.
+    Args:
+        sources: Images to segment.
+        has_size: Whether the network sees all of them at one size.
+    """
+    has_one_size = has_size or all(source.has_one_size for source in sources)
+    is_long = (
+        any(not source.length for source in sources)
+        or sum(source.length for source in sources) >= _LEAST_IMAGES_FOR_EXPORT)
+    return has_one_size and is_long
+
+
+def _folders(sources: Iterable[Source]) -> list[str]:
+    """Folder of the files of each source: none for a single source and for an image.
+
+    A source whose name is taken gets a folder with a number.
     """
     sources = list(sources)
     taken: set[str] = set()
     folders = []
     for source in sources:
-        if len(sources) == 1:
-            folders.append('')
-            continue
         name, number = source.name, 2
         while name in taken:
             name, number = f'{source.name}-{number}', number + 1
         taken.add(name)
-        folders.append(name)
+        needs_none = len(sources) == 1 or (source.is_image and name == source.name)
+        folders.append('' if needs_none else name)
     return folders
 
 

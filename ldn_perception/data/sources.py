@@ -72,6 +72,11 @@ class Source:
     items: Callable[[Refuse | None], Iterator[Item]]
 
     @property
+    def is_image(self) -> bool:
+        """Whether it is the file of one image."""
+        return self.path.suffix.lower() in IMAGE_SUFFIXES and self.path.is_file()
+
+    @property
     def name(self) -> str:
         """Name of the file or folder without suffix."""
         path = self.path.resolve()
