@@ -57,7 +57,7 @@ setup(
         (f'{SHARE}/config/systemd', sorted(glob('config/systemd/*.service'))),
     ],
     install_requires=REQUIREMENTS,
-    extras_require={**EXTRAS, 'all': sorted({name for names in EXTRAS.values() for name in names})},
+    extras_require=EXTRAS,
     zip_safe=True,
     entry_points={
         'console_scripts': [

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sources that cannot be opened or read; `test_segmenter` and `cli/test_predict` read good ones."""
+"""Sources that cannot be opened or read; `cli/test_predict.py` reads good ones."""
 
 import numpy as np
 from PIL import Image

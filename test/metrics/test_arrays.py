@@ -34,8 +34,8 @@ def test_disparity_is_scored_as_the_benchmarks_do():
 
 
 def test_sets_must_have_the_same_length():
-    with pytest.raises(EvaluationError, match=r'^images of a set must be 2 as its ground truth, got'
-                       ' 1: give one array for each'):
+    with pytest.raises(EvaluationError, match=(
+            r'^images of a set must be 2 as its ground truth, got 1: give one array for each')):
         metrics.mean_iou([LABELS], [TRUTH, TRUTH], 2)
     with pytest.raises(EvaluationError, match=r'^ground truth labels must be \(H, W\) uint8'):
         metrics.mean_iou(LABELS, TRUTH.astype(int), 2)
