@@ -23,7 +23,7 @@ from ldn_perception.build import (
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.data.images import ImageLike, to_disparity, to_rgb
 from ldn_perception.data.sources import Input, Refuse, Source, open_source
-from ldn_perception.errors import FrameError, LdnPerceptionError
+from ldn_perception.errors import ConfigError, FrameError, LdnPerceptionError
 from ldn_perception.frames import DisparityMap, Quantity, Segmentation, StereoFrame
 from ldn_perception.inference.resized_engine import ResizedEngine
 from ldn_perception.result import Result
@@ -64,6 +64,11 @@ def load(
         ModelError: The weights are missing, damaged, or of another network.
         InferenceError: The device or the engine is not there.
     """
+    if size is not None and not (len(size) == 2 and all(
+            isinstance(side, int) and side > 0 for side in size)):
+        raise ConfigError(
+            'size', must_be='width and height > 0 in pixels', got=repr(size),
+            do='write for example size=(1242, 375)')
     config = PerceptionConfig.from_values({
         'inference.device': device, 'inference.engine': engine, 'stereo.matcher': matcher,
         **({} if weights is None else options_of_weights(weights)),
@@ -197,7 +202,8 @@ class Segmenter:
             if found.external_disparity is not None:
                 pipeline = pipeline.with_matcher(ExternalDisparity())
             processed = pipeline.process(found, _QUANTITIES)
-            match = partial(pipeline.match, found)
+            known = processed.disparity
+            match = partial(pipeline.match, found) if known is None else lambda: known
             return self._result(
                 found.left, processed.segmentation, processed.seconds, found.stamp_ns,
                 geometry=found.geometry, match=match)

@@ -187,6 +187,7 @@ def test_matching_fails_where_the_disparity_is_asked_for(frame):
      r"one of .*scale_invariant_small, got 'ldn999': correct the path, or choose"),
     ({'weights': 'gone.safetensors'}, ModelError, r'^weights file gone.safetensors must be an'),
     ({'model__nam': 'ldn_small'}, ConfigError, r"^option must be one of .*, got 'model.nam'"),
+    ({'size': (0, 64)}, ConfigError, r'^size must be width and height > 0 in pixels, got \(0, 64'),
     ({'device': 'tpu'}, ConfigError, r'^inference.device must be one of auto, cuda, cpu, got'),
 ])
 def test_what_cannot_be_loaded_is_one_sentence(arguments, kind, text):

@@ -105,7 +105,7 @@ def open_source(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    is_bag = suffix in BAG_SUFFIXES or (path / 'metadata.yaml').is_file()
+    is_bag = suffix in BAG_SUFFIXES or is_bag_folder(path)
     if right is not None and (is_bag or suffix in VIDEO_SUFFIXES):
         raise BagError(
             f'source {path}', must_be='an image or a folder beside right images',
@@ -121,6 +121,12 @@ def open_source(
             f'source {path}', must_be=ACCEPTED,
             got='another file' if path.is_file() else 'nothing', do='check the path')
     return _open_folder(path, None if right is None else Path(right), has_camera)
+
+
+def is_bag_folder(path: Path) -> bool:
+    """Whether a folder is a bag, be it one whose recording was never finished."""
+    return (path / 'metadata.yaml').is_file() or any(
+        next(path.glob(f'*{suffix}'), None) for suffix in BAG_SUFFIXES[:2])
 
 
 def _open_folder(path: Path, right: Path | None, has_camera: bool) -> Source:

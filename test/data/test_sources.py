@@ -66,6 +66,12 @@ def test_a_topic_must_be_one_of_images(tmp_path):
         open_source(tmp_path / 'broken.mcap')
 
 
+def test_a_recording_without_its_end_is_no_folder_of_images(tmp_path):
+    (tmp_path / 'drive_0.mcap').write_text('none')
+    with pytest.raises(BagError, match=r'^bag .* must be a finished ROS 2 bag'):
+        open_source(tmp_path)
+
+
 class TestVideo:
     def test_frames_come_with_their_time(self, tmp_path):
         path = tmp_path / 'a.mp4'
