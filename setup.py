@@ -9,6 +9,31 @@ from setuptools import find_packages, setup
 PACKAGE = 'ldn_perception'
 SHARE = f'share/{PACKAGE}'
 
+# colcon does not look at these: on a robot torch and OpenCV come from elsewhere.
+REQUIREMENTS = [
+    'numpy>=1.24',
+    'opencv-python-headless>=4.8',
+    'PyYAML>=6.0',
+    'pillow>=9.4',
+    'safetensors>=0.4',
+    'torch>=2.6',
+    'numba>=0.59',
+    "openvino>=2025.2 ; platform_machine == 'x86_64'",
+    'rosbags>=0.10.9',
+    'apsw>=3.46',
+    'av>=12.3',
+    'rich>=13.0',
+    'setuptools',
+]
+EXTRAS = {
+    'report': ['matplotlib>=3.7'],
+    'train': ['matplotlib>=3.7', 'tensorboard'],
+    'synthetic': ['trimesh>=4.0', 'embreex>=2.17.7'],
+    'ray': ['ray>=2.9'],
+    'onnx': ['onnxruntime>=1.20', 'onnxscript>=0.5'],
+    'int8': ["nncf>=2.17 ; platform_machine == 'x86_64'"],
+}
+
 setup(
     name=PACKAGE,
     version='0.1.0',
@@ -20,7 +45,7 @@ setup(
     maintainer_email='ldn-perception@users.noreply.github.com',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*', 'benchmarks', 'benchmarks.*']),
-    package_data={PACKAGE: ['weights/*.safetensors']},
+    package_data={PACKAGE: ['py.typed', 'weights/*.safetensors']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),
@@ -31,7 +56,8 @@ setup(
         (f'{SHARE}/config/rigs', sorted(glob('config/rigs/*.yaml'))),
         (f'{SHARE}/config/systemd', sorted(glob('config/systemd/*.service'))),
     ],
-    install_requires=['setuptools'],
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
     zip_safe=True,
     entry_points={
         'console_scripts': [

@@ -28,7 +28,7 @@ from ldn_perception.config import (
     StereoConfig,
 )
 from ldn_perception.domain_alarm import AlarmRule
-from ldn_perception.errors import InferenceError, TaxonomyError
+from ldn_perception.errors import ConfigError, InferenceError, ModelError, TaxonomyError
 from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
 from ldn_perception.free_space.free_road import FreeRoadRule
 from ldn_perception.free_space.level_camera import LevelCamera
@@ -49,7 +49,7 @@ from ldn_perception.models.registry import build_model
 from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
 from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork
-from ldn_perception.models.weights import load_weights
+from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
 from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.segmentation.crf_decoder import CrfDecoder
 from ldn_perception.segmentation.decoder import Decoder, LabelPolicy, OodRule
@@ -57,7 +57,12 @@ from ldn_perception.segmentation.dense_crf import CRF_PRESETS, DenseCrf
 from ldn_perception.segmentation.fused_decoder import FusedDecoder
 from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
-from ldn_perception.weights import find_shipped_weights, shipped_for
+from ldn_perception.weights import (
+    find_shipped_weights,
+    find_what_weights_are_for,
+    shipped_for,
+    shipped_names,
+)
 
 DEFAULT_THRESHOLD = 0.5
 """Of foreign probability, for weights that were not calibrated."""
@@ -148,6 +153,44 @@ def find_weights(config: ModelConfig) -> Path | None:
     if config.weights == 'shipped':
         return find_shipped_weights(config.name, config.taxonomy)
     return Path(config.weights) if config.weights else None
+
+
+def options_of_weights(weights: str | Path) -> dict[str, str]:
+    """Options of the network that weights are for.
+
+    Args:
+        weights: Name of shipped weights, or path of a weights file (.safetensors).
+
+    Raises:
+        ModelError: There are no such weights, or the file is damaged.
+        ConfigError: Its classes are of no taxonomy.
+    """
+    model, taxonomy = find_what_weights_are_for(str(weights)) or ('', '')
+    if taxonomy in TAXONOMIES:
+        return {'model.name': model, 'model.taxonomy': taxonomy, 'model.weights': 'shipped'}
+    if Path(weights).suffix != '.safetensors' and not Path(weights).is_file():
+        names = ', '.join(shipped_names(TAXONOMIES))
+        raise ModelError(
+            'weights', must_be=f'a weights file (.safetensors) or one of {names}',
+            got=repr(str(weights)), do='correct the path, or choose one of these names')
+    header = read_weights_header(weights)
+    return {
+        'model.name': header.model_name, 'model.taxonomy': find_taxonomy(weights, header).name,
+        'model.weights': str(weights)}
+
+
+def find_taxonomy(path: str | Path, header: WeightsHeader) -> Taxonomy:
+    """Taxonomy of a weights file.
+
+    Raises:
+        ConfigError: Its classes are of none.
+    """
+    for taxonomy in TAXONOMIES.values():
+        if taxonomy.class_names == header.class_names:
+            return taxonomy
+    raise ConfigError(
+        f'classes of weights file {path}', must_be=f'those of {", ".join(TAXONOMIES)}',
+        got=f'{len(header.class_names)} others', do='use weights of one of these taxonomies')
 
 
 def explain_no_weights(config: ModelConfig) -> str:

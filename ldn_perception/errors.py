@@ -91,6 +91,10 @@ class VideoError(LdnPerceptionError):
     """A video that cannot be written."""
 
 
+class OutputError(LdnPerceptionError):
+    """A place that results cannot be written to."""
+
+
 class TrainingError(LdnPerceptionError):
     """A training that cannot begin or go on."""
 

@@ -100,6 +100,24 @@ class CameraGeometry:
         np.divide(np.float32(self.fx * self.baseline), shifted, out=depth, where=shifted > 0)
         return depth
 
+    def points(self, depth: NDArray[np.float32], stride: int = 1) -> NDArray[np.float32]:
+        """Points of the pixels in the left optical frame: x right, y down, z forward.
+
+        Args:
+            depth: (h, w) float32 [m] of every stride-th row and column, NaN where unknown.
+            stride: Distance of these rows and columns [px].
+
+        Returns:
+            (h, w, 3) float32 [m], NaN where the depth is unknown.
+        """
+        rows = np.arange(0, self.height, stride, dtype=np.float32)[:, None]
+        columns = np.arange(0, self.width, stride, dtype=np.float32)[None, :]
+        points = np.empty((*depth.shape, 3), np.float32)
+        points[..., 0] = (columns - self.cx) * depth / self.fx
+        points[..., 1] = (rows - self.cy) * depth / self.fy
+        points[..., 2] = depth
+        return points
+
 
 @dataclass(frozen=True, slots=True)
 class DisparityMap:

@@ -138,17 +138,13 @@ def point_cloud_fields(
         stride: Every stride-th row and column becomes a point.
         max_range_m: Points farther along the optical axis become NaN [m].
     """
-    geometry = frame.geometry
-    rows = np.arange(0, geometry.height, stride, dtype=np.float32)[:, None]
-    columns = np.arange(0, geometry.width, stride, dtype=np.float32)[None, :]
     z = depth[::stride, ::stride]
-    z = np.where(z <= max_range_m, z, np.float32(math.nan))
+    xyz = frame.geometry.points(np.where(z <= max_range_m, z, np.float32(math.nan)), stride)
     rgb = frame.left[::stride, ::stride].astype(np.uint32)
     height, width = rgb.shape[:2]
     points = np.zeros((height, width), POINT_TYPE)
-    points['x'] = (columns - geometry.cx) * z / geometry.fx
-    points['y'] = (rows - geometry.cy) * z / geometry.fy
-    points['z'] = z
+    for axis, name in enumerate('xyz'):
+        points[name] = xyz[..., axis]
     points['rgb'] = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
     points['label'] = segmentation.labels[::stride, ::stride]
     if segmentation.foreign_probability is not None:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+from ldn_perception.errors import StereoError
 from ldn_perception.frames import (
     CameraGeometry,
     DisparityMap,
     PerceptionResult,
     Quantity,
+    Segmentation,
     StereoFrame,
 )
 from ldn_perception.inference.engine import Engine
@@ -66,6 +68,10 @@ class StereoSegmentationPipeline:
             self._matcher, engine, self._decoder, self.rule, scale_matcher=self._scale_matcher,
             matches_beside=self._beside is not None)
 
+    def with_matcher(self, matcher: Matcher) -> StereoSegmentationPipeline:
+        """Make a pipeline of the same parts around another matcher, which also gives scales."""
+        return StereoSegmentationPipeline(matcher, self._engine, self._decoder, self.rule)
+
     def process(
         self, frame: StereoFrame, quantities: Quantity = Quantity.ALL,
     ) -> PerceptionResult:
@@ -107,6 +113,42 @@ class StereoSegmentationPipeline:
             'network': inferred - matched,
             'decode': decoded - inferred,
         }, apparent_size)
+
+    def process_image(
+        self, image: NDArray[np.uint8], quantities: Quantity = Quantity.ALL,
+    ) -> tuple[Segmentation, dict[str, float]]:
+        """Segment one image without stereo.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            quantities: Quantities to compute beside the labels; there is no disparity.
+
+        Returns:
+            Segmentation of the image, and seconds of 'network' and 'decode'.
+
+        Raises:
+            StereoError: The network selects its scales by disparity.
+        """
+        if self._engine.uses_disparity:
+            raise StereoError(
+                'input of a network that selects its scales',
+                must_be='an image with its right image or its disparity', got='one image',
+                do='give both images and the camera, or choose a network that takes one image',
+                reason='no_disparity')
+        started = time.perf_counter()
+        logits = self._engine.run(_as_tensor(image))
+        inferred = time.perf_counter()
+        segmentation = self._decoder.decode(logits, image, self.rule, quantities)
+        return segmentation, {
+            'network': inferred - started, 'decode': time.perf_counter() - inferred}
+
+    def match(self, frame: StereoFrame) -> DisparityMap:
+        """Disparity of a pair by itself.
+
+        Raises:
+            StereoError: The matcher cannot work on the pair.
+        """
+        return self._matcher.match(frame)
 
     def _match_scales(self, frame: StereoFrame) -> DisparityMap | None:
         """Disparity that the network waits for; None where it waits for none."""

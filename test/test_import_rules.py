@@ -58,6 +58,7 @@ RULES = {
         'errors host_transfers inference', 'numpy torch onnxruntime'),
     'inference.openvino_backend': Rule('errors inference', 'torch openvino'),
     'inference.calibration': Rule('errors inference', 'numpy cv2'),
+    'inference.resized_engine': Rule('inference', 'numpy torch cv2'),
     'inference.int8_model': Rule('errors', 'numpy nncf'),
     'segmentation': Rule('errors frames taxonomy host_transfers', 'numpy torch cv2'),
     'segmentation.fused_decoder': Rule(
@@ -81,7 +82,7 @@ RULES = {
         'numpy torch cv2 rosbags apsw yaml'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
-        'errors frames taxonomy datasets', 'numpy torch cv2 trimesh embreex'),
+        'errors frames taxonomy datasets bags.image_files', 'numpy torch cv2 trimesh embreex'),
     'training': Rule(
         'errors frames option config taxonomy models datasets evaluation stereo.patch_embedding '
         'stereo.census_signs stereo.matcher stereo.vector_costs',
@@ -96,6 +97,17 @@ RULES = {
     'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
     'weights': Rule(),
+    '__init__': Rule('catalogue errors metrics result segmenter stereo_camera'),
+    'data': Rule('errors frames messages bags', 'numpy torch yaml PIL'),
+    'data.video_reader': Rule('errors', 'numpy av'),
+    'metrics': Rule('errors evaluation', 'numpy'),
+    'catalogue': Rule('config models taxonomy weights', 'torch'),
+    'stereo_camera': Rule('errors frames messages rectification bags data', 'numpy'),
+    'result': Rule('errors frames taxonomy pictures bags.image_files', 'numpy cv2'),
+    'segmenter': Rule(
+        'errors frames config build data result stereo_camera stereo.external_disparity '
+        'inference.resized_engine',
+        'numpy'),
     'build_stereo': Rule(
         'errors config stereo weights models.normalisation models.weights inference.device '
         'inference.precision',
@@ -113,7 +125,7 @@ RULES = {
     'cli': Rule(
         'errors frames taxonomy option parameter_file config messages message_fields pictures '
         'stereo models inference segmentation pipeline bags datasets training evaluation replay '
-        'build build_stereo diagnosis weights',
+        'build build_stereo diagnosis weights segmenter result data stereo_camera',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

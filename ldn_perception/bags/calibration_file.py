@@ -62,6 +62,23 @@ def read_calibration(folder: Path, width: int, height: int, left_camera: int) ->
             f'calibration in {folder}', must_be=ACCEPTED, got='no such file',
             do='put one beside the images',
         )
+    return read_calibration_file(path, width, height, left_camera)
+
+
+def read_calibration_file(
+    path: Path, width: int, height: int, left_camera: int,
+) -> Calibration:
+    """Read a calibration file: JSON by its suffix, else KITTI's text.
+
+    Args:
+        path: The file.
+        width: Image width [px].
+        height: Image height [px].
+        left_camera: See `read_calibration`.
+
+    Raises:
+        BagError: The file is missing, unreadable, incomplete or impossible.
+    """
     try:
         if path.suffix == '.json':
             return _from_json(json.loads(path.read_text()), width, height)

@@ -89,6 +89,19 @@ def read_disparity(path: Path) -> NDArray[np.float32]:
     return np.asarray(np.where(stored == 0, np.float32(np.nan), disparity))
 
 
+def encode_disparity(disparity: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Disparity as `read_disparity` reads it.
+
+    Args:
+        disparity: (H, W) float32 [px], NaN where unknown.
+
+    Returns:
+        (H, W) uint16, 256 times the disparity, 0 = unknown.
+    """
+    steps = np.round(np.nan_to_num(disparity, nan=0.0) * _DISPARITY_STEPS_PER_PX)
+    return np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+
 def _read_plane(path: Path, dtype: type[Any], meaning: str) -> NDArray[Any]:
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 2 or image.dtype != dtype:

@@ -65,6 +65,20 @@ _TRUTH_FILES: tuple[tuple[str, str, _Read], ...] = (
 )
 
 
+def find_layout(path: Path) -> tuple[_Layout, list[Path], list[Path]] | None:
+    """Layout of a folder of pairs with its left and right images; None where none fits."""
+    for layout in _FOLDERS:
+        left, right = (list_images(path / side) for side in layout[:2])
+        if left and right:
+            return layout, left, right
+    for layout in _SINGLE:
+        for suffix in IMAGE_SUFFIXES:
+            pair = path / (layout.left + suffix), path / (layout.right + suffix)
+            if pair[0].is_file() and pair[1].is_file():
+                return layout, [pair[0]], [pair[1]]
+    return None
+
+
 class ImageFolder:
     """Pairs of a folder in the order of their names, with ground truth where there is any.
 
@@ -109,16 +123,12 @@ class ImageFolder:
         self._truth = self._find_truth()
 
     def _find_pairs(self) -> tuple[_Layout, list[tuple[Path, Path]]]:
-        for layout in _FOLDERS:
-            left, right = (list_images(self.path / side) for side in layout[:2])
-            if left and right:
+        found = find_layout(self.path)
+        if found is not None:
+            layout, left, right = found
+            if left[0].parent != right[0].parent:
                 self._check_names(layout, left, right)
-                return layout, list(zip(left, right, strict=True))
-        for layout in _SINGLE:
-            for suffix in IMAGE_SUFFIXES:
-                pair = self.path / (layout.left + suffix), self.path / (layout.right + suffix)
-                if pair[0].is_file() and pair[1].is_file():
-                    return layout, [pair]
+            return layout, list(zip(left, right, strict=True))
         held = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else None
         raise BagError(
             f'image folder {self.path}', must_be=_ACCEPTED,
@@ -169,25 +179,38 @@ class ImageFolder:
         """Time from the first pair to the last [s]."""
         return (len(self) - 1) / self.rate_hz
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the pairs: their left images without suffix."""
+        return [left.stem for left, _ in self._pairs]
+
     def __iter__(self) -> Iterator[StereoSample]:
         """Read the pairs; stamps count from one period after 0, as 0 means no time in ROS.
 
         Raises:
             BagError: A file is no image, or has another size than the first left image.
         """
-        for index, (left, right) in enumerate(self._pairs):
+        for index in range(len(self)):
             truth = {
                 field: self._sized(read(path), path)
                 for field, (read, path) in self._truth[index].items()
             }
-            frame = StereoFrame(
-                stamp_ns=round((index + 1) * NS_PER_S / self.rate_hz),
-                frame_id=FRAME_ID,
-                left=self._sized(read_rgb(left), left),
-                right=self._sized(read_rgb(right), right),
-                geometry=self.geometry,
-            )
-            yield StereoSample(frame, **truth)
+            yield StereoSample(self.read_frame(index), **truth)
+
+    def read_frame(self, index: int) -> StereoFrame:
+        """Read one pair without its ground truth.
+
+        Raises:
+            BagError: A file is no image, or has another size than the first left image.
+        """
+        left, right = self._pairs[index]
+        return StereoFrame(
+            stamp_ns=round((index + 1) * NS_PER_S / self.rate_hz),
+            frame_id=FRAME_ID,
+            left=self._sized(read_rgb(left), left),
+            right=self._sized(read_rgb(right), right),
+            geometry=self.geometry,
+        )
 
     def _sized(self, image: Any, path: Path) -> Any:
         if image.shape[:2] != self.geometry.shape:

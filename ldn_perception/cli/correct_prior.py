@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ldn_perception.cli.trained_model import find_taxonomy
+from ldn_perception.build import find_taxonomy
 from ldn_perception.models.class_prior import multiply_foreign_odds
 from ldn_perception.models.weights import read_weights_header
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from ldn_perception.errors import ConfigError, LdnPerceptionError
 
 VERBS = {
+    'predict': 'segment images, folders, videos or bags: labels, masks, overlays, JSON',
     'demo': 'replay a drive through the node over DDS; score it and draw pictures',
     'replay': 'take bags through the corridor offline: every pair, scored',
     'synthesize': 'render a synthetic stereo drive with ground truth',
@@ -35,6 +36,13 @@ VERBS = {
 """Name of a verb -> what it does; its module is of the same name."""
 
 
+EXTRAS = {
+    'embreex': 'synthetic', 'matplotlib': 'report', 'nncf': 'int8', 'onnxruntime': 'onnx',
+    'onnxscript': 'onnx', 'ray': 'ray', 'tensorboard': 'train', 'trimesh': 'synthetic',
+}
+"""Optional package -> extra of ldn_perception that installs it."""
+
+
 def load_verb(name: str) -> ModuleType:
     """Import the module of a verb, which has add_arguments and run.
 
@@ -45,9 +53,11 @@ def load_verb(name: str) -> ModuleType:
         return import_module(f'ldn_perception.cli.{name.replace("-", "_")}')
     except ModuleNotFoundError as error:
         package = str(error.name).partition('.')[0]
+        advice = 'run make environment, or install what docs/dependencies.md names'
+        if package in EXTRAS:
+            advice = f'pip install "ldn_perception[{EXTRAS[package]}]"'
         raise ConfigError(
-            f'package {package}', must_be=f'installed for ldn {name}', got='none',
-            do='run make environment, or install what docs/dependencies.md names',
+            f'package {package}', must_be=f'installed for ldn {name}', got='none', do=advice,
         ) from error
 
 

@@ -12,14 +12,20 @@ from typing import Any
 
 import yaml
 
-from ldn_perception.build import Perception, build_perception, find_weights, warm_up
+from ldn_perception.build import (
+    Perception,
+    build_perception,
+    find_weights,
+    options_of_weights,
+    warm_up,
+)
 from ldn_perception.cli.replay_pictures import PairPainter
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.errors import ConfigError
 from ldn_perception.replay.runner import Replay, Watcher
 from ldn_perception.replay.settings import ReplaySettings
 from ldn_perception.taxonomy import TAXONOMIES
-from ldn_perception.weights import find_what_weights_are_for
+from ldn_perception.weights import shipped_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,9 @@ def parse_configurations(
 
 def _options_of(name: str) -> dict[str, str]:
     """What a name stands for: shipped weights with their network and classes, or a network."""
-    model, taxonomy = find_what_weights_are_for(name) or (name, '')
-    if taxonomy not in TAXONOMIES:
-        return {'model.name': name}
-    return {'model.name': model, 'model.taxonomy': taxonomy, 'model.weights': 'shipped'}
+    if name in shipped_names(TAXONOMIES):
+        return options_of_weights(name)
+    return {'model.name': name}
 
 
 def parse_assignments(texts: Iterable[str], option: str) -> dict[str, Any]:

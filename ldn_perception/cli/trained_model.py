@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.build import DEFAULT_THRESHOLD, build_device, build_engine
+from ldn_perception.build import (
+    DEFAULT_THRESHOLD,
+    build_device,
+    build_engine,
+    find_taxonomy,
+)
 from ldn_perception.config import InferenceConfig
 from ldn_perception.errors import ConfigError, EvaluationError
 from ldn_perception.inference.backends import BACKEND_NAMES
@@ -23,9 +27,10 @@ from ldn_perception.inference.calibration import INT8
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.inference.precision import PRECISIONS
+from ldn_perception.inference.resized_engine import ResizedEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
-from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,11 @@ class TrainedModel:
         engine: Runs it.
         taxonomy: Its classes.
         header: What its weights file says.
-        input_size: Width and height it sees every image at [px]; None for the image's own.
     """
 
     engine: Engine
     taxonomy: Taxonomy
     header: WeightsHeader
-    input_size: tuple[int, int] | None = None
 
     @property
     def ood_threshold(self) -> float:
@@ -71,33 +74,11 @@ class TrainedModel:
                 raise EvaluationError(
                     'dataset', must_be=f'with stereo, which {self.header.model_name} needs',
                     got='none', do='choose another dataset or network')
-            sizes = _resize_sizes(pixels_per_metre, self.input_size)
-        seen = _resize_image(image, self.input_size)
-        logits = self.engine.run(torch.from_numpy(seen), sizes)
+            sizes = torch.from_numpy(np.ascontiguousarray(pixels_per_metre))
+        logits = self.engine.run(torch.from_numpy(np.ascontiguousarray(image)), sizes)
         with torch.inference_mode():
             return F.interpolate(
                 logits.float(), image.shape[:2], mode='bilinear', align_corners=False)[0]
-
-
-def _resize_image(
-    image: NDArray[np.uint8], size: tuple[int, int] | None
-) -> NDArray[np.uint8]:
-    if size is None or size == image.shape[1::-1]:
-        return np.ascontiguousarray(image)
-    shrinks = size[0] < image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
-
-
-def _resize_sizes(
-    pixels_per_metre: NDArray[np.float32], size: tuple[int, int] | None
-) -> torch.Tensor:
-    """A metre spans more pixels of a wider image; unknown pixels stay as few as they are."""
-    sizes = torch.from_numpy(np.ascontiguousarray(pixels_per_metre))
-    if size is None:
-        return sizes
-    nearest = F.interpolate(sizes[None, None], size[::-1], mode='nearest-exact')[0, 0]
-    return nearest * (size[0] / pixels_per_metre.shape[1])
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,21 +121,9 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
     load_weights(options.weights, model, header.model_name, header.class_names)
     engine = build_engine(
         model, build_device(config), config, header.normalisation, options.weights)
-    return TrainedModel(engine, taxonomy, header, size)
-
-
-def find_taxonomy(path: Path, header: WeightsHeader) -> Taxonomy:
-    """The taxonomy of a weights file.
-
-    Raises:
-        ConfigError: Its classes are of none.
-    """
-    for taxonomy in TAXONOMIES.values():
-        if taxonomy.class_names == header.class_names:
-            return taxonomy
-    raise ConfigError(
-        f'classes of weights file {path}', must_be=f'those of {", ".join(TAXONOMIES)}',
-        got=f'{len(header.class_names)} others', do='use weights of one of these taxonomies')
+    if size is not None:
+        engine = ResizedEngine(engine, *size)
+    return TrainedModel(engine, taxonomy, header)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def draw_frame(image: Picture, result: RecordedResult, text: str, style: ViewSty
     )
     drawn = [captioned(_resized(tile), name) for name, tile in tiles]
     rows = np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])
-    return _even(captioned(rows, text))
+    return pad_to_even(captioned(rows, text))
 
 
 def _check_labels(labels: np.ndarray, taxonomy: Taxonomy) -> None:
@@ -97,6 +97,7 @@ def _resized(image: Picture) -> Picture:
         interpolation=cv2.INTER_AREA if target < width else cv2.INTER_NEAREST), np.uint8)
 
 
-def _even(image: Picture) -> Picture:
+def pad_to_even(image: Picture) -> Picture:
+    """Pad a picture with black to even sides, as H.264 needs them."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)))

@@ -89,7 +89,7 @@ class RayFleet:
         except ImportError as error:
             raise ReplayError(
                 'Python package ray', must_be='installed', got=str(error),
-                do='install it with `pip install ray`, here and on every machine of the cluster, '
+                do='pip install "ldn_perception[ray]" here and on every machine of the cluster, '
                 'or leave --ray out') from error
         self._ray: Any = ray
 

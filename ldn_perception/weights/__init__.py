@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 SHIPPED = {
@@ -23,6 +24,12 @@ def find_shipped_weights(model_name: str, taxonomy_name: str) -> Path | None:
 def shipped_for(model_name: str) -> tuple[str, ...]:
     """Taxonomies, or purposes, for which weights of a network are shipped."""
     return tuple(purpose for model, purpose in SHIPPED if model == model_name)
+
+
+def shipped_names(purposes: Container[str]) -> tuple[str, ...]:
+    """Names of the shipped weights whose taxonomy or purpose is one of these."""
+    return tuple(
+        Path(name).stem for (_, purpose), name in SHIPPED.items() if purpose in purposes)
 
 
 def find_what_weights_are_for(file_stem: str) -> tuple[str, str] | None:

@@ -1,6 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+import ast
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import pytest
 from ldn_perception.bags.image_folder import ImageFolder
 from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.cli import node_process
-from ldn_perception.cli.main import VERBS, load_verb, main
+from ldn_perception.cli.main import EXTRAS, VERBS, load_verb, main
 from ldn_perception.cli.node_process import find_config, isolated_environment
 from ldn_perception.cli.parameters import parameter_table
 from ldn_perception.config import options
@@ -100,6 +102,29 @@ def test_a_missing_package_is_named_with_what_to_do(monkeypatch, capsys):
     assert capsys.readouterr().err == (
         'ldn: package rich must be installed for ldn doctor, got none: run make '
         'environment, or install what docs/dependencies.md names\n')
+
+
+def test_a_missing_optional_package_is_named_with_its_extra(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, 'ldn_perception.cli.evaluate', raising=False)
+    monkeypatch.setitem(sys.modules, 'ldn_perception.cli.evaluation_json', None)
+    monkeypatch.setitem(EXTRAS, 'ldn_perception', 'report')  # the package of what is missing
+    assert run('evaluate') == 1
+    assert capsys.readouterr().err == (
+        'ldn: package ldn_perception must be installed for ldn evaluate, got none: '
+        'pip install "ldn_perception[report]"\n')
+
+
+def test_extras_are_those_of_the_package_metadata():
+    tree = ast.parse((ROOT / 'setup.py').read_text())
+    declared = next(
+        ast.literal_eval(node.value) for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'EXTRAS')
+    packages = {
+        re.match(r'[\w-]+', requirement)[0] for names in declared.values()
+        for requirement in names}
+    assert packages == EXTRAS.keys()
+    for package, extra in EXTRAS.items():
+        assert any(requirement.startswith(package) for requirement in declared[extra])
 
 
 def test_only_the_verb_in_use_is_imported():

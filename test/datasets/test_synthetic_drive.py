@@ -316,7 +316,8 @@ class TestErrors:
 
     def test_missing_ray_caster_names_the_package(self, monkeypatch):
         monkeypatch.setitem(sys.modules, 'embreex', None)
-        with pytest.raises(DatasetError, match='got no embreex: pip install embreex trimesh'):
+        with pytest.raises(DatasetError, match=(
+                r'got no embreex: pip install "ldn_perception\[synthetic\]"')):
             SyntheticDrive(width=32, height=16)
 
     def test_missing_mesh_library_names_the_package(self):
@@ -324,7 +325,7 @@ class TestErrors:
                 'import ldn_perception.datasets.synthetic_drive')
         done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
         assert 'DatasetError: the synthetic drive must be run with trimesh installed, ' \
-            'got no trimesh: pip install trimesh embreex' in done.stderr
+            'got no trimesh: pip install "ldn_perception[synthetic]"' in done.stderr
 
 
 def first_triangle(surface):

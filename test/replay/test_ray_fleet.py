@@ -183,7 +183,7 @@ def test_bags_that_cannot_be_read_do_not_hold_up_the_others(
 def test_without_ray_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
     with pytest.raises(ReplayError, match=r'Python package ray must be installed, got import of '
-                       r'ray halted.*: install it with `pip install ray`, here and on every '
+                       r'ray halted.*: pip install "ldn_perception\[ray\]" here and on every '
                        r'machine of the cluster, or leave --ray out'):
         RayFleet('auto')
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ldn_perception.bags.image_files import encode_disparity
 from ldn_perception.datasets.synthetic_drive.synthetic_drive import (
     SyntheticDrive,
     SyntheticSample,
@@ -20,9 +21,6 @@ from ldn_perception.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-DISPARITY_SCALE = 256
-"""Steps per pixel in a disparity image; 0 means unknown (the KITTI convention)."""
 
 _FOLDERS = ('left', 'right', 'disparity', 'labels', 'foreign')
 
@@ -63,12 +61,6 @@ def write_images(
             f'directory {root}', must_be='writable', got=error.strerror,
             do='choose another directory', reason='write',
         ) from error
-
-
-def encode_disparity(disparity: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Disparity (H, W) [px], NaN where unknown, as uint16 px * 256, 0 where unknown."""
-    steps = np.round(np.nan_to_num(disparity, nan=0.0) * DISPARITY_SCALE)
-    return np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
 def _images(sample: SyntheticSample) -> tuple[NDArray[np.generic], ...]:

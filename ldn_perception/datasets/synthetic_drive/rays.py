@@ -99,7 +99,7 @@ def check_ray_caster() -> None:
     except ImportError as error:
         raise DatasetError(
             'the synthetic drive', must_be='run with embreex installed', got='no embreex',
-            do='pip install embreex trimesh', reason='missing_package',
+            do='pip install "ldn_perception[synthetic]"', reason='missing_package',
         ) from error
 
 

@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise DatasetError(
         'the synthetic drive', must_be='run with trimesh installed', got='no trimesh',
-        do='pip install trimesh embreex', reason='missing_package',
+        do='pip install "ldn_perception[synthetic]"', reason='missing_package',
     ) from error
 
 if TYPE_CHECKING:

@@ -1,0 +1,232 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sources of images: an image file, a folder of images or pairs, a video or a bag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldn_perception.bags.image_files import IMAGE_SUFFIXES, list_images, read_rgb
+from ldn_perception.bags.image_folder import ImageFolder, find_layout
+from ldn_perception.bags.message_types import NS_PER_S, deserialize
+from ldn_perception.bags.raw_messages import RawBag, RawMessage, bag_errors, read_stamp
+from ldn_perception.bags.stereo_bag_reader import StereoBagReader
+from ldn_perception.bags.topics import COMPRESSED_IMAGE, IMAGE, find_stereo_topics
+from ldn_perception.data.video_reader import VIDEO_SUFFIXES, VideoReader
+from ldn_perception.errors import BagError, LdnPerceptionError
+from ldn_perception.frames import StereoFrame
+from ldn_perception.messages import image_from_message
+
+BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
+
+ACCEPTED = 'an image, a folder of images or pairs, a video or a bag'
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+Input = StereoFrame | tuple[Image, Image | None]
+"""A pair with its geometry, or a left image and a right one if there is any."""
+
+Refuse = Callable[[str, LdnPerceptionError], None]
+"""Callback that is told the name of an input and why it cannot be used."""
+
+
+class Item(NamedTuple):
+    """One input of a source.
+
+    Attributes:
+        name: File name without suffix, number of a frame, or stamp [ns]; unique in its source.
+        stamp_ns: Time of exposure, or time from the beginning of a video; 0 where unknown [ns].
+        read: Reads the input; raises LdnPerceptionError where it is damaged.
+    """
+
+    name: str
+    stamp_ns: int
+    read: Callable[[], Input]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Inputs in a fixed order.
+
+    Attributes:
+        path: File or folder.
+        length: Number of inputs; 0 where it is unknown.
+        rate_hz: Mean rate of a video or a bag [Hz]; None for files of images.
+        has_one_size: Whether all images have the same size.
+        items: Iterates over the inputs. Those that a bag cannot decode are left out and told to
+            the callback; without a callback they raise.
+    """
+
+    path: Path
+    length: int
+    rate_hz: float | None
+    has_one_size: bool
+    items: Callable[[Refuse | None], Iterator[Item]]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is the file of one image."""
+        return self.path.suffix.lower() in IMAGE_SUFFIXES and self.path.is_file()
+
+    @property
+    def name(self) -> str:
+        """Name of the file or folder without suffix."""
+        path = self.path.resolve()
+        return path.name if path.is_dir() else path.stem
+
+
+def open_source(
+    path: str | Path, *, right: str | Path | None = None, has_camera: bool = False,
+    rectifies: bool = False, topic: str = '',
+) -> Source:
+    """Open a source by its kind.
+
+    Args:
+        path: Image, folder, video or bag.
+        right: Image of the right camera for an image, folder of right images with the same names
+            for a folder.
+        has_camera: Whether the camera of the pairs is known, so that a folder of pairs needs no
+            calibration.
+        rectifies: Whether images of a bag are raw and are rectified as its camera_info says.
+        topic: Topic of the images of one camera in a bag; empty takes the stereo pair, or the
+            only topic of images.
+
+    Raises:
+        BagError: There is nothing of that kind, or it cannot be read.
+        VideoError: The video cannot be read.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    is_bag = suffix in BAG_SUFFIXES or is_bag_folder(path)
+    if right is not None and (is_bag or suffix in VIDEO_SUFFIXES):
+        raise BagError(
+            f'source {path}', must_be='an image or a folder beside right images',
+            got='a video or a bag', do='leave the right images out')
+    if is_bag:
+        return _open_bag(path, rectifies, topic)
+    if path.is_file() and suffix in VIDEO_SUFFIXES:
+        return _open_video(path)
+    if path.is_file() and suffix in IMAGE_SUFFIXES:
+        return _images(path, [path], None if right is None else [Path(right)])
+    if not path.is_dir():
+        raise BagError(
+            f'source {path}', must_be=ACCEPTED,
+            got='another file' if path.is_file() else 'nothing', do='check the path')
+    return _open_folder(path, None if right is None else Path(right), has_camera)
+
+
+def is_bag_folder(path: Path) -> bool:
+    """Whether a folder is a bag, be it one whose recording was never finished."""
+    return (path / 'metadata.yaml').is_file() or any(
+        next(path.glob(f'*{suffix}'), None) for suffix in BAG_SUFFIXES[:2])
+
+
+def _open_folder(path: Path, right: Path | None, has_camera: bool) -> Source:
+    if right is not None:
+        lefts = list_images(path)
+        return _images(path, lefts, _partners(lefts, right))
+    layout = find_layout(path)
+    if layout is not None and has_camera:
+        return _images(path, layout[1], layout[2])
+    if layout is not None:
+        folder = ImageFolder(path)
+        items = [
+            Item(name, 0, partial(folder.read_frame, index))
+            for index, name in enumerate(folder.names)]
+        return Source(path, len(folder), None, True, lambda _: iter(items))
+    images = list_images(path)
+    if not images:
+        raise BagError(
+            f'source {path}', must_be=ACCEPTED, got='a folder without images',
+            do='check the path; folders inside it are not searched')
+    return _images(path, images, None)
+
+
+def _partners(lefts: list[Path], folder: Path) -> list[Path]:
+    rights = {path.stem: path for path in list_images(folder)}
+    missing = [left.name for left in lefts if left.stem not in rights]
+    if missing or not lefts:
+        raise BagError(
+            f'right images in {folder}', must_be='named as the left images',
+            got=f'none for {missing[0]}' if missing else 'no left images',
+            do='give the images of a pair the same name')
+    return [rights[left.stem] for left in lefts]
+
+
+def _images(path: Path, lefts: list[Path], rights: list[Path] | None) -> Source:
+    def read(index: int) -> Input:
+        return read_rgb(lefts[index]), None if rights is None else read_rgb(rights[index])
+
+    items = [Item(left.stem, 0, partial(read, index)) for index, left in enumerate(lefts)]
+    return Source(path, len(items), None, False, lambda _: iter(items))
+
+
+def _open_video(path: Path) -> Source:
+    reader = VideoReader(path)
+
+    def items(_: Refuse | None) -> Iterator[Item]:
+        for number, (time_ns, image) in enumerate(reader):
+            yield Item(f'{number:06d}', time_ns, partial(_keep, (image, None)))
+
+    return Source(path, len(reader), reader.rate_hz, True, items)
+
+
+def _open_bag(path: Path, rectifies: bool, topic: str) -> Source:
+    bag = RawBag(path)
+    if not topic:
+        images = [name for name, kind in bag.topics.items() if kind in (IMAGE, COMPRESSED_IMAGE)]
+        if len(images) != 1:
+            find_stereo_topics(bag.topics, raw=rectifies)  # says what is missing
+            return _stereo_bag(path, rectifies)
+        topic = images[0]
+    return _one_camera(bag, '/' + topic.lstrip('/'))
+
+
+def _stereo_bag(path: Path, rectifies: bool) -> Source:
+    reader = StereoBagReader(path, rectify=rectifies)
+
+    def items(refuse: Refuse | None) -> Iterator[Item]:
+        def refuse_pair(index: int, error: BagError) -> None:
+            assert refuse is not None
+            refuse(str(reader.stamps_ns[index]), error)
+
+        for index, sample in reader.numbered(refuse=refuse_pair if refuse else None):
+            stamp_ns = reader.stamps_ns[index]
+            yield Item(str(stamp_ns), stamp_ns, partial(_keep, sample.frame))
+
+    return Source(path, len(reader), reader.rate_hz or None, True, items)
+
+
+def _one_camera(bag: RawBag, topic: str) -> Source:
+    if bag.topics.get(topic) not in (IMAGE, COMPRESSED_IMAGE):
+        raise BagError(
+            f'topic {topic} of {bag.path}', must_be=f'{IMAGE} or {COMPRESSED_IMAGE}',
+            got=bag.topics.get(topic, f'missing among: {", ".join(sorted(bag.topics))}'),
+            do='name a topic of images')
+
+    def items(_: Refuse | None) -> Iterator[Item]:
+        for message in bag.messages([topic]):
+            stamp_ns = read_stamp(message.cdr)
+            yield Item(str(stamp_ns), stamp_ns, partial(_decode, bag.path, message))
+
+    count, duration_ns = bag.message_counts[topic], bag.duration_ns
+    rate_hz = (count - 1) * NS_PER_S / duration_ns if count > 1 and duration_ns else None
+    return Source(bag.path, count, rate_hz, True, items)
+
+
+def _decode(path: Path, message: RawMessage) -> Input:
+    with bag_errors(path):
+        image = deserialize(message.cdr, message.msgtype)
+    return image_from_message(image), None
+
+
+def _keep(value: Input) -> Input:
+    return value
