@@ -80,6 +80,9 @@ def join(
         samples: The drive.
         played: Stamp in the drive -> stamp when it was played [ns].
 
+    Yields:
+        Results, with disparities as their frames have them, and samples.
+
     Raises:
         EvaluationError: A result belongs to no pair that was played.
     """
@@ -92,7 +95,7 @@ def join(
             raise EvaluationError(
                 'stamps of the results', must_be='those of pairs that were played, in their order',
                 got=f'{result.stamp_ns} ns', do='record with nothing else playing')
-        yield result, sample
+        yield result.seen_by(sample.frame.geometry), sample
 
 
 def score_recording(
