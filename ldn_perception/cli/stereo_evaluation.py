@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-import math
 import time
 from typing import Any
 
@@ -17,6 +16,7 @@ from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError
+from ldn_perception.evaluation.pair_scorer import plain
 from ldn_perception.evaluation.stereo import StereoScores
 from ldn_perception.frames import DisparityMap
 from ldn_perception.stereo.matcher import Matcher
@@ -54,20 +54,9 @@ class SetScores:
 
     def to_json(self) -> dict[str, Any]:
         """Parts in [0, 1], pixels and seconds; None where there is nothing to measure."""
-        scores = self.scores
-        values = {
-            'd1_all': scores.d1_all,
-            'd1_matched': scores.d1_matched,
-            **{f'bad_{px}_all': scores.bad_all(px) for px in (1, 2, 3)},
-            **{f'bad_{px}_matched': scores.bad_matched(px) for px in (1, 2, 3)},
-            'end_point_error_px': scores.end_point_error_px,
-            'density': scores.density,
-            'median_seconds': sorted(self.seconds)[len(self.seconds) // 2],
-        }
-        return {
-            'pairs': len(self.seconds), 'valid_pixels': scores.valid_pixels,
-            **{name: None if math.isnan(value) else value for name, value in values.items()},
-        }
+        return dict(plain({
+            'pairs': len(self.seconds), **self.scores.to_json(),
+            'median_seconds': sorted(self.seconds)[len(self.seconds) // 2]}))
 
 
 def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:

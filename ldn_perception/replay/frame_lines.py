@@ -18,8 +18,8 @@ import numpy as np
 
 from ldn_perception.errors import ReplayError
 from ldn_perception.evaluation.latency import DurationSummary
+from ldn_perception.evaluation.pair_scorer import PairScores
 from ldn_perception.frames import PerceptionResult
-from ldn_perception.replay.scores import PairScores
 
 _MEANS = ('foreign_mass', 'ood_share', 'disparity_density')
 
@@ -40,6 +40,9 @@ def frame_line(
     segmentation = result.segmentation
     assert segmentation.foreign_probability is not None
     assert segmentation.ood_mask is not None
+    scored = {
+        'pixel_accuracy': scores.confusion.pixel_accuracy, 'miou': scores.confusion.mean_iou,
+        'd1': scores.stereo.d1_all, 'ood_ap': scores.ood.metrics().average_precision}
     return {
         'index': index,
         'stamp_ns': result.frame.stamp_ns,
@@ -49,7 +52,7 @@ def frame_line(
         'ood_share': float(segmentation.ood_mask.mean()),
         'disparity_density': None if result.disparity is None else result.disparity.density,
         'seconds': {stage: round(time, 6) for stage, time in seconds.items()},
-        **scores.to_json(),
+        **{name: value for name, value in scored.items() if not math.isnan(value)},
     }
 
 

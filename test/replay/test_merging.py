@@ -7,7 +7,8 @@ from replay.tiny_drives import pair, replay, settings, stamps, write_drive
 
 from ldn_perception.bags import RawBag, RawBagWriter
 from ldn_perception.errors import ReplayError
-from ldn_perception.replay import ReplayScores, Watcher, merge_replays
+from ldn_perception.evaluation.pair_scorer import PairScores
+from ldn_perception.replay import Watcher, merge_replays
 from ldn_perception.replay.checkpoint import Checkpoint
 
 
@@ -58,7 +59,8 @@ def test_counts_survive_the_disk_and_add_up(halves):
     first, second, whole = (
         Checkpoint.load(root / name / 'checkpoint.npz').scores
         for name in ('out_a', 'out_b', 'whole'))
-    again = ReplayScores.from_arrays(first.merge(second).to_arrays())
+    again = PairScores.from_arrays(first.to_arrays())
+    again += second
     for name, values in whole.to_arrays().items():
         assert (again.to_arrays()[name] == values).all()
     assert whole.confusion.counts.sum() == sum(
