@@ -33,6 +33,7 @@ RULES = {
     'rigs': Rule('errors option parameter_file config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
     'message_fields': Rule('frames', 'numpy'),
+    'stamp_joining': Rule('messages'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
     'row_workers': Rule('', 'numpy'),
     'host_transfers': Rule('', 'numpy torch'),
@@ -77,7 +78,7 @@ RULES = {
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule(
-        'errors frames messages message_fields rectification taxonomy.cityscapes',
+        'errors frames messages message_fields stamp_joining rectification taxonomy.cityscapes',
         'numpy torch cv2 rosbags apsw yaml'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
@@ -106,13 +107,14 @@ RULES = {
         'numpy torch'),
     'diagnosis': Rule('errors frames config messages rectification', 'numpy'),
     'nodes': Rule(
-        'errors frames taxonomy option config messages message_fields rectification pictures '
-        'build pipeline evaluation bags inference.host_memory free_space domain_alarm diagnosis',
+        'errors frames taxonomy option config messages message_fields stamp_joining rectification '
+        'pictures build pipeline evaluation bags inference.host_memory free_space domain_alarm '
+        'diagnosis',
         'numpy torch rclpy message_filters cv_bridge tf2_ros builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
-        'errors frames taxonomy option parameter_file config messages message_fields pictures '
-        'stereo models inference segmentation pipeline bags datasets training evaluation replay '
+        'errors frames taxonomy option parameter_file config messages message_fields '
+        'stamp_joining pictures stereo models inference segmentation pipeline bags datasets training evaluation replay '
         'build build_stereo diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),

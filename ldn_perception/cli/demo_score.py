@@ -18,6 +18,7 @@ from ldn_perception.cli.recorded_results import (
 from ldn_perception.errors import EvaluationError
 from ldn_perception.evaluation.latency import LatencySummary
 from ldn_perception.evaluation.pair_scorer import PairScorer, ScoringTask
+from ldn_perception.stamp_joining import StampReader
 from ldn_perception.taxonomy import Taxonomy
 
 _SCORED = ('labels', 'foreign_probability', 'disparity')
@@ -83,11 +84,10 @@ def join(
     Raises:
         EvaluationError: A result belongs to no pair that was played.
     """
-    remaining = iter(samples)
+    remaining = StampReader((sample.frame.stamp_ns, sample) for sample in samples)
     recorded_ns = {new: old for old, new in played.items()}
     for result in results:
-        wanted = recorded_ns.get(result.stamp_ns)
-        sample = next((sample for sample in remaining if sample.frame.stamp_ns == wanted), None)
+        sample = remaining.take(recorded_ns.get(result.stamp_ns))
         if sample is None:
             raise EvaluationError(
                 'stamps of the results', must_be='those of pairs that were played, in their order',
