@@ -114,8 +114,8 @@ RULES = {
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy option parameter_file config messages message_fields '
-        'stamp_joining pictures stereo models inference segmentation pipeline bags datasets training evaluation replay '
-        'build build_stereo diagnosis weights',
+        'stamp_joining pictures stereo models inference segmentation pipeline bags datasets '
+        'training evaluation replay build build_stereo diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,14 +18,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 import torch
-import yaml
 
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.cli.training_table import training_table
-from ldn_perception.errors import ConfigError, TrainingError
+from ldn_perception.errors import TrainingError
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.models.weights import save_weights
+from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.training.build import build_trainer
 from ldn_perception.training.curves import draw_curves
@@ -58,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     """Train; with all steps done, write the weights."""
     stop_at = time.monotonic() + 60 * options.minutes
     keep_freed_memory()
-    recipe = TrainingRecipe.from_yaml(options.config, parse_overrides(options.set))
+    recipe = TrainingRecipe.from_yaml(
+        options.config, parse_assignments(options.set, do='write an equals sign'))
     device = choose_device(options.device)
     workers = Workers.join(device)
     console = Console(quiet=workers.number > 0)
@@ -130,19 +130,3 @@ def make_folder(folder: Path) -> None:
         raise TrainingError(
             f'output folder {folder}', must_be='a folder one can write to', got=error.strerror,
             do='choose another') from error
-
-
-def parse_overrides(texts: list[str]) -> dict[str, Any]:
-    """Values by name, of texts NAME=VALUE.
-
-    Raises:
-        ConfigError: An equals sign is missing.
-    """
-    overrides = {}
-    for text in texts:
-        name, equals, value = text.partition('=')
-        if not equals:
-            raise ConfigError(
-                '--set', must_be='NAME=VALUE', got=repr(text), do='write an equals sign')
-        overrides[name] = yaml.safe_load(value)
-    return overrides

@@ -21,10 +21,11 @@ import torch
 
 from ldn_perception.build_stereo import EMBEDDING_NORMALISATION
 from ldn_perception.cli.stop_signals import StopSignals
-from ldn_perception.cli.train import WEIGHTS_FILE, make_folder, parse_overrides
+from ldn_perception.cli.train import WEIGHTS_FILE, make_folder
 from ldn_perception.cli.train import add_arguments as add_training_arguments
 from ldn_perception.inference.device import choose_device
 from ldn_perception.models.weights import save_weights
+from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME
 from ldn_perception.training.build_correspondence import build_correspondence_trainer
 from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
@@ -42,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train; with all steps done, write the weights."""
     stop_at = time.monotonic() + 60 * options.minutes
-    recipe = CorrespondenceRecipe.from_yaml(options.config, parse_overrides(options.set))
+    recipe = CorrespondenceRecipe.from_yaml(
+        options.config, parse_assignments(options.set, do='write an equals sign'))
     device = choose_device(options.device)
     console = Console()
     make_folder(options.output)
