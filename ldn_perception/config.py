@@ -229,13 +229,13 @@ class FreeRoadConfig:
 
 @dataclass(frozen=True, slots=True)
 class OodAlarmConfig:
-    """When the whole image is out of domain; its foreign mass is the share of masked pixels."""
+    """Alarm for images that are out of domain as a whole, by OOD share: share of masked pixels."""
 
     raise_above: float = option_field(
-        0.5, 'Foreign mass, averaged over time, above which /diagnostics warns; 1 turns the '
+        0.5, 'OOD share, averaged over time, above which /diagnostics warns; 1 turns the '
         'alarm off.', minimum=0.0, maximum=1.0, live=True)
     clear_below: float = option_field(
-        0.35, 'Foreign mass below which the warning ends.', minimum=0.0, maximum=1.0, live=True)
+        0.35, 'OOD share below which the warning ends.', minimum=0.0, maximum=1.0, live=True)
     time_constant_s: float = option_field(
         2.0, 'Time constant of the average.', unit='s', minimum=0.05, maximum=600.0, live=True)
 

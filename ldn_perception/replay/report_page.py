@@ -35,11 +35,11 @@ _NS_PER_S = 1_000_000_000
 _KINDS = {
     'best': ('Best pairs', 'pixel accuracy'),
     'worst': ('Worst pairs', 'pixel accuracy'),
-    'foreign': ('Most foreign pairs', 'foreign mass'),
+    'foreign': ('Most foreign pairs', 'mean foreign probability'),
 }
-_FOREIGN_MASS = (
-    'Foreign mass is the mean probability, over all pixels of the left image, of classes that'
-    ' cannot be seen from a road.')
+_FOREIGN_PROBABILITY = (
+    'Mean foreign probability is the mean, over all pixels of the left image, of the probability '
+    'of classes that cannot be seen from a road.')
 
 
 @dataclass(slots=True)
@@ -108,11 +108,12 @@ def _overview(page: _Page, report: ReportFolder) -> None:
     page.add(comparison_table(configurations))
     tables = {entry.name: entry.frames for entry in configurations if len(entry.frames)}
     if len(tables) > 1:
-        page.head(3, 'Foreign mass of all configurations', 'foreign-mass-compared')
-        page.add(f'<p class="hint">{_FOREIGN_MASS}</p>')
+        page.head(3, 'Mean foreign probability of all configurations',
+                  'foreign-probability-compared')
+        page.add(f'<p class="hint">{_FOREIGN_PROBABILITY}</p>')
         page.plot(
             report_plots.draw_foreign_comparison(tables),
-            'Foreign mass over the pairs, a line for each of ' + ', '.join(tables))
+            'Mean foreign probability over the pairs, a line for each of ' + ', '.join(tables))
 
 
 def _configuration(page: _Page, configuration: ReplayedConfiguration) -> None:
@@ -122,7 +123,7 @@ def _configuration(page: _Page, configuration: ReplayedConfiguration) -> None:
     page.add(_note_list(notes(configuration)))
     if len(configuration.frames):
         page.add(tiles(configuration))
-        _foreign_mass(page, configuration)
+        _foreign_probability(page, configuration)
         _accuracy(page, configuration)
         _classes(page, configuration)
         _latency(page, configuration)
@@ -148,19 +149,20 @@ def _note_list(texts: Iterable[str]) -> str:
     return f'<ul class="notes">{items}</ul>' if items else ''
 
 
-def _foreign_mass(page: _Page, configuration: ReplayedConfiguration) -> None:
+def _foreign_probability(page: _Page, configuration: ReplayedConfiguration) -> None:
     frames = configuration.frames
-    if not frames.has('foreign_mass'):
+    if not frames.has('mean_foreign_probability'):
         return
-    page.head(3, 'Foreign mass over time', f'{configuration.name} foreign')
-    page.add(f'<p class="hint">{_FOREIGN_MASS} Pixels out of distribution are those above the '
+    page.head(3, 'Mean foreign probability over time', f'{configuration.name} foreign')
+    page.add(f'<p class="hint">{_FOREIGN_PROBABILITY} '
+             'OOD share is the part of the pixels above the '
              f'threshold.{_thinning(len(frames))}</p>')
-    most = int(np.nanargmax(frames.series['foreign_mass']))
+    most = int(np.nanargmax(frames.series['mean_foreign_probability']))
     page.plot(
-        report_plots.draw_foreign_mass(frames),
-        f'Foreign mass and part of the pixels out of distribution over {len(frames)} pairs: mean '
-        f'foreign mass {percent(frames.mean("foreign_mass"))}, largest '
-        f'{percent(frames.series["foreign_mass"][most])} at pair {frames.index[most]}')
+        report_plots.draw_foreign_probability(frames),
+        f'Mean foreign probability and OOD share over {len(frames)} pairs: '
+        f'mean foreign probability {percent(frames.mean("mean_foreign_probability"))}, largest '
+        f'{percent(frames.series["mean_foreign_probability"][most])} at pair {frames.index[most]}')
 
 
 def _thinning(num_pairs: int) -> str:

@@ -91,8 +91,8 @@ _GROUPS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     ('Out of distribution', (
         _Row('average precision', _score('ood', 'average_precision'), percent, max),
         _Row('false positives at 95 % recall', _score('ood', 'fpr95'), percent, min),
-        _Row('foreign mass, mean', _mean('foreign_mass'), percent),
-        _Row('pixels above the threshold, mean', _mean('ood_share'), percent),
+        _Row('mean foreign probability', _mean('mean_foreign_probability'), percent),
+        _Row('OOD share, mean', _mean('ood_share'), percent),
     )),
     ('Disparity', (
         _Row('D1, all ground truth', _score('disparity', 'd1_all'), percent, min),
@@ -170,7 +170,8 @@ def tiles(configuration: ReplayedConfiguration) -> str:
         ('OOD average precision',
          _known(number(configuration.score('ood', 'average_precision')), percent)),
         ('disparity D1', _known(number(configuration.score('disparity', 'd1_all')), percent)),
-        ('mean foreign mass', _known(configuration.frames.mean('foreign_mass'), percent)),
+        ('mean foreign probability',
+         _known(configuration.frames.mean('mean_foreign_probability'), percent)),
         ('a pair, median', _known(total_ms(configuration, 50), milliseconds)),
     ]
     items = ''.join(

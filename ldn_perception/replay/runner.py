@@ -173,7 +173,7 @@ class Replay:
         scores = bag.scorer.add(_images(result), sample.truth())
         line = frame_line(index, bag.path, result, seconds, scores)
         state.pictures.offer(
-            index, line.get('pixel_accuracy'), line['foreign_mass'],
+            index, line.get('pixel_accuracy'), line['mean_foreign_probability'],
             lambda: self._draw(sample, result))
         folder.write_frame(line)
         state.progress = state.progress.after_pair(

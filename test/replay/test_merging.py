@@ -38,7 +38,8 @@ def test_merged_halves_are_the_whole_to_the_pixel(halves):
     merge_replays(settings(*drives), [root / 'out_a', root / 'out_b'], merged)
     assert lines(merged) == lines(whole)
     scores, expected = read(merged, 'scores.json'), read(whole, 'scores.json')
-    for name in ('segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_mass'):
+    for name in (
+            'segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_probability'):
         assert scores[name] == expected[name]
     for path in sorted((whole / 'pictures').iterdir()):
         assert (merged / 'pictures' / path.name).read_bytes() == path.read_bytes()
