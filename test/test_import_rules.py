@@ -28,7 +28,7 @@ RULES = {
     'taxonomy': Rule('errors frames', 'numpy torch'),
     'option': Rule('errors'),
     'parameter_file': Rule('errors', 'yaml'),
-    'config': Rule('errors option parameter_file'),
+    'config': Rule('errors option parameter_file models.names'),
     'rectification': Rule('errors frames', 'numpy cv2'),
     'rigs': Rule('errors option parameter_file config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
@@ -49,6 +49,7 @@ RULES = {
     'stereo.vector_costs': Rule('errors row_workers', 'numpy numba'),
     'stereo.winner_takes_all': Rule('row_workers', 'numpy numba'),
     'models': Rule('errors frames', 'numpy torch safetensors'),
+    'models.names': Rule(),
     'inference': Rule(
         'errors frames host_transfers models.segmentation_model models.normalisation '
         'models.inference_form', 'numpy torch'),
