@@ -35,6 +35,7 @@ RULES = {
     'message_fields': Rule('frames', 'numpy'),
     'stamp_joining': Rule('messages'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
+    'pages': Rule('', 'jinja2'),
     'row_workers': Rule('', 'numpy'),
     'host_transfers': Rule('', 'numpy torch'),
     'stereo': Rule('errors frames row_workers host_transfers', 'numpy torch cv2'),
@@ -93,7 +94,7 @@ RULES = {
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
     'replay': Rule(
-        'errors frames taxonomy messages message_fields pictures pipeline bags evaluation',
+        'errors frames taxonomy messages message_fields pages pictures pipeline bags evaluation',
         'numpy torch cv2'),
     'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
@@ -115,7 +116,7 @@ RULES = {
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
         'errors frames taxonomy option parameter_file config messages message_fields '
-        'stamp_joining pictures stereo models inference segmentation pipeline bags datasets '
+        'stamp_joining pages pictures stereo models inference segmentation pipeline bags datasets '
         'training evaluation replay build build_stereo diagnosis weights',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
