@@ -45,7 +45,7 @@ setup(
     maintainer_email='ldn-perception@users.noreply.github.com',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*', 'benchmarks', 'benchmarks.*']),
-    package_data={PACKAGE: ['py.typed', 'weights/*.safetensors']},
+    package_data={PACKAGE: ['py.typed', 'weights/*.safetensors', 'templates/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),

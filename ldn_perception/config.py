@@ -15,22 +15,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ldn_perception.errors import ConfigError
+from ldn_perception.models.names import MODEL_NAMES
 from ldn_perception.option import Option, Value, option_field, section_options
 from ldn_perception.parameter_file import read_parameter_file
-
-MODEL_NAMES = (
-    'ldn121', 'ldn_small', 'ldn121_64_4', 'ldn121_32_4', 'ldn121_128_4', 'ldn121_32_2',
-    'ldn121_16_2', 'ldn121_down32', 'ldn161_64_4', 'ldn161_32_4', 'ldn169_32_4', 'lrn18_32_4',
-    'lrn50_32_4', 'lrn101_32_4', 'ldpn68_32_4', 'lite0_32_4', 'lite1_32_4', 'lite2_32_4',
-    'ddn121_down8', 'lddn121_8_4', 'lddn121_16_4',
-    'ldn121_dws', 'ldn121_no_spp', 'ldn121_pspnet_spp', 'ldn121_concatenation',
-    'ldn169_rob2018', 'ldn121_released', 'ldn121_released_32_4', 'ldn161_released',
-    'ldn169_released', 'scale_invariant', 'scale_invariant_released', 'scale_invariant_small',
-    'fixed_scales', 'fixed_scales_small', 'single35', 'single35_released', 'single35_small',
-    'single5', 'single5_small', 'deeplab_large_fov', 'deeplab_aspp_s', 'deeplab_aspp_l',
-    'deeplab_resnet101', 'deeplab_msc', 'deeplab_vgg_small', 'deeplab_msc_small',
-)
-"""Networks, as the models room has them; it cannot be imported from here."""
 
 NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
 """Numbers of paths that semi-global matchers have, the fewest first; others have no paths."""
@@ -230,13 +217,13 @@ class FreeRoadConfig:
 
 @dataclass(frozen=True, slots=True)
 class OodAlarmConfig:
-    """When the whole image is out of domain; its foreign mass is the share of masked pixels."""
+    """Alarm for images that are out of domain as a whole, by OOD share: share of masked pixels."""
 
     raise_above: float = option_field(
-        0.5, 'Foreign mass, averaged over time, above which /diagnostics warns; 1 turns the '
+        0.5, 'OOD share, averaged over time, above which /diagnostics warns; 1 turns the '
         'alarm off.', minimum=0.0, maximum=1.0, live=True)
     clear_below: float = option_field(
-        0.35, 'Foreign mass below which the warning ends.', minimum=0.0, maximum=1.0, live=True)
+        0.35, 'OOD share below which the warning ends.', minimum=0.0, maximum=1.0, live=True)
     time_constant_s: float = option_field(
         2.0, 'Time constant of the average.', unit='s', minimum=0.05, maximum=600.0, live=True)
 

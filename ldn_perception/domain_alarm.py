@@ -15,8 +15,8 @@ class AlarmRule:
     """When the alarm is raised and cleared.
 
     Attributes:
-        raise_above: Mean foreign mass above which it is raised, in [0, 1]; 1 is never.
-        clear_below: Mean foreign mass below which it is cleared, <= raise_above.
+        raise_above: Mean OOD share above which it is raised, in [0, 1]; 1 is never.
+        clear_below: Mean OOD share below which it is cleared, <= raise_above.
         time_constant_s: Of the mean over time, > 0.
     """
 
@@ -35,16 +35,16 @@ class AlarmState:
     """What is known after an image.
 
     Attributes:
-        mass: Mean foreign mass, in [0, 1].
+        ood_share: Mean OOD share, in [0, 1].
         raised_s: Time since the alarm was raised [s]; None while it is not.
     """
 
-    mass: float = 0.0
+    ood_share: float = 0.0
     raised_s: float | None = None
 
 
 class DomainAlarm:
-    """Averages foreign mass over time and raises an alarm.
+    """Average of the OOD share over time, and an alarm.
 
     The mean is exponential and starts at 0, as on a road. A gap between two images, the first
     image and a stamp that jumps back count for no more than half of the time constant.
@@ -61,12 +61,12 @@ class DomainAlarm:
         self.state = AlarmState()
         self._last_ns: int | None = None
 
-    def update(self, stamp_ns: int, foreign_mass: float) -> AlarmState:
+    def update(self, stamp_ns: int, ood_share: float) -> AlarmState:
         """Take one image into account.
 
         Args:
             stamp_ns: Its stamp [ns].
-            foreign_mass: How much of it is foreign, in [0, 1].
+            ood_share: Share of its pixels whose mask is set, in [0, 1].
 
         Returns:
             The new state. An alarm that is raised for 0 s was raised by this image.
@@ -78,14 +78,14 @@ class DomainAlarm:
         if passed_s < 0:
             passed_s = math.inf
         weight = -math.expm1(-min(passed_s, longest_s) / rule.time_constant_s)
-        mass = before.mass + weight * (foreign_mass - before.mass)
+        mean = before.ood_share + weight * (ood_share - before.ood_share)
         if before.raised_s is None:
-            raised_s = 0.0 if mass > rule.raise_above else None
-        elif mass < rule.clear_below:
+            raised_s = 0.0 if mean > rule.raise_above else None
+        elif mean < rule.clear_below:
             raised_s = None
         else:
             raised_s = before.raised_s + (passed_s if passed_s < math.inf else 0.0)
-        self.state = AlarmState(mass, raised_s)
+        self.state = AlarmState(mean, raised_s)
         return self.state
 
 
@@ -93,7 +93,7 @@ def describe_alarm(state: AlarmState, rule: AlarmRule) -> str:
     """Say in one sentence that the alarm is raised; empty if it is not."""
     if state.raised_s is None or rule.is_off:
         return ''
-    mass = f'out of domain for {state.raised_s:.1f} s: foreign mass {state.mass:.2f}'
-    if state.mass > rule.raise_above:
-        return f'{mass} > {rule.raise_above:g}, the network does not know what the camera sees'
-    return f'{mass} not yet below {rule.clear_below:g}'
+    text = f'out of domain for {state.raised_s:.1f} s: OOD share {state.ood_share:.2f}'
+    if state.ood_share > rule.raise_above:
+        return f'{text} > {rule.raise_above:g}, the network does not know what the camera sees'
+    return f'{text} not yet below {rule.clear_below:g}'

@@ -59,6 +59,8 @@ ENCODINGS = {
 }
 """Image encodings that become RGB, by their name in sensor_msgs/Image."""
 
+_PLANES = {'mono8': np.uint8, '8UC1': np.uint8, '32FC1': np.float32}
+
 MAX_MISALIGNMENT_PX = 0.5
 """Largest distance, anywhere in the image, of the rows two projection matrices give a point."""
 
@@ -291,7 +293,7 @@ def _seen_camera(info: Any, fx: float, fy: float, cx: float, cy: float) -> Pinho
 
 
 def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityMap:
-    """Read a stereo_msgs/DisparityImage.
+    """Read a stereo_msgs/DisparityImage; the inverse of `message_fields.disparity_fields`.
 
     Its disparities are adjusted for the offset between the principal points; ours are not.
 
@@ -302,24 +304,47 @@ def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityM
     Raises:
         MessageError: The image is not 32FC1, its size is wrong or the range is empty.
     """
-    if message.image.encoding != '32FC1':
-        raise MessageError(
-            'encoding of the external disparity', must_be='32FC1',
-            got=repr(message.image.encoding), do='fix its publisher', reason='unknown_encoding',
-        )
     low, high = float(message.min_disparity), float(message.max_disparity)
     if not low < high:
         raise MessageError(
             'disparity range of the external disparity', must_be='min < max',
             got=f'[{low}, {high}]', do='fix its publisher', reason='bad_disparity',
         )
-    values = np.array(pixels_of(message.image, 1, np.float32)[..., 0])
-    with np.errstate(invalid='ignore'):
-        values[~((values >= low) & (values <= high))] = np.nan
     offset = geometry.disparity_offset
+    values = plane_from_message('the external disparity', message)
     values += np.float32(offset)
     step = float(message.delta_d) or 1 / 16
     return DisparityMap(torch.from_numpy(values), low + offset, high + offset, step)
+
+
+def plane_from_message(name: str, message: Any) -> NDArray[Any]:
+    """Read one value a pixel of a result or of ground truth.
+
+    Args:
+        name: Name of the image, for errors.
+        message: sensor_msgs/Image, mono8, 8UC1 or 32FC1, or stereo_msgs/DisparityImage, 32FC1.
+
+    Returns:
+        (H, W) uint8 or float32. Disparities as they are sent, less the offset cx - cx_right
+        between the principal points [px]; NaN outside [min, max].
+
+    Raises:
+        MessageError: The encoding is another one, or sizes contradict each other.
+    """
+    is_disparity = hasattr(message, 'min_disparity')
+    image = message.image if is_disparity else message
+    allowed = ('32FC1',) if is_disparity else tuple(_PLANES)
+    if image.encoding not in allowed:
+        raise MessageError(
+            f'encoding of {name}',
+            must_be=allowed[0] if is_disparity else f'one of {", ".join(allowed)}',
+            got=repr(image.encoding), do='fix its publisher', reason='unknown_encoding')
+    values = pixels_of(image, 1, _PLANES[image.encoding])[..., 0]
+    if not is_disparity:
+        return values
+    with np.errstate(invalid='ignore'):
+        known = (values >= message.min_disparity) & (values <= message.max_disparity)
+    return np.where(known, values, np.float32(np.nan))
 
 
 def frame_from_messages(

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS parameter files, read without ROS."""
+"""ROS parameter files and NAME=VALUE of command lines, read without ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +40,26 @@ def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, An
             yield from flatten(value, f'{prefix}{key}.')
         else:
             yield prefix + key, value
+
+
+def parse_assignments(
+    texts: Iterable[str], option: str = '--set', do: str = 'write for example '
+    'stereo.matcher=census',
+) -> dict[str, Any]:
+    """Parse NAME=VALUE into values by name.
+
+    Args:
+        texts: NAME=VALUE each, the value in YAML; an empty one is the empty string.
+        option: Place of the texts on the command line, for the error.
+        do: Advice of the error.
+
+    Raises:
+        ConfigError: A text has no equals sign.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not equals:
+            raise ConfigError(option, must_be='NAME=VALUE', got=repr(text), do=do)
+        values[name] = yaml.safe_load(value) if value else ''
+    return values

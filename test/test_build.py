@@ -3,6 +3,8 @@
 from importlib.util import find_spec
 import logging
 import re
+import subprocess
+import sys
 
 import cv2
 from made_engines import MadeExporter, TwinBackend
@@ -43,8 +45,11 @@ from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.engine_choice import EngineChoice
 from ldn_perception.inference.multi_scale import MultiScaleEngine
 from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.models.deeplab import DEEPLAB_PRESETS
+from ldn_perception.models.ladder_presets import LADDER_DESIGNS
 from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import MODELS, build_model
+from ldn_perception.models.scale_family import SCALE_FAMILY
 from ldn_perception.models.weights import read_weights_header, save_weights
 from ldn_perception.segmentation.dense_crf import CRF_PRESETS
 from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME
@@ -64,6 +69,14 @@ def test_every_choice_of_the_options_can_be_built():
     assert all(TAXONOMIES[name].num_driving for name in option_choices(ModelConfig, 'taxonomy'))
     assert option_choices(SegmentationConfig, 'crf') == {'none', *CRF_PRESETS}
     assert option_choices(InferenceConfig, 'engine') == {'auto', 'torch', *BACKEND_NAMES}
+
+
+def test_every_preset_has_a_name_that_is_read_without_torch():
+    assert {*LADDER_DESIGNS, *SCALE_FAMILY, *DEEPLAB_PRESETS} == set(MODELS)
+    code = 'import ldn_perception.config, sys; print("torch" in sys.modules)'
+    assert subprocess.run(
+        [sys.executable, '-c', code], check=True, capture_output=True, text=True,
+    ).stdout == 'False\n'
 
 
 def test_weights_make_a_trained_network(tmp_path):

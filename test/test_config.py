@@ -7,7 +7,7 @@ import pytest
 from ldn_perception.config import PerceptionConfig, options
 from ldn_perception.errors import ConfigError
 from ldn_perception.option import Option
-from ldn_perception.parameter_file import read_parameter_file
+from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 
 
 def test_every_option_has_a_full_name_a_doc_and_an_allowed_default():
@@ -70,6 +70,13 @@ def test_a_parameter_file_and_overrides_make_a_config(tmp_path):
     path.write_text('stereo_seg_node:\n  ros__parameters:\n    stereo: {max_disparity: 64}\n')
     config = PerceptionConfig.from_yaml(path, {'inference.device': 'cpu'})
     assert (config.stereo.max_disparity, config.inference.device) == (64, 'cpu')
+
+
+def test_assignments_hold_yaml_and_an_empty_value_is_an_empty_string():
+    assert parse_assignments(['a.b=2.5', 'c=', 'd=x=y', 'e=[1, 2]']) == {
+        'a.b': 2.5, 'c': '', 'd': 'x=y', 'e': [1, 2]}
+    with pytest.raises(ConfigError, match="--set must be NAME=VALUE, got 'a': write for example"):
+        parse_assignments(['a'])
 
 
 def test_a_missing_parameter_file_is_named(tmp_path):

@@ -18,11 +18,11 @@ DATA = Path(__file__).parents[2] / 'shared' / 'data'
 RULE = AlarmRule(raise_above=0.5, clear_below=0.3, time_constant_s=2.0)
 
 
-def fed(alarm, masses, start_s=100.0, step_s=0.1):
-    """States after images of these masses, one every step."""
+def fed(alarm, shares, start_s=100.0, step_s=0.1):
+    """States after images of these OOD shares, one every step."""
     return [
-        alarm.update(round((start_s + step_s * index) * SECOND), mass)
-        for index, mass in enumerate(masses)]
+        alarm.update(round((start_s + step_s * index) * SECOND), share)
+        for index, share in enumerate(shares)]
 
 
 def test_the_mean_follows_a_step_as_a_low_pass_does():
@@ -31,7 +31,7 @@ def test_the_mean_follows_a_step_as_a_low_pass_does():
     states = fed(alarm, [0.9] * 60, start_s=101.0)
     for index, state in enumerate(states):
         passed_s = 0.1 * (index + 1)
-        assert state.mass == pytest.approx(0.9 * (1 - math.exp(-passed_s / 2)))
+        assert state.ood_share == pytest.approx(0.9 * (1 - math.exp(-passed_s / 2)))
 
 
 @pytest.mark.parametrize('step_s', [0.02, 0.1, 0.5])
@@ -50,12 +50,12 @@ def test_it_is_cleared_below_the_other_threshold_only():
     alarm = DomainAlarm(RULE)
     fed(alarm, [1.0] * 100)
     between = fed(alarm, [0.4] * 200, start_s=110.0)
-    assert between[-1].mass == pytest.approx(0.4, abs=1e-3)
+    assert between[-1].ood_share == pytest.approx(0.4, abs=1e-3)
     # the first image counts for a second: 1 - exp(-0.5 - t / 2) = 0.5 after 0.386 s
     assert between[-1].raised_s == pytest.approx(29.9 - 0.4)
     below = fed(alarm, [0.2] * 200, start_s=130.0)
     assert below[-1] == AlarmState(pytest.approx(0.2, abs=1e-3), None)
-    assert all(state.mass >= 0.3 for state in below if state.raised_s is not None)
+    assert all(state.ood_share >= 0.3 for state in below if state.raised_s is not None)
     again = fed(alarm, [0.4] * 200, start_s=150.0)
     assert again[-1].raised_s is None
 
@@ -110,9 +110,9 @@ def test_a_new_rule_holds_from_the_next_image_on():
 @pytest.mark.parametrize(('state', 'sentence'), [
     (AlarmState(0.2, None), ''),
     (AlarmState(0.814, 3.21),
-     'out of domain for 3.2 s: foreign mass 0.81 > 0.5, the network does not know what the camera '
+     'out of domain for 3.2 s: OOD share 0.81 > 0.5, the network does not know what the camera '
      'sees'),
-    (AlarmState(0.41, 7.0), 'out of domain for 7.0 s: foreign mass 0.41 not yet below 0.3'),
+    (AlarmState(0.41, 7.0), 'out of domain for 7.0 s: OOD share 0.41 not yet below 0.3'),
 ])
 def test_one_sentence_says_it(state, sentence):
     assert describe_alarm(state, RULE) == sentence
@@ -136,7 +136,7 @@ def images_of(pattern, number):
 
 
 class TestShippedWeights:
-    """A few of the images that benchmarks/foreign_mass.py measures all of."""
+    """A few of the images that benchmarks/ood_share.py measures all of."""
 
     @pytest.fixture(scope='class')
     @staticmethod
@@ -147,14 +147,14 @@ class TestShippedWeights:
     def raised(self, perception, images):
         """Whether half a minute of such images raises the alarm, with its own options."""
         pipeline = perception.pipeline
-        masses = []
+        shares = []
         for image in images:
             logits = pipeline._engine.run(torch.from_numpy(image))
             segmentation = pipeline._decoder.decode(
                 logits, image, pipeline.rule, Quantity.OOD_MASK)
-            masses.append(float(segmentation.ood_mask.mean()))
+            shares.append(float(segmentation.ood_mask.mean()))
         alarm = DomainAlarm(build_alarm_rule(OodAlarmConfig()))
-        states = fed(alarm, [masses[index % len(masses)] for index in range(60)], step_s=0.5)
+        states = fed(alarm, [shares[index % len(shares)] for index in range(60)], step_s=0.5)
         return [state.raised_s is not None for state in states]
 
     def test_indoor_photographs_raise_the_alarm(self, perception):

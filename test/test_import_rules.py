@@ -28,12 +28,14 @@ RULES = {
     'taxonomy': Rule('errors frames', 'numpy torch'),
     'option': Rule('errors'),
     'parameter_file': Rule('errors', 'yaml'),
-    'config': Rule('errors option parameter_file'),
+    'config': Rule('errors option parameter_file models.names'),
     'rectification': Rule('errors frames', 'numpy cv2'),
     'rigs': Rule('errors option parameter_file config', 'yaml'),
     'messages': Rule('errors frames rectification', 'numpy cv2 torch'),
     'message_fields': Rule('frames', 'numpy'),
+    'stamp_joining': Rule('messages'),
     'pictures': Rule('errors frames taxonomy', 'numpy cv2 torch'),
+    'pages': Rule('', 'jinja2'),
     'row_workers': Rule('', 'numpy'),
     'host_transfers': Rule('', 'numpy torch'),
     'stereo': Rule('errors frames row_workers host_transfers', 'numpy torch cv2'),
@@ -48,6 +50,7 @@ RULES = {
     'stereo.vector_costs': Rule('errors row_workers', 'numpy numba'),
     'stereo.winner_takes_all': Rule('row_workers', 'numpy numba'),
     'models': Rule('errors frames', 'numpy torch safetensors'),
+    'models.names': Rule(),
     'inference': Rule(
         'errors frames host_transfers models.segmentation_model models.normalisation '
         'models.inference_form', 'numpy torch'),
@@ -78,7 +81,7 @@ RULES = {
     'pipeline': Rule(
         'errors frames stereo.matcher inference.engine segmentation.decoder', 'numpy torch'),
     'bags': Rule(
-        'errors frames messages message_fields rectification taxonomy.cityscapes',
+        'errors frames messages message_fields stamp_joining rectification taxonomy.cityscapes',
         'numpy torch cv2 rosbags apsw yaml'),
     'datasets': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2 PIL'),
     'datasets.synthetic_drive': Rule(
@@ -92,7 +95,7 @@ RULES = {
     'evaluation': Rule('errors frames taxonomy models pipeline', 'numpy torch cv2'),
     'evaluation.figures': Rule('errors', 'numpy matplotlib'),
     'replay': Rule(
-        'errors frames taxonomy messages message_fields pictures pipeline bags evaluation',
+        'errors frames taxonomy messages message_fields pages pictures pipeline bags evaluation',
         'numpy torch cv2'),
     'replay.ray_fleet': Rule('errors', 'ray'),
     'replay.report_plots': Rule('evaluation.figures', 'numpy matplotlib'),
@@ -118,14 +121,16 @@ RULES = {
         'numpy torch'),
     'diagnosis': Rule('errors frames config messages rectification', 'numpy'),
     'nodes': Rule(
-        'errors frames taxonomy option config messages message_fields rectification pictures '
-        'build pipeline evaluation bags inference.host_memory free_space domain_alarm diagnosis',
+        'errors frames taxonomy option config messages message_fields stamp_joining rectification '
+        'pictures build pipeline evaluation bags inference.host_memory free_space domain_alarm '
+        'diagnosis',
         'numpy torch rclpy message_filters cv_bridge tf2_ros builtin_interfaces rcl_interfaces '
         'ament_index_python *_msgs *_srvs'),
     'cli': Rule(
-        'errors frames taxonomy option parameter_file config messages message_fields pictures '
-        'stereo models inference segmentation pipeline bags datasets training evaluation replay '
-        'build build_stereo diagnosis weights segmenter result data stereo_camera',
+        'errors frames taxonomy option parameter_file config messages message_fields '
+        'stamp_joining pages pictures stereo models inference segmentation pipeline bags datasets '
+        'training evaluation replay build build_stereo diagnosis weights segmenter result data '
+        'stereo_camera',
         'numpy torch cv2 yaml rich'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }

@@ -12,7 +12,6 @@ import numpy as np
 
 from ldn_perception.bags.message_types import NS_PER_S, deserialize
 from ldn_perception.bags.raw_messages import RawBag, RawMessage, bag_errors, read_stamp
-from ldn_perception.bags.stamp_pairing import pair_stamps
 from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.bags.topics import (
     DISPARITY_IMAGE,
@@ -24,6 +23,7 @@ from ldn_perception.bags.topics import (
 from ldn_perception.errors import BagError, CalibrationError, FrameError, MessageError
 from ldn_perception.messages import disparity_from_message, frame_from_messages, pixels_of
 from ldn_perception.rectification.rectifier import Rectifier
+from ldn_perception.stamp_joining import pair_stamps
 
 MAX_WAITING_PAIRS = 64
 """Incomplete pairs kept in memory while reading; a live recording has a handful."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,11 @@ class StereoSample:
     labels: NDArray[np.uint8] | None = None
     foreign: NDArray[np.bool_] | None = None
     disparity: NDArray[np.float32] | None = None
+
+    def truth(self) -> dict[str, NDArray[Any]]:
+        """Ground truth that there is, by name: labels, foreign, disparity."""
+        known = {'labels': self.labels, 'foreign': self.foreign, 'disparity': self.disparity}
+        return {name: values for name, values in known.items() if values is not None}
 
     def __post_init__(self) -> None:
         shape = self.frame.geometry.shape

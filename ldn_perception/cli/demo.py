@@ -39,10 +39,11 @@ from ldn_perception.cli.picture_tiles import write_picture
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
-from ldn_perception.errors import BagError, ConfigError, LdnPerceptionError
+from ldn_perception.errors import BagError, LdnPerceptionError
 from ldn_perception.frames import Quantity
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.inference.prepared_engine import PreparedEngine
+from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.taxonomy import TAXONOMIES
 
 RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
@@ -106,14 +107,8 @@ def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> di
     values: dict[str, Any] = {'input.reliability': 'reliable', 'monitoring.silence_s': 60.0}
     if options.images is None and options.bag is None:
         values['stereo.max_disparity'] = 64
-    for override in overrides:
-        name, equals, text = override.partition('=')
-        if not equals:
-            raise ConfigError(
-                '--set', must_be='NAME=VALUE', got=repr(override),
-                do='write for example --set model.name=ldn121')
-        values[name] = yaml.safe_load(text) if text else ''
-    return values
+    return values | parse_assignments(
+        overrides, '--set', 'write for example --set model.name=ldn121')
 
 
 def _prepare_drive(options: argparse.Namespace, output: Path, console: Console) -> Path:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.cli.recorded_results import (
     RecordedResult,
@@ -18,12 +16,12 @@ from ldn_perception.cli.recorded_results import (
     read_results,
 )
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.confusion import ConfusionMatrix
 from ldn_perception.evaluation.latency import LatencySummary
-from ldn_perception.evaluation.ood import OodScores
-from ldn_perception.evaluation.stereo import StereoScores
-from ldn_perception.frames import UNLABELLED
+from ldn_perception.evaluation.pair_scorer import PairScorer, ScoringTask
+from ldn_perception.stamp_joining import StampReader
 from ldn_perception.taxonomy import Taxonomy
+
+_SCORED = ('labels', 'foreign_probability', 'disparity')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +78,21 @@ def join(
         samples: The drive.
         played: Stamp in the drive -> stamp when it was played [ns].
 
+    Yields:
+        Results, with disparities as their frames have them, and samples.
+
     Raises:
         EvaluationError: A result belongs to no pair that was played.
     """
-    remaining = iter(samples)
+    remaining = StampReader((sample.frame.stamp_ns, sample) for sample in samples)
     recorded_ns = {new: old for old, new in played.items()}
     for result in results:
-        wanted = recorded_ns.get(result.stamp_ns)
-        sample = next((sample for sample in remaining if sample.frame.stamp_ns == wanted), None)
+        sample = remaining.take(recorded_ns.get(result.stamp_ns))
         if sample is None:
             raise EvaluationError(
                 'stamps of the results', must_be='those of pairs that were played, in their order',
                 got=f'{result.stamp_ns} ns', do='record with nothing else playing')
-        yield result, sample
+        yield result.seen_by(sample.frame.geometry), sample
 
 
 def score_recording(
@@ -108,23 +108,15 @@ def score_recording(
         taxonomy: Classes of the labels.
     """
     state, values = read_last_diagnostics(recording)
-    confusion, ood, stereo = ConfusionMatrix(taxonomy.num_driving), OodScores(), StereoScores()
+    scorer = PairScorer(ScoringTask(taxonomy, taxonomy))
     stamps, published = [], []
-    foreign_pixels = 0
     for result, sample in join(read_results(recording), samples, played):
         stamps.append(result.stamp_ns)
         published.append(result.published_ns)
-        images = result.images
-        if sample.labels is not None and 'labels' in images:
-            known = np.where(images['labels'] < taxonomy.num_driving, images['labels'], UNLABELLED)
-            confusion.accumulate(known, sample.labels)
-        if sample.foreign is not None and 'foreign_probability' in images:
-            valid = sample.foreign | (
-                True if sample.labels is None else sample.labels != UNLABELLED)
-            ood.accumulate(images['foreign_probability'], sample.foreign, valid)
-            foreign_pixels += int(sample.foreign.sum())
-        if sample.disparity is not None and 'disparity' in images:
-            stereo.accumulate(images['disparity'], sample.disparity)
+        scorer.add({name: result.images[name] for name in _SCORED if name in result.images},
+                   sample.truth())
+    totals = scorer.totals
+    ood = totals.ood.metrics()
     return DemoScore(
         sent=len(played),
         received=_count(values, 'pairs_received'),
@@ -139,11 +131,11 @@ def score_recording(
             key.removeprefix('stage.').removesuffix('_ms'): float(value)
             for key, value in values.items() if key.startswith('stage.')
         },
-        mean_iou=confusion.mean_iou if confusion.class_pixels.any() else None,
-        ood_average_precision=ood.metrics().average_precision if foreign_pixels else None,
+        mean_iou=totals.confusion.mean_iou if totals.confusion.class_pixels.any() else None,
+        ood_average_precision=ood.average_precision if ood.foreign_pixels else None,
         disparity_density=float(values['disparity.density'])
         if 'disparity.density' in values else None,
-        d1=stereo.d1_all if stereo.valid_pixels else None,
+        d1=totals.stereo.d1_all if totals.stereo.valid_pixels else None,
         state=state,
     )
 

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import asdict
 from typing import Any
 
 from ldn_perception.cli.evaluation_run import Evaluation
-from ldn_perception.evaluation.category_iou import category_iou
 from ldn_perception.evaluation.ood_report import OodReport
+from ldn_perception.evaluation.pair_scorer import mean_of_present, plain
+from ldn_perception.evaluation.pair_scorer import segmentation_to_json as labels_to_json
 from ldn_perception.evaluation.segmentation_scores import SegmentationScores
 
 
@@ -24,8 +25,8 @@ def to_json(evaluation: Evaluation, reports: dict[str, OodReport]) -> dict[str, 
         'segmentation': None if evaluation.segmentation is None else segmentation_to_json(
             evaluation.segmentation),
         'called_foreign': {
-            'by_argmax': _plain(evaluation.argmax_share.shares()),
-            'by_threshold': _plain(evaluation.threshold_share.shares()),
+            'by_argmax': plain(evaluation.argmax_share.shares()),
+            'by_threshold': plain(evaluation.threshold_share.shares()),
         },
         'ood': {name: ood_to_json(report) for name, report in reports.items()},
     }
@@ -34,20 +35,13 @@ def to_json(evaluation: Evaluation, reports: dict[str, OodReport]) -> dict[str, 
 def segmentation_to_json(scores: SegmentationScores) -> dict[str, Any]:
     """Scores of labels."""
     confusion, taxonomy = scores.confusion, scores.taxonomy
-    names = taxonomy.class_names[:taxonomy.num_driving]
-    categories = category_iou(confusion, taxonomy)
     found = {
-        'mean_iou': confusion.mean_iou,
-        'pixel_accuracy': confusion.pixel_accuracy,
-        'mean_category_iou': mean_of_present(categories.values()),
+        **labels_to_json(confusion, taxonomy),
         'expected_calibration_error': scores.calibration.value,
-        'labelled_pixels': int(confusion.counts.sum()),
         'negative_images': scores.negative_images,
-        'iou': dict(zip(names, confusion.iou().tolist(), strict=True)),
-        'category_iou': categories,
-        'confusion': confusion.counts.tolist(),
     }
     if scores.has_instances:
+        names = taxonomy.class_names[:taxonomy.num_driving]
         instance = dict(zip(names, scores.instance_iou.iou(confusion).tolist(), strict=True))
         instance_categories = scores.instance_iou.category_iou(confusion)
         found.update({
@@ -56,41 +50,9 @@ def segmentation_to_json(scores: SegmentationScores) -> dict[str, Any]:
             'mean_category_instance_iou': mean_of_present(instance_categories.values()),
             'category_instance_iou': instance_categories,
         })
-    return dict(_plain(found))
+    return dict(plain(found))
 
 
 def ood_to_json(report: OodReport) -> dict[str, Any]:
     """Scores of one foreign score."""
-    pixels, components = report.pixels, report.components
-    return dict(_plain({
-        'average_precision': pixels.average_precision,
-        'auroc': pixels.auroc,
-        'fpr95': pixels.fpr95,
-        'threshold95': pixels.threshold95,
-        'best_f1': pixels.best_f1,
-        'best_f1_threshold': pixels.best_f1_threshold,
-        'foreign_pixels': pixels.foreign_pixels,
-        'known_pixels': pixels.known_pixels,
-        'components': {
-            'mean_f1': components.mean_f1,
-            'siou': components.siou,
-            'ppv': components.ppv,
-            'true_components': components.true_components,
-            'predicted_components': components.predicted_components,
-        },
-    }))
-
-
-def mean_of_present(values: Any) -> float:
-    """Mean of the numbers that are not NaN; NaN if there is none."""
-    present = [value for value in values if not math.isnan(value)]
-    return sum(present) / len(present) if present else math.nan
-
-
-def _plain(value: Any) -> Any:
-    """The same with None for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return dict(plain({**asdict(report.pixels), 'components': asdict(report.components)}))

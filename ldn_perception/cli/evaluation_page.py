@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ldn_perception.cli.evaluation_tables import tables
+from ldn_perception.pages import write_gallery
 
 _HEADINGS = (
     ('confusion.png', 'Confusion matrix'), ('reliability.png', 'Reliability'),
@@ -30,19 +30,12 @@ def write_page(folder: Path, scores: dict[str, Any]) -> None:
     title = f'{scores["model"]} on {scores["dataset"]} {scores["split"]}'
     settings = ', '.join(
         f'{key} {value}' for key, value in scores.items() if not isinstance(value, dict))
-    parts = [
-        '<!doctype html>', '<meta charset="utf-8">', f'<title>{escape(title)}</title>',
-        '<style>body{font-family:sans-serif;margin:2em}img{max-width:100%}</style>',
-        f'<h1>{escape(title)}</h1>', f'<p>{escape(settings)}</p>',
-        f'<pre>{escape(_text(scores))}</pre>',
-    ]
-    for pattern, heading in _HEADINGS:
-        found = sorted((folder / 'pictures').glob(pattern))
-        if found:
-            parts.append(f'<h2>{heading}</h2>')
-        parts += [
-            f'<p><img src="pictures/{path.name}" alt="{path.stem}"></p>' for path in found]
-    (folder / 'index.html').write_text('\n'.join(parts) + '\n', encoding='utf-8')
+    pictures = folder / 'pictures'
+    found = [(heading, [path.name for path in sorted(pictures.glob(pattern))])
+             for pattern, heading in _HEADINGS]
+    write_gallery(
+        folder / 'index.html', title, _text(scores),
+        [(heading, names) for heading, names in found if names], lead=settings)
 
 
 def _text(scores: dict[str, Any]) -> str:

@@ -29,7 +29,6 @@ from rich.progress import (
 )
 
 from ldn_perception.build import options_of_weights
-from ldn_perception.cli.replay_configuration import parse_assignments
 from ldn_perception.cli.trained_model import parse_size
 from ldn_perception.cli.view import VideoClock
 from ldn_perception.cli.view_frames import pad_to_even
@@ -38,7 +37,7 @@ from ldn_perception.config import PerceptionConfig
 from ldn_perception.data.sources import Source, open_source
 from ldn_perception.errors import ConfigError, LdnPerceptionError, OutputError
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.parameter_file import read_parameter_file
+from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 from ldn_perception.result import ARTEFACTS, Result, check_artefacts
 from ldn_perception.segmenter import Segmenter, load
 from ldn_perception.stereo_camera import StereoCamera

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 
 from ldn_perception.bags.message_types import deserialize
 from ldn_perception.bags.raw_messages import RawBag, read_stamp
-from ldn_perception.messages import pixels_of
-
-_IMAGE_TYPES = {
-    'labels': np.uint8, 'ood_mask': np.uint8, 'foreign_probability': np.float32,
-    'overlay': np.uint8,
-}
+from ldn_perception.frames import CameraGeometry
+from ldn_perception.messages import image_from_message, plane_from_message
 
 
 @dataclass(slots=True)
@@ -29,12 +25,20 @@ class RecordedResult:
     Attributes:
         stamp_ns: Stamp of the pair as it was played [ns].
         published_ns: When the first of it was published [ns].
-        images: labels, ood_mask, foreign_probability, overlay, disparity as arrays.
+        images: labels, ood_mask, foreign_probability, overlay, disparity as arrays. Disparity is
+            less the offset between the principal points, as it is published [px].
     """
 
     stamp_ns: int
     published_ns: int
     images: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def seen_by(self, geometry: CameraGeometry) -> RecordedResult:
+        """Return the result with the disparity x_l - x_r of a rig."""
+        if 'disparity' not in self.images:
+            return self
+        disparity = self.images['disparity'] + np.float32(geometry.disparity_offset)
+        return replace(self, images={**self.images, 'disparity': disparity})
 
 
 def read_results(
@@ -59,17 +63,11 @@ def read_results(
                 yield result
             result = RecordedResult(stamp, message.receive_ns)
         name = message.topic.rpartition('/')[2]
-        result.images[name] = _pixels(name, deserialize(message.cdr, message.msgtype))
+        image = deserialize(message.cdr, message.msgtype)
+        result.images[name] = (
+            image_from_message(image) if name == 'overlay' else plane_from_message(name, image))
     if result is not None:
         yield result
-
-
-def _pixels(name: str, message: Any) -> NDArray[Any]:
-    if name == 'disparity':
-        return pixels_of(message.image, 1, np.float32)[..., 0]
-    channels = 3 if message.encoding == 'rgb8' else 1
-    pixels = pixels_of(message, channels, _IMAGE_TYPES[name])
-    return pixels if channels == 3 else pixels[..., 0]
 
 
 def read_last_diagnostics(path: Path) -> tuple[str, dict[str, str]]:

@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ldn_perception.cli.replay_configuration import (
     Configuration,
     ReplayRequest,
-    parse_assignments,
     parse_configurations,
     replay_configuration,
 )
@@ -24,7 +23,7 @@ from ldn_perception.cli.replay_fleet import Fleet, replay_on_fleet
 from ldn_perception.cli.replay_table import score_table
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.parameter_file import read_parameter_file
+from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 from ldn_perception.replay.replay_folder import write_json
 from ldn_perception.replay.report_page import write_page
 from ldn_perception.replay.runner import Watcher
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     """Replay, score, compare; 0 if every pair has been replayed, 130 if it was stopped."""
     shared = {
         **(read_parameter_file(options.config) if options.config is not None else {}),
-        **parse_assignments(options.overrides, '--set')}
+        **parse_assignments(options.overrides)}
     configurations = parse_configurations(shared, options.compare)
     request = ReplayRequest(
         tuple(options.bags), options.ground_truth, not options.no_bag, not options.no_images)

@@ -28,9 +28,9 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ('OOD false positives at 95 % recall', 'ood.fpr95', _percent),
     ('disparity D1, all ground truth', 'disparity.d1_all', _percent),
     ('pixels with a disparity', 'mean_disparity_density', _percent),
-    ('foreign mass, mean', 'mean_foreign_mass', _percent),
-    ('foreign mass, most foreign pair', 'max_foreign_mass', _percent),
-    ('out of distribution', 'mean_ood_share', _percent),
+    ('mean foreign probability', 'mean_foreign_probability', _percent),
+    ('mean foreign probability, most foreign pair', 'max_mean_foreign_probability', _percent),
+    ('OOD share, mean', 'mean_ood_share', _percent),
 )
 
 

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-import math
 import time
 from typing import Any
 
 from rich.table import Table
-import yaml
 
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError
+from ldn_perception.evaluation.pair_scorer import plain
 from ldn_perception.evaluation.stereo import StereoScores
 from ldn_perception.frames import DisparityMap
+from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.stereo.matcher import Matcher
 
 TABLE_WIDTH = 130
@@ -54,20 +54,9 @@ class SetScores:
 
     def to_json(self) -> dict[str, Any]:
         """Parts in [0, 1], pixels and seconds; None where there is nothing to measure."""
-        scores = self.scores
-        values = {
-            'd1_all': scores.d1_all,
-            'd1_matched': scores.d1_matched,
-            **{f'bad_{px}_all': scores.bad_all(px) for px in (1, 2, 3)},
-            **{f'bad_{px}_matched': scores.bad_matched(px) for px in (1, 2, 3)},
-            'end_point_error_px': scores.end_point_error_px,
-            'density': scores.density,
-            'median_seconds': sorted(self.seconds)[len(self.seconds) // 2],
-        }
-        return {
-            'pairs': len(self.seconds), 'valid_pixels': scores.valid_pixels,
-            **{name: None if math.isnan(value) else value for name, value in values.items()},
-        }
+        return dict(plain({
+            'pairs': len(self.seconds), **self.scores.to_json(),
+            'median_seconds': sorted(self.seconds)[len(self.seconds) // 2]}))
 
 
 def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
@@ -81,11 +70,11 @@ def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
     Raises:
         ConfigError: An unknown matcher or option, or a value it cannot have.
     """
-    shared = dict(_assignment(text) for text in overrides)
+    shared = _assignments(overrides)
     matchers = {}
     for name in names.split(','):
         kind, *own = name.split(':')
-        values = {f'stereo.{key}': value for key, value in map(_assignment, own)}
+        values = {f'stereo.{key}': value for key, value in _assignments(own).items()}
         config = PerceptionConfig.from_values({**shared, 'stereo.matcher': kind, **values})
         if kind == 'external':
             raise ConfigError(
@@ -95,13 +84,8 @@ def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
     return matchers
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition('=')
-    if not equals:
-        raise ConfigError(
-            'option of a matcher', must_be='NAME=VALUE', got=repr(text),
-            do='write for example census:num_paths=8')
-    return name, yaml.safe_load(value)
+def _assignments(texts: Iterable[str]) -> dict[str, Any]:
+    return parse_assignments(texts, 'option of a matcher', 'write for example census:num_paths=8')
 
 
 def score_table(sets: dict[str, dict[str, Any]]) -> Table:

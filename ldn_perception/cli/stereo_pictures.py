@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from ldn_perception.cli.picture_tiles import captioned
 from ldn_perception.cli.stereo_evaluation import TABLE_WIDTH
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.frames import DisparityMap
+from ldn_perception.pages import write_gallery
 from ldn_perception.pictures import (
     ERROR_LEGEND,
     Picture,
@@ -69,15 +69,8 @@ def write_stereo_page(folder: Path, table: Table, pictures: dict[str, list[str]]
     console = Console(width=TABLE_WIDTH, color_system=None)
     with console.capture() as captured:
         console.print(table)
-    parts = [
-        '<!doctype html>', '<meta charset="utf-8">', '<title>Stereo matchers</title>',
-        '<style>body{font-family:sans-serif;margin:2em}img{max-width:100%;display:block}</style>',
-        '<h1>Stereo matchers</h1>', f'<pre>{escape(captured.get())}</pre>',
-        f'<p>Error: {escape(ERROR_LEGEND)}, black without ground truth.</p>',
-    ]
-    for name, files in pictures.items():
-        parts.append(f'<h2>{escape(name)}</h2>')
-        parts += [f'<img src="pictures/{escape(file)}" alt="{escape(file)}">' for file in files]
     page = folder / 'index.html'
-    page.write_text('\n'.join(parts) + '\n', encoding='utf-8')
+    write_gallery(
+        page, 'Stereo matchers', captured.get(), list(pictures.items()),
+        note=f'Error: {ERROR_LEGEND}, black without ground truth.')
     return page

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,19 +19,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 import torch
-import yaml
 
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.cli.training_table import training_table
-from ldn_perception.errors import ConfigError, TrainingError
+from ldn_perception.errors import TrainingError
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.models.weights import save_weights
+from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.training.build import build_trainer
 from ldn_perception.training.curves import draw_curves
+from ldn_perception.training.loop import Record, TrainingLoop
 from ldn_perception.training.recipe import TrainingRecipe
-from ldn_perception.training.record_log import StepRecord
 from ldn_perception.training.trainer import Trainer
 from ldn_perception.training.training_logs import read_logs
 from ldn_perception.training.workers import Workers
@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     """Train; with all steps done, write the weights."""
     stop_at = time.monotonic() + 60 * options.minutes
     keep_freed_memory()
-    recipe = TrainingRecipe.from_yaml(options.config, parse_overrides(options.set))
+    recipe = TrainingRecipe.from_yaml(
+        options.config, parse_assignments(options.set, do='write an equals sign'))
     device = choose_device(options.device)
     workers = Workers.join(device)
     console = Console(quiet=workers.number > 0)
@@ -66,11 +67,9 @@ def run(options: argparse.Namespace) -> int:
         make_folder(options.output)
         trainer = build_trainer(recipe, options.data, options.output, device, workers)
         console.print(training_table(trainer, workers))
-        if _train(trainer, console, stop_at):
+        if follow_training(
+                trainer, console, stop_at, lambda record: record.loss, 'loss {}', '.3f'):
             _finish(trainer, options.output, console, workers)
-        else:
-            console.print(f'stopped after step {trainer.step} of {trainer.num_steps}; the same '
-                          'command goes on')
         if workers.number == 0:
             draw_curves(*read_logs(options.output), options.output / 'curves.png')
     finally:
@@ -78,20 +77,38 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(trainer: Trainer, console: Console, stop_at: float) -> bool:
+def follow_training(
+    trainer: TrainingLoop[Record], console: Console, stop_at: float,
+    figure: Callable[[Record], float], text: str, form: str,
+) -> bool:
+    """Train under a progress bar until all steps are done, a signal comes or the time is up.
+
+    Args:
+        trainer: The training.
+        console: Where the bar is drawn.
+        stop_at: Time of the monotonic clock to stop at [s].
+        figure: Number of a step whose smoothed value is shown.
+        text: Text around it, as in 'loss {}'.
+        form: Format of the number, as in '.3f'.
+
+    Returns:
+        Whether all steps are done.
+    """
     with StopSignals() as signals, Progress(
         TextColumn('training'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True), TextColumn('loss {task.fields[loss]}'),
+        TimeRemainingColumn(elapsed_when_finished=True), TextColumn('{task.fields[shown]}'),
         console=console, speed_estimate_period=600,
     ) as progress:
         task = progress.add_task(
-            '', total=trainer.num_steps, completed=trainer.step, loss='unknown')
-        mean = [float('nan')]
+            '', total=trainer.num_steps, completed=trainer.step, shown=text.format('unknown'))
+        mean: list[float] = []
 
-        def show(record: StepRecord) -> None:
-            seen = record.loss if mean[0] != mean[0] else mean[0]
-            mean[0] = _SMOOTHING * seen + (1 - _SMOOTHING) * record.loss
-            progress.update(task, completed=record.step + 1, loss=f'{mean[0]:.3f}')
+        def show(record: Record) -> None:
+            now = figure(record)
+            seen = mean.pop() if mean else now
+            mean.append(_SMOOTHING * seen + (1 - _SMOOTHING) * now)
+            progress.update(
+                task, completed=trainer.step, shown=text.format(format(mean[0], form)))
 
         def should_stop() -> bool:
             return bool(signals.received) or time.monotonic() > stop_at
@@ -99,6 +116,9 @@ def _train(trainer: Trainer, console: Console, stop_at: float) -> bool:
         is_done = trainer.train(should_stop, show)
     if signals.received:
         console.print(f'{signals.received} received, snapshot written')
+    if not is_done:
+        console.print(f'stopped after step {trainer.step} of {trainer.num_steps}; the same '
+                      'command goes on')
     return is_done
 
 
@@ -130,19 +150,3 @@ def make_folder(folder: Path) -> None:
         raise TrainingError(
             f'output folder {folder}', must_be='a folder one can write to', got=error.strerror,
             do='choose another') from error
-
-
-def parse_overrides(texts: list[str]) -> dict[str, Any]:
-    """Values by name, of texts NAME=VALUE.
-
-    Raises:
-        ConfigError: An equals sign is missing.
-    """
-    overrides = {}
-    for text in texts:
-        name, equals, value = text.partition('=')
-        if not equals:
-            raise ConfigError(
-                '--set', must_be='NAME=VALUE', got=repr(text), do='write an equals sign')
-        overrides[name] = yaml.safe_load(value)
-    return overrides

@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     style = ViewStyle(
         _taxonomy(options.taxonomy, replay), _max_disparity(replay),
         OutputConfig().overlay_opacity)
-    masses = {} if replay is None else dict(zip(
-        replay.frames.stamp_ns.tolist(), replay.frames.series['foreign_mass'].tolist(),
+    probabilities = {} if replay is None else dict(zip(
+        replay.frames.stamp_ns.tolist(), replay.frames.series['mean_foreign_probability'].tolist(),
         strict=True))
     folder = options.output / 'pictures'
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
             Progress(console=console) as progress:
         for index, (image, result) in enumerate(progress.track(
                 pairs, len(pairs), description='drawing')):
-            mass = masses.get(result.stamp_ns)
-            frame = draw_frame(image, result, caption(index, len(pairs), result, mass), style)
+            known = probabilities.get(result.stamp_ns)
+            frame = draw_frame(image, result, caption(index, len(pairs), result, known), style)
             writer.write(frame, clock.time_of(result.stamp_ns))
             if index in chosen:
                 write_picture(folder / f'{index:06d}.png', frame)
@@ -83,20 +83,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def caption(index: int, total: int, result: RecordedResult, mass: float | None) -> str:
-    """Frame, stamp and foreign mass of a pair.
+def caption(index: int, total: int, result: RecordedResult, probability: float | None) -> str:
+    """Frame, stamp and mean foreign probability of a pair.
 
     Args:
         index: Number of the pair, from 0.
         total: Number of pairs.
         result: Of the pair; its foreign probability is what counts.
-        mass: Foreign mass as the replay has noted it; None for unknown.
+        probability: Its mean as the replay has noted it; None for unknown.
     """
     seconds, nanoseconds = divmod(result.stamp_ns, _NS_PER_S)
-    probability = result.images.get('foreign_probability')
-    if probability is not None:
-        mass = float(probability.mean(dtype=np.float64))
-    known = '' if mass is None else f'   foreign mass {100 * mass:.1f} %'
+    image = result.images.get('foreign_probability')
+    if image is not None:
+        probability = float(image.mean(dtype=np.float64))
+    known = '' if probability is None else f'   mean foreign probability {100 * probability:.1f} %'
     return (f'pair {index + 1} of {total}   stamp {seconds}.{nanoseconds // 1_000_000:03d} s'
             f'{known}')
 

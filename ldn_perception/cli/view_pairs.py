@@ -19,6 +19,7 @@ from ldn_perception.bags.topics import COMPRESSED_IMAGE, DISPARITY_IMAGE, IMAGE,
 from ldn_perception.cli.recorded_results import RecordedResult, read_results
 from ldn_perception.errors import BagError
 from ldn_perception.messages import image_from_message
+from ldn_perception.stamp_joining import StampReader
 
 Image = NDArray[np.uint8]
 _LazyImage = Callable[[], Image]
@@ -122,22 +123,23 @@ class ViewPairs:
         Raises:
             BagError: The images of results lie too far apart from them, or are of another size.
         """
-        missing, waiting = set(self.stamps_ns), dict[int, _LazyImage]()
-        images = ((stamp, image) for stamp, image in self._images() if stamp in missing)
+        missing = set(self.stamps_ns)
+        images = StampReader(
+            ((stamp, image) for stamp, image in self._images() if stamp in missing),
+            MAX_WAITING_PAIRS)
         for result in read_results(self._source.results, self._topics):
             stamp = result.stamp_ns
             if stamp not in missing or 'labels' not in result.images:
                 continue
-            while stamp not in waiting:
-                waiting.update([next(images)])
-                if len(waiting) > MAX_WAITING_PAIRS:
-                    raise BagError(
-                        f'order of {self._source.results}',
-                        must_be=f'that of its images within {MAX_WAITING_PAIRS} pairs',
-                        got=f'a result at {stamp} ns far from its image',
-                        do='sort the bags by stamp, e.g. with `ros2 bag convert`')
+            image = images.take(stamp)
+            if image is None:
+                raise BagError(
+                    f'order of {self._source.results}',
+                    must_be=f'that of its images within {MAX_WAITING_PAIRS} pairs',
+                    got=f'a result at {stamp} ns far from its image',
+                    do='sort the bags by stamp, e.g. with `ros2 bag convert`')
             missing.discard(stamp)
-            yield self._checked(waiting.pop(stamp)(), result), result
+            yield self._checked(image(), result), result
 
     def _checked(self, image: Image, result: RecordedResult) -> Image:
         shape = result.images['labels'].shape

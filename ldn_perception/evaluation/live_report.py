@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-import math
 from typing import Any
 
 from ldn_perception.errors import EvaluationError
 from ldn_perception.evaluation.live_scores import PassScores
 from ldn_perception.evaluation.live_session import LiveSession
+from ldn_perception.evaluation.pair_scorer import class_iou, plain
 from ldn_perception.taxonomy import Taxonomy
 
 
@@ -56,7 +55,7 @@ def _pass_to_json(scores: PassScores, truth: Taxonomy) -> dict[str, Any]:
         'stage_ms': scores.node.stage_ms,
         'mean_iou': frames.confusion.mean_iou,
         'pixel_accuracy': frames.confusion.pixel_accuracy,
-        'iou': class_iou(scores, truth),
+        'iou': class_iou(frames.confusion, truth),
         'confusion': frames.confusion.counts.tolist(),
         'ood': {
             'average_precision': ood.average_precision, 'fpr95': ood.fpr95, 'auroc': ood.auroc,
@@ -65,22 +64,7 @@ def _pass_to_json(scores: PassScores, truth: Taxonomy) -> dict[str, Any]:
         'd1_matched': frames.stereo.d1_matched,
         'disparity_density': frames.stereo.density,
     }
-    return dict(_plain(found))
-
-
-def class_iou(scores: PassScores, truth: Taxonomy) -> dict[str, float]:
-    """Name of each driving class -> IoU in [0, 1], NaN where the ground truth has none of it."""
-    iou = scores.frames.confusion.iou().tolist()
-    return dict(zip(truth.class_names[:truth.num_driving], iou, strict=True))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: None for NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return dict(plain(found))
 
 
 def check_scored(session: LiveSession) -> None:

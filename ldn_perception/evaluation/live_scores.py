@@ -13,9 +13,9 @@ import numpy as np
 
 from ldn_perception.errors import LdnPerceptionError
 from ldn_perception.evaluation.latency import DurationSummary
-from ldn_perception.evaluation.live_frame import LiveFrameScores, LiveTask
 from ldn_perception.evaluation.live_matching import LivePair
 from ldn_perception.evaluation.live_node_state import NodeState
+from ldn_perception.evaluation.pair_scorer import PairScorer, PairScores, ScoringTask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,19 +51,18 @@ class PassScores:
             there was nothing to hold them against; not_comparable, see `problem`.
         strays: Messages that belonged to no pair, by reason; see `StampMatcher`.
         laps: Laps that were begun.
-        frames: Scores of the frames.
         node: What the node counted during the pass.
         problem: First sentence why a frame could not be compared; empty if there is none.
     """
 
-    def __init__(self, rate: float, task: LiveTask, decode: Decode) -> None:
+    def __init__(self, rate: float, task: ScoringTask, decode: Decode) -> None:
         self.rate = rate
         self._decode = decode
         self.sent = 0
         self.outcomes: Counter[str] = Counter()
         self.strays: Counter[str] = Counter()
         self.laps = 0
-        self.frames = LiveFrameScores(task)
+        self._scorer = PairScorer(task)
         self.node = NodeState()
         self.problem = ''
         self._times: list[LapTimes] = []
@@ -109,7 +108,7 @@ class PassScores:
             results = self._pixels('', {
                 name: result.payload for name, result in pair.results.items()})
             truth = self._pixels('ground_truth/', pair.truth)
-            scores = self.frames.accumulate(results, truth)
+            scores = _figures(self._scorer.add(results, truth), truth)
         except LdnPerceptionError as error:
             self.problem = self.problem or str(error)
             return 'not_comparable', {'problem': str(error)}
@@ -117,6 +116,11 @@ class PassScores:
 
     def _pixels(self, prefix: str, payloads: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         return {name: self._decode(prefix + name, payload) for name, payload in payloads.items()}
+
+    @property
+    def frames(self) -> PairScores:
+        """Counts of all frames that were scored."""
+        return self._scorer.totals
 
     @property
     def heard(self) -> int:
@@ -178,6 +182,21 @@ class PassScores:
     def lost_after_node(self) -> int:
         """Results the node has published and nobody heard."""
         return max(0, self.node.processed - self.heard)
+
+
+def _figures(
+    scores: PairScores, truth: Mapping[str, NDArray[Any]],
+) -> dict[str, float]:
+    """Scores of one frame, by name; empty if there was nothing to compare."""
+    found: dict[str, float] = {}
+    if 'labels' in scores.compared:
+        found['mean_iou'] = scores.confusion.mean_iou
+        found['pixel_accuracy'] = scores.confusion.pixel_accuracy
+    if 'foreign' in scores.compared:
+        found['foreign_share'] = float(truth['foreign'].mean())
+    if 'disparity' in scores.compared:
+        found['d1'], found['disparity_density'] = scores.stereo.d1_all, scores.stereo.density
+    return found
 
 
 def _rate_hz(laps: list[list[int]]) -> float:

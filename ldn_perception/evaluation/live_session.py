@@ -18,10 +18,10 @@ from ldn_perception.evaluation.live_events import (
     PlaybackEnded,
     PlaybackPlanned,
 )
-from ldn_perception.evaluation.live_frame import OOD_OUTPUTS, LiveTask
 from ldn_perception.evaluation.live_matching import LABELS, LivePair, StampMatcher
 from ldn_perception.evaluation.live_node_state import NodeState
 from ldn_perception.evaluation.live_scores import Decode, PassScores
+from ldn_perception.evaluation.pair_scorer import OOD_OUTPUTS, ScoringTask
 from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, Taxonomy
 
 
@@ -81,7 +81,7 @@ class LiveSession:
         self.is_finished = False
         self.is_complete = False
         self._is_over = False
-        self._task: LiveTask | None = None
+        self._task: ScoringTask | None = None
         self._matcher: StampMatcher | None = None
         self._before_pass = NodeState()
         self._rate_index: int | None = None
@@ -90,7 +90,7 @@ class LiveSession:
         self._node_spoke_s = -math.inf
 
     @property
-    def task(self) -> LiveTask | None:
+    def task(self) -> ScoringTask | None:
         """What is compared with what; None until player and node have spoken.
 
         Raises:
@@ -104,7 +104,7 @@ class LiveSession:
                     'taxonomy of the node on /diagnostics',
                     must_be=f'one of {", ".join(TAXONOMIES)}', got=repr(name),
                     do='run node and evaluation of the same version')
-            self._task = LiveTask(self._rules.truth, TAXONOMIES[name], self._rules.ood_output)
+            self._task = ScoringTask(self._rules.truth, TAXONOMIES[name], self._rules.ood_output)
         return self._task
 
     @property

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import math
 from pathlib import Path
 
-from ldn_perception.evaluation.live_report import class_iou
 from ldn_perception.evaluation.live_scores import PassScores
 from ldn_perception.evaluation.live_session import LiveSession
+from ldn_perception.evaluation.pair_scorer import class_iou
 from ldn_perception.taxonomy import Taxonomy
 
 _NAME_WIDTH = 40
@@ -78,7 +78,7 @@ def _time_rows(passes: list[PassScores]) -> Iterator[_Row]:
 def _score_rows(passes: list[PassScores], truth: Taxonomy) -> Iterator[_Row]:
     frames = [scores.frames for scores in passes]
     yield 'mIoU [%]', [_percent(scores.confusion.mean_iou) for scores in frames]
-    iou = [class_iou(scores, truth) for scores in passes]
+    iou = [class_iou(scores.confusion, truth) for scores in frames]
     for name in truth.class_names[:truth.num_driving]:
         if any(not math.isnan(of_class[name]) for of_class in iou):
             yield f'  {name}', [_percent(of_class[name]) for of_class in iou]

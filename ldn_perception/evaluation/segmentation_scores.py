@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ldn_perception.evaluation.calibration_error import CalibrationError
-from ldn_perception.evaluation.confusion import ConfusionMatrix
 from ldn_perception.evaluation.instance_iou import InstanceIou
 from ldn_perception.evaluation.negative_images import accept_void
+from ldn_perception.evaluation.pair_scorer import PairScorer, ScoringTask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ldn_perception.evaluation.confusion import ConfusionMatrix
     from ldn_perception.evaluation.label_space import SpacePrediction
     from ldn_perception.taxonomy import Taxonomy
 
@@ -27,7 +28,6 @@ class SegmentationScores:
         taxonomy: Classes of the dataset, one driving class at least.
 
     Attributes:
-        confusion: Counts of all images.
         instance_iou: Of the images with instances.
         calibration: Of all labelled pixels.
         has_instances: Whether an image had instances.
@@ -36,11 +36,16 @@ class SegmentationScores:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.taxonomy = taxonomy
-        self.confusion = ConfusionMatrix(taxonomy.num_driving)
+        self._scorer = PairScorer(ScoringTask(taxonomy, taxonomy))
         self.instance_iou = InstanceIou(taxonomy)
         self.calibration = CalibrationError()
         self.has_instances = False
         self.negative_images = 0
+
+    @property
+    def confusion(self) -> ConfusionMatrix:
+        """Counts of all images."""
+        return self._scorer.totals.confusion
 
     def accumulate(
         self, prediction: SpacePrediction, labels: NDArray[np.uint8],
@@ -59,9 +64,7 @@ class SegmentationScores:
         """
         predicted = accept_void(prediction.labels, labels) if negative else prediction.labels
         self.negative_images += negative
-        own = ConfusionMatrix(self.confusion.num_classes)
-        own.accumulate(predicted, labels)
-        self.confusion += own
+        own = self._scorer.add({'labels': predicted}, {'labels': labels}).confusion
         if instances is not None:
             self.has_instances = True
             self.instance_iou.accumulate(predicted, labels, instances)

@@ -155,7 +155,7 @@ class EfficientNetLite(nn.Module):
         strides: Image pixels per cell of each of them [px].
     """
 
-    strides = (4, 8, 16, 32)
+    strides: tuple[int, ...] = (4, 8, 16, 32)
     _rescale: Tensor
     _shift: Tensor
 

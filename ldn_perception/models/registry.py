@@ -14,16 +14,18 @@ from ldn_perception.models.deeplab import DEEPLAB_PRESETS
 from ldn_perception.models.initialisation import initialise
 from ldn_perception.models.ladder_design import build_ladder_network
 from ldn_perception.models.ladder_presets import LADDER_DESIGNS
+from ldn_perception.models.names import MODEL_NAMES
 from ldn_perception.models.scale_family import SCALE_FAMILY
 from ldn_perception.models.segmentation_model import SegmentationModel
 
-MODELS: dict[str, Callable[[int], SegmentationModel]] = {
+_BUILDERS: dict[str, Callable[[int], SegmentationModel]] = {
     **{
         name: partial(build_ladder_network, design) for name, design in LADDER_DESIGNS.items()
     },
     **SCALE_FAMILY,
     **DEEPLAB_PRESETS,
 }
+MODELS = {name: _BUILDERS[name] for name in MODEL_NAMES}
 """Name -> builder that takes the number of classes."""
 
 

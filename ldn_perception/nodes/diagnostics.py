@@ -79,11 +79,11 @@ class Diagnostics:
 
 def _foreign(alarm: DomainAlarm) -> dict[str, str]:
     if alarm.rule.is_off:
-        return {'foreign.alarm': 'off'}
+        return {'ood.alarm': 'off'}
     state = alarm.state
     return {
-        'foreign.mass': f'{state.mass:.3f}',
-        'foreign.alarm': 'cleared' if state.raised_s is None else f'raised {state.raised_s:.1f} s',
+        'ood.share': f'{state.ood_share:.3f}',
+        'ood.alarm': 'cleared' if state.raised_s is None else f'raised {state.raised_s:.1f} s',
     }
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-from ldn_perception.evaluation.live_frame import OOD_OUTPUTS
 from ldn_perception.evaluation.live_session import SessionRules
+from ldn_perception.evaluation.pair_scorer import OOD_OUTPUTS
 from ldn_perception.nodes.parameters import declare_options
 from ldn_perception.option import option_field, section_options
 from ldn_perception.taxonomy import TAXONOMIES

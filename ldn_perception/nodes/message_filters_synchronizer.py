@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ldn_perception.nodes.synchronizer import OnSet, StampSynchronizer, Synchronizer
+from ldn_perception.stamp_joining import OnSet, StampSynchronizer, Synchronizer
 
 try:
     import message_filters

@@ -34,7 +34,7 @@ class PerceptionWorker:
         now_ns: The node's clock [ns].
         on_frame: Called on the worker's thread with each pair whose results are out; only hands
             over.
-        alarm: Told the foreign mass of every pair, unless it is off.
+        alarm: Told the OOD share of every pair, unless it is off.
     """
 
     def __init__(
@@ -133,4 +133,4 @@ class PerceptionWorker:
         if state.raised_s is not None and not was_raised:
             self._logger.warning('%s', describe_alarm(state, alarm.rule))
         elif was_raised and state.raised_s is None:
-            self._logger.info('in domain again: foreign mass %.2f', state.mass)
+            self._logger.info('in domain again: OOD share %.2f', state.ood_share)

@@ -4,7 +4,6 @@
 
 from ldn_perception.replay.merging import merge_replays
 from ldn_perception.replay.runner import Replay, Watcher
-from ldn_perception.replay.scores import ReplayScores
 from ldn_perception.replay.settings import ReplaySettings
 
-__all__ = ['Replay', 'ReplayScores', 'ReplaySettings', 'Watcher', 'merge_replays']
+__all__ = ['Replay', 'ReplaySettings', 'Watcher', 'merge_replays']

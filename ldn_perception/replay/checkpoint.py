@@ -14,8 +14,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ldn_perception.errors import ReplayError
+from ldn_perception.evaluation.pair_scorer import PairScores
 from ldn_perception.replay.notable_pictures import NotablePicture, NotablePictures
-from ldn_perception.replay.scores import ReplayScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Checkpoint:
         pictures: The notable ones so far.
     """
 
-    scores: ReplayScores
+    scores: PairScores
     progress: Progress = field(default_factory=Progress)
     pictures: NotablePictures = field(default_factory=NotablePictures)
 
@@ -147,7 +147,7 @@ class Checkpoint:
                 progress, pictures = (
                     json.loads(bytes(arrays[name])) for name in ('progress', 'pictures'))
                 return cls(
-                    ReplayScores.from_arrays(arrays),
+                    PairScores.from_arrays(arrays),
                     Progress(**{
                         **progress, 'bags': tuple(BagCounts(**bag) for bag in progress['bags'])}),
                     NotablePictures([

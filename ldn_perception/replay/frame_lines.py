@@ -18,10 +18,10 @@ import numpy as np
 
 from ldn_perception.errors import ReplayError
 from ldn_perception.evaluation.latency import DurationSummary
+from ldn_perception.evaluation.pair_scorer import PairScores
 from ldn_perception.frames import PerceptionResult
-from ldn_perception.replay.scores import PairScores
 
-_MEANS = ('foreign_mass', 'ood_share', 'disparity_density')
+_MEANS = ('mean_foreign_probability', 'ood_share', 'disparity_density')
 
 
 def frame_line(
@@ -40,16 +40,19 @@ def frame_line(
     segmentation = result.segmentation
     assert segmentation.foreign_probability is not None
     assert segmentation.ood_mask is not None
+    scored = {
+        'pixel_accuracy': scores.confusion.pixel_accuracy, 'miou': scores.confusion.mean_iou,
+        'd1': scores.stereo.d1_all, 'ood_ap': scores.ood.metrics().average_precision}
     return {
         'index': index,
         'stamp_ns': result.frame.stamp_ns,
         'bag': str(bag),
         'labels_sha256': hashlib.sha256(segmentation.labels.tobytes()).hexdigest(),
-        'foreign_mass': float(segmentation.foreign_probability.mean(dtype=np.float64)),
+        'mean_foreign_probability': float(segmentation.foreign_probability.mean(dtype=np.float64)),
         'ood_share': float(segmentation.ood_mask.mean()),
         'disparity_density': None if result.disparity is None else result.disparity.density,
         'seconds': {stage: round(time, 6) for stage, time in seconds.items()},
-        **scores.to_json(),
+        **{name: value for name, value in scored.items() if not math.isnan(value)},
     }
 
 
@@ -71,14 +74,14 @@ def summarise_lines(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             if line[name] is not None:
                 sums[name] += line[name]
                 counts[name] += 1
-        most_foreign = max(line['foreign_mass'], most_foreign)
+        most_foreign = max(line['mean_foreign_probability'], most_foreign)
     return {
         'latency': {
             stage: asdict(DurationSummary.from_seconds(times))
             for stage, times in seconds.items()},
-        **{f'mean_{name}': sums[name] / counts[name] if counts[name] else None
-           for name in _MEANS},
-        'max_foreign_mass': most_foreign,
+        **{f'mean_{name.removeprefix("mean_")}': sums[name] / counts[name]
+           if counts[name] else None for name in _MEANS},
+        'max_mean_foreign_probability': most_foreign,
     }
 
 

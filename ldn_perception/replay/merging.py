@@ -111,5 +111,5 @@ def _append(folder: ReplayFolder, part: Path) -> None:
         folder.bag.take_over(part / BAG)
     for picture in added.pictures.kept:
         state.pictures.add(replace(picture, index=picture.index + offset))
-    state.scores = state.scores.merge(added.scores)
+    state.scores += added.scores
     state.progress = state.progress.followed_by(added.progress)

@@ -14,7 +14,7 @@ import numpy as np
 from ldn_perception.pictures import Picture
 
 KINDS = ('best', 'worst', 'foreign')
-"""By pixel accuracy, the highest and the lowest, and by foreign mass."""
+"""By pixel accuracy, the highest and the lowest, and by mean foreign probability."""
 
 NUM_KEPT = 3
 _JPEG_QUALITY = 85
@@ -26,7 +26,7 @@ class NotablePicture:
 
     Attributes:
         kind: One of KINDS.
-        value: Pixel accuracy or foreign mass, in [0, 1].
+        value: Pixel accuracy or mean foreign probability, in [0, 1].
         index: Number of the pair in the replay.
         jpeg: The picture.
     """
@@ -53,7 +53,7 @@ class NotablePictures:
         self.kept = kept or []
 
     def offer(
-        self, index: int, pixel_accuracy: float | None, foreign_mass: float,
+        self, index: int, pixel_accuracy: float | None, foreign: float,
         draw: Callable[[], Picture],
     ) -> None:
         """Consider a pair; it is drawn only if it is among the first of a kind.
@@ -61,10 +61,10 @@ class NotablePictures:
         Args:
             index: Number of the pair in the replay.
             pixel_accuracy: In [0, 1]; None without ground truth.
-            foreign_mass: Mean foreign probability; a pair with 0 is not foreign.
+            foreign: Mean foreign probability; a pair with 0 is not foreign.
             draw: Gives the picture, (H, W, 3) uint8 RGB.
         """
-        values = {'best': pixel_accuracy, 'worst': pixel_accuracy, 'foreign': foreign_mass or None}
+        values = {'best': pixel_accuracy, 'worst': pixel_accuracy, 'foreign': foreign or None}
         jpeg = b''
         for kind, value in values.items():
             if value is None or not self._enters(NotablePicture(kind, value, index, b'')):

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 import shutil
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from ldn_perception.errors import ReplayError
 from ldn_perception.evaluation.confusion import ConfusionMatrix
+from ldn_perception.evaluation.pair_scorer import PairScores, plain
 from ldn_perception.replay.checkpoint import Checkpoint
 from ldn_perception.replay.frame_lines import (
     open_lines,
@@ -21,7 +21,6 @@ from ldn_perception.replay.frame_lines import (
     write_line,
 )
 from ldn_perception.replay.result_bag import ResultBag
-from ldn_perception.replay.scores import ReplayScores
 from ldn_perception.replay.settings import ReplaySettings, check_same
 
 BAG = 'bag'
@@ -61,7 +60,7 @@ class ReplayFolder:
             self.state = Checkpoint.load(self._checkpoint)
         else:
             shutil.rmtree(path / BAG, ignore_errors=True)
-            self.state = Checkpoint(ReplayScores(ConfusionMatrix(settings.taxonomy.num_driving)))
+            self.state = Checkpoint(PairScores(ConfusionMatrix(settings.taxonomy.num_driving)))
         progress = self.state.progress
         path.mkdir(parents=True, exist_ok=True)
         self._frames = open_lines(path / 'frames.jsonl', progress.frames_bytes)
@@ -155,13 +154,5 @@ def is_finished(path: Path, settings: ReplaySettings) -> bool:
 def write_json(path: Path, value: Any) -> None:
     """Replace a file by a value; NaN becomes null."""
     temporary = path.with_suffix('.tmp')
-    temporary.write_text(json.dumps(_plain(value), indent=2) + '\n')
+    temporary.write_text(json.dumps(plain(value), indent=2) + '\n')
     temporary.replace(path)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,7 +17,8 @@ from ldn_perception.errors import ReplayError
 from ldn_perception.replay.frame_lines import read_lines
 
 SERIES = (
-    'foreign_mass', 'ood_share', 'disparity_density', 'pixel_accuracy', 'miou', 'd1', 'ood_ap')
+    'mean_foreign_probability', 'ood_share', 'disparity_density', 'pixel_accuracy', 'miou', 'd1',
+    'ood_ap')
 """Numbers of a pair in [0, 1]."""
 
 

@@ -4,23 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 import re
 
 import numpy as np
 
 from ldn_perception.errors import ReplayError
+from ldn_perception.pages import render_page
 from ldn_perception.replay import report_plots
 from ldn_perception.replay.report_folder import ReplayedConfiguration, ReportFolder
 from ldn_perception.replay.report_notes import notes
 from ldn_perception.replay.report_pictures import picture_uris, svg_uri
-from ldn_perception.replay.report_style import STYLE
 from ldn_perception.replay.report_tables import (
+    Block,
     comparison_table,
-    legend,
     number,
     percent,
     settings_table,
@@ -35,45 +33,48 @@ _NS_PER_S = 1_000_000_000
 _KINDS = {
     'best': ('Best pairs', 'pixel accuracy'),
     'worst': ('Worst pairs', 'pixel accuracy'),
-    'foreign': ('Most foreign pairs', 'foreign mass'),
+    'foreign': ('Most foreign pairs', 'mean foreign probability'),
 }
-_FOREIGN_MASS = (
-    'Foreign mass is the mean probability, over all pixels of the left image, of classes that'
-    ' cannot be seen from a road.')
+_FOREIGN_PROBABILITY = (
+    'Mean foreign probability is the mean, over all pixels of the left image, of the probability '
+    'of classes that cannot be seen from a road.')
 
 
 @dataclass(slots=True)
 class _Page:
     """Parts of a page, its table of contents and the pictures that are still to be put in."""
 
-    parts: list[str] = field(default_factory=list)
-    contents: list[tuple[int, str, str]] = field(default_factory=list)
+    parts: list[Block] = field(default_factory=list)
+    contents: list[Block] = field(default_factory=list)
     pictures: dict[str, Path] = field(default_factory=dict)
+    num_headings: int = 0
 
     def head(self, level: int, text: str, anchor: str) -> None:
-        """Begin a section that the table of contents lists."""
-        anchor = re.sub(r'[^a-z0-9]+', '-', anchor.lower()).strip('-') + f'-{len(self.contents)}'
-        self.contents.append((level, text, anchor))
-        self.parts.append(f'<h{level} id="{anchor}">{escape(text)}</h{level}>')
+        """Begin a section that the table of contents lists; level 3 is part of the last 2."""
+        anchor = re.sub(r'[^a-z0-9]+', '-', anchor.lower()).strip('-') + f'-{self.num_headings}'
+        self.num_headings += 1
+        listed = self.contents if level == 2 else self.contents[-1]['parts']
+        listed.append({'text': text, 'anchor': anchor, 'parts': []})
+        self.parts.append({'kind': 'heading', 'level': level, 'text': text, 'anchor': anchor})
 
-    def add(self, html: str) -> None:
-        """Append HTML."""
-        self.parts.append(html)
+    def paragraph(self, text: str, style: str = 'hint') -> None:
+        """Append a paragraph."""
+        self.parts.append({'kind': 'paragraph', 'text': text, 'style': style})
 
     def plot(self, svg: bytes, alt: str, caption: str = '') -> None:
         """Append a plot."""
-        self._figure(svg_uri(svg), alt, escape(caption), '')
+        self._figure(svg_uri(svg), alt, '', caption, '')
 
-    def picture(self, path: Path, alt: str, caption: str) -> None:
+    def picture(self, path: Path, alt: str, title: str, caption: str) -> None:
         """Append a picture; its place is kept until it is known how much room there is."""
         place = f'{{{{picture {len(self.pictures)}}}}}'
         self.pictures[place] = path
-        self._figure(place, alt, caption, ' class="picture"')
+        self._figure(place, alt, title, caption, 'picture')
 
-    def _figure(self, address: str, alt: str, caption: str, kind: str) -> None:
-        text = f'<figcaption>{caption}</figcaption>' if caption else ''
-        self.parts.append(
-            f'<figure{kind}><img src="{address}" alt="{escape(alt)}">{text}</figure>')
+    def _figure(self, address: str, alt: str, title: str, caption: str, style: str) -> None:
+        self.parts.append({
+            'kind': 'figure', 'address': address, 'alt': alt, 'title': title, 'caption': caption,
+            'style': style})
 
 
 def write_page(folder: Path) -> Path:
@@ -104,32 +105,34 @@ def _overview(page: _Page, report: ReportFolder) -> None:
     configurations = report.configurations
     page.head(2, 'Scores' if len(configurations) == 1 else 'Configurations compared', 'scores')
     if len(configurations) > 1:
-        page.add('<p class="hint">The best value of a row is set in bold.</p>')
-    page.add(comparison_table(configurations))
+        page.paragraph('The best value of a row is set in bold.')
+    page.parts.append(comparison_table(configurations))
     tables = {entry.name: entry.frames for entry in configurations if len(entry.frames)}
     if len(tables) > 1:
-        page.head(3, 'Foreign mass of all configurations', 'foreign-mass-compared')
-        page.add(f'<p class="hint">{_FOREIGN_MASS}</p>')
+        page.head(3, 'Mean foreign probability of all configurations',
+                  'foreign-probability-compared')
+        page.paragraph(_FOREIGN_PROBABILITY)
         page.plot(
             report_plots.draw_foreign_comparison(tables),
-            'Foreign mass over the pairs, a line for each of ' + ', '.join(tables))
+            'Mean foreign probability over the pairs, a line for each of ' + ', '.join(tables))
 
 
 def _configuration(page: _Page, configuration: ReplayedConfiguration) -> None:
     name = configuration.name
     page.head(2, name, name)
-    page.add(f'<p class="lead">{_model_line(configuration)}</p>')
-    page.add(_note_list(notes(configuration)))
+    page.paragraph(_model_line(configuration), 'lead')
+    if texts := notes(configuration):
+        page.parts.append({'kind': 'notes', 'texts': texts})
     if len(configuration.frames):
-        page.add(tiles(configuration))
-        _foreign_mass(page, configuration)
+        page.parts.append(tiles(configuration))
+        _foreign_probability(page, configuration)
         _accuracy(page, configuration)
         _classes(page, configuration)
         _latency(page, configuration)
         _pictures(page, configuration)
     page.head(3, 'Settings', f'{name} settings')
-    page.add(legend(configuration))
-    page.add(settings_table(configuration))
+    page.parts.append({'kind': 'legend', 'classes': configuration.classes})
+    page.parts.append(settings_table(configuration))
 
 
 def _model_line(configuration: ReplayedConfiguration) -> str:
@@ -140,27 +143,22 @@ def _model_line(configuration: ReplayedConfiguration) -> str:
         f'weights {Path(weights).name}' if weights else 'random weights',
         f'classes {replay.get("taxonomy", {}).get("name", "unknown")}',
     ]
-    return ' · '.join(map(escape, facts))
+    return ' · '.join(facts)
 
 
-def _note_list(texts: Iterable[str]) -> str:
-    items = ''.join(f'<li>{escape(text)}</li>' for text in texts)
-    return f'<ul class="notes">{items}</ul>' if items else ''
-
-
-def _foreign_mass(page: _Page, configuration: ReplayedConfiguration) -> None:
+def _foreign_probability(page: _Page, configuration: ReplayedConfiguration) -> None:
     frames = configuration.frames
-    if not frames.has('foreign_mass'):
+    if not frames.has('mean_foreign_probability'):
         return
-    page.head(3, 'Foreign mass over time', f'{configuration.name} foreign')
-    page.add(f'<p class="hint">{_FOREIGN_MASS} Pixels out of distribution are those above the '
-             f'threshold.{_thinning(len(frames))}</p>')
-    most = int(np.nanargmax(frames.series['foreign_mass']))
+    page.head(3, 'Mean foreign probability over time', f'{configuration.name} foreign')
+    page.paragraph(f'{_FOREIGN_PROBABILITY} OOD share is the part of the pixels above the '
+                   f'threshold.{_thinning(len(frames))}')
+    most = int(np.nanargmax(frames.series['mean_foreign_probability']))
     page.plot(
-        report_plots.draw_foreign_mass(frames),
-        f'Foreign mass and part of the pixels out of distribution over {len(frames)} pairs: mean '
-        f'foreign mass {percent(frames.mean("foreign_mass"))}, largest '
-        f'{percent(frames.series["foreign_mass"][most])} at pair {frames.index[most]}')
+        report_plots.draw_foreign_probability(frames),
+        f'Mean foreign probability and OOD share over {len(frames)} pairs: '
+        f'mean foreign probability {percent(frames.mean("mean_foreign_probability"))}, largest '
+        f'{percent(frames.series["mean_foreign_probability"][most])} at pair {frames.index[most]}')
 
 
 def _thinning(num_pairs: int) -> str:
@@ -176,9 +174,9 @@ def _accuracy(page: _Page, configuration: ReplayedConfiguration) -> None:
     if not scored:
         return
     page.head(3, 'Accuracy over time', f'{configuration.name} accuracy')
-    page.add('<p class="hint">Each pair by itself: mIoU is the mean over the classes that its '
-             'ground truth has, D1 the part of its disparities that is off by more than 3 px and '
-             f'5 %, or missing.{_thinning(len(frames))}</p>')
+    page.paragraph('Each pair by itself: mIoU is the mean over the classes that its ground truth '
+                   'has, D1 the part of its disparities that is off by more than 3 px and 5 %, or '
+                   f'missing.{_thinning(len(frames))}')
     means = ', '.join(f'{name.replace("_", " ")} {percent(frames.mean(name))}' for name in scored)
     page.plot(
         report_plots.draw_accuracy(frames),
@@ -212,9 +210,8 @@ def _latency(page: _Page, configuration: ReplayedConfiguration) -> None:
     if not frames.seconds:
         return
     page.head(3, 'Time of the stages', f'{configuration.name} latency')
-    page.add('<p class="hint">A replay waits for every pair, so these are times of computation '
-             'and files on the machine of the replay, not the latency of the node on a vehicle.'
-             '</p>')
+    page.paragraph('A replay waits for every pair, so these are times of computation and files on '
+                   'the machine of the replay, not the latency of the node on a vehicle.')
     medians = ', '.join(
         f'{stage} {1e3 * np.nanmedian(seconds):.1f} ms'
         for stage, seconds in frames.seconds.items())
@@ -222,7 +219,7 @@ def _latency(page: _Page, configuration: ReplayedConfiguration) -> None:
         report_plots.draw_latency(frames),
         f'Stages of every pair on top of each other, and a histogram of their sum; medians: '
         f'{medians}')
-    page.add(stage_table(configuration))
+    page.parts.append(stage_table(configuration))
 
 
 def _pictures(page: _Page, configuration: ReplayedConfiguration) -> None:
@@ -242,7 +239,7 @@ def _pictures(page: _Page, configuration: ReplayedConfiguration) -> None:
             page.picture(
                 configuration.pictures / entry['file'],
                 f'{heading[:-1]} {index} of {configuration.name}: left image and its results',
-                f'<b>Pair {index}</b>{when} · {measure} {percent(value)}')
+                f'Pair {index}', f'{when} · {measure} {percent(value)}')
 
 
 def _seconds_text(stamp_ns: int) -> str:
@@ -256,36 +253,10 @@ def _document(page: _Page, report: ReportFolder) -> str:
     title = f'Replay of {", ".join(bags[:3])}' + (f' and {len(bags) - 3} more' if bags[3:] else '')
     pairs = max(len(entry.frames) for entry in report.configurations)
     names = ', '.join(entry.name for entry in report.configurations)
-    html = '\n'.join([
-        '<!doctype html>', '<html lang="en">', '<head>', '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="referrer" content="no-referrer">',
-        f'<title>{escape(title)}</title>', f'<style>{STYLE}</style>', '</head>', '<body>',
-        '<div class="page">', _table_of_contents(page), '<main>', '<header>',
-        f'<h1>{escape(title)}</h1>',
-        f'<p class="lead">{pairs} pairs through {escape(names)}</p>', '</header>',
-        *page.parts,
-        '<footer>Written by <code>ldn replay</code>. The numbers stand in scores.json and '
-        'frames.jsonl beside this page.</footer>',
-        '</main>', '</div>', '</body>', '</html>', '',
-    ])
+    html = render_page(
+        'replay.html.j2', title=title, lead=f'{pairs} pairs through {names}',
+        contents=page.contents, parts=page.parts)
     return _with_pictures(html, page)
-
-
-def _table_of_contents(page: _Page) -> str:
-    parts = ['<nav aria-label="Contents"><h2>Contents</h2><ol>']
-    depth = 2
-    for position, (level, text, anchor) in enumerate(page.contents):
-        if level > depth:
-            parts.append('<ol>')
-        elif level < depth:
-            parts.append('</li></ol></li>')
-        elif position:
-            parts.append('</li>')
-        parts.append(f'<li><a href="#{anchor}">{escape(text)}</a>')
-        depth = level
-    parts.append('</li></ol></li></ol></nav>' if depth == 3 else '</li></ol></nav>')
-    return ''.join(parts)
 
 
 def _with_pictures(html: str, page: _Page) -> str:

@@ -48,28 +48,30 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw_foreign_mass(frames: FrameTable) -> bytes:
-    """Draw foreign mass and the share out of distribution of every pair, as SVG."""
+def draw_foreign_probability(frames: FrameTable) -> bytes:
+    """Draw mean foreign probability and OOD share of every pair, as SVG."""
     figure = Figure(figsize=(_WIDTH_IN, 2.7), layout='constrained')
     with rc_context(_STYLE):
         axes = figure.add_subplot()
-        _line(axes, frames, 'foreign_mass', FOREIGN_COLOR, 'foreign mass', fills=True)
-        _line(axes, frames, 'ood_share', OOD_COLOR, 'pixels out of distribution')
+        _line(axes, frames, 'mean_foreign_probability', FOREIGN_COLOR,
+              'mean foreign probability', fills=True)
+        _line(axes, frames, 'ood_share', OOD_COLOR, 'OOD share')
         _finish_timeline([axes], frames)
         axes.set_ylim(bottom=0)
         return _svg(figure)
 
 
 def draw_foreign_comparison(tables: Mapping[str, FrameTable]) -> bytes:
-    """Draw the foreign mass of several configurations over the same pairs, as SVG."""
+    """Draw the mean foreign probability of several configurations over the same pairs, as SVG."""
     figure = Figure(figsize=(_WIDTH_IN, 2.9), layout='constrained')
     with rc_context(_STYLE):
         axes = figure.add_subplot()
         for number, (name, frames) in enumerate(tables.items()):
-            _line(axes, frames, 'foreign_mass', LINE_COLORS[number % len(LINE_COLORS)], name)
+            _line(axes, frames, 'mean_foreign_probability',
+                  LINE_COLORS[number % len(LINE_COLORS)], name)
         _finish_timeline([axes], max(tables.values(), key=len))
         axes.set_ylim(bottom=0)
-        axes.set_ylabel('foreign mass')
+        axes.set_ylabel('mean foreign probability')
         return _svg(figure)
 
 

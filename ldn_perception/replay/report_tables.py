@@ -1,12 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scores of a replay as tables and short texts of its report."""
+"""Scores of a replay as tables and short texts of its report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 import json
 import math
 from typing import Any
@@ -16,7 +15,9 @@ import numpy as np
 from ldn_perception.replay.report_folder import ReplayedConfiguration
 
 _PERCENTILES = (50, 95, 99)
-_BEST = ' class="best"'
+
+Block = dict[str, Any]
+"""Part of a page: `kind`, a macro of templates/blocks.html.j2, and what that shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ _GROUPS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     ('Out of distribution', (
         _Row('average precision', _score('ood', 'average_precision'), percent, max),
         _Row('false positives at 95 % recall', _score('ood', 'fpr95'), percent, min),
-        _Row('foreign mass, mean', _mean('foreign_mass'), percent),
-        _Row('pixels above the threshold, mean', _mean('ood_share'), percent),
+        _Row('mean foreign probability', _mean('mean_foreign_probability'), percent),
+        _Row('OOD share, mean', _mean('ood_share'), percent),
     )),
     ('Disparity', (
         _Row('D1, all ground truth', _score('disparity', 'd1_all'), percent, min),
@@ -110,59 +111,57 @@ def counts(configuration: ReplayedConfiguration) -> dict[str, Any]:
     return dict(configuration.replay.get('counts') or {})
 
 
-def comparison_table(configurations: Sequence[ReplayedConfiguration]) -> str:
+def comparison_table(configurations: Sequence[ReplayedConfiguration]) -> Block:
     """All scores, a column for each configuration; rows nobody has a number for are left out."""
-    heads = ''.join(f'<th scope="col">{escape(entry.name)}</th>' for entry in configurations)
-    parts = [f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>']
+    found: list[tuple[str, list[Block] | None]] = []
     for group, rows in _GROUPS:
         cells = [(row, [row.value(entry) for entry in configurations]) for row in rows]
         cells = [(row, values) for row, values in cells if not all(map(math.isnan, values))]
-        if not cells:
-            continue
-        parts.append(
-            f'<tr class="group"><th colspan="{len(configurations) + 1}" scope="colgroup">'
-            f'{group}</th></tr>')
-        parts += [_table_row(row, values) for row, values in cells]
-    return ''.join([*parts, '</tbody></table></div>'])
+        if cells:
+            found += [(group, None), *((row.text, _cells(row, values)) for row, values in cells)]
+    return _table(['', *(entry.name for entry in configurations)], found)
 
 
-def _table_row(row: _Row, values: list[float]) -> str:
+def _cells(row: _Row, values: list[float]) -> list[Block]:
     known = [value for value in values if not math.isnan(value)]
     differ = len({row.shown(value) for value in known}) > 1
     best = row.shown(row.best(known)) if row.best and differ else None
-    cells = ''.join(
-        '<td class="none">none</td>' if math.isnan(value)
-        else f'<td{_BEST if row.shown(value) == best else ""}>{row.shown(value)}</td>'
-        for value in values)
-    return f'<tr><th scope="row">{row.text}</th>{cells}</tr>'
+    return [
+        _cell('none', 'none') if math.isnan(value)
+        else _cell(row.shown(value), 'best' if row.shown(value) == best else '')
+        for value in values]
 
 
-def stage_table(configuration: ReplayedConfiguration) -> str:
+def _cell(text: str, style: str = '') -> Block:
+    return {'text': text, 'style': style}
+
+
+def _table(heads: list[str], rows: list[tuple[str, list[Block] | None]]) -> Block:
+    return {'kind': 'table', 'heads': heads, 'rows': rows}
+
+
+def stage_table(configuration: ReplayedConfiguration) -> Block:
     """Percentiles of every stage, and its part of all the time the replay took."""
     timed = configuration.frames.seconds
     sums = configuration.replay.get('seconds') or {
         stage: float(np.nansum(seconds)) for stage, seconds in timed.items()}
     whole_s = sum(sums.values())
-    heads = ''.join(
-        f'<th scope="col">{text}</th>'
-        for text in ('', *(f'p{percentile}' for percentile in _PERCENTILES), 'part of the time'))
-    rows = []
+    rows: list[tuple[str, list[Block] | None]] = []
     for stage in dict.fromkeys((*timed, *sums)):
         if stage in timed:
             known = timed[stage][np.isfinite(timed[stage])]
-            cells = ''.join(
-                f'<td>{milliseconds(1e3 * float(np.percentile(known, percentile)))}</td>'
-                for percentile in _PERCENTILES)
+            cells = [
+                _cell(milliseconds(1e3 * float(np.percentile(known, percentile))))
+                for percentile in _PERCENTILES]
         else:
-            cells = '<td class="none">not per pair</td>' * len(_PERCENTILES)
+            cells = [_cell('not per pair', 'none')] * len(_PERCENTILES)
         part = percent(sums[stage] / whole_s) if whole_s and stage in sums else 'none'
-        rows.append(
-            f'<tr><th scope="row">{escape(stage)}</th>{cells}<td>{part}</td></tr>')
-    return (f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>'
-            f'{"".join(rows)}</tbody></table></div>')
+        rows.append((stage, [*cells, _cell(part)]))
+    return _table(
+        ['', *(f'p{percentile}' for percentile in _PERCENTILES), 'part of the time'], rows)
 
 
-def tiles(configuration: ReplayedConfiguration) -> str:
+def tiles(configuration: ReplayedConfiguration) -> Block:
     """The numbers to look at first, as far as there are any."""
     found = [
         ('pairs', f'{len(configuration.frames)}'),
@@ -170,26 +169,21 @@ def tiles(configuration: ReplayedConfiguration) -> str:
         ('OOD average precision',
          _known(number(configuration.score('ood', 'average_precision')), percent)),
         ('disparity D1', _known(number(configuration.score('disparity', 'd1_all')), percent)),
-        ('mean foreign mass', _known(configuration.frames.mean('foreign_mass'), percent)),
+        ('mean foreign probability',
+         _known(configuration.frames.mean('mean_foreign_probability'), percent)),
         ('a pair, median', _known(total_ms(configuration, 50), milliseconds)),
     ]
-    items = ''.join(
-        f'<li><b>{value}</b><span>{text}</span></li>' for text, value in found if value)
-    return f'<ul class="tiles">{items}</ul>'
+    return {'kind': 'tiles', 'entries': [(text, value) for text, value in found if value]}
 
 
 def _known(value: float, shown: Callable[[float], str]) -> str:
     return '' if math.isnan(value) else shown(value)
 
 
-def settings_table(configuration: ReplayedConfiguration) -> str:
+def settings_table(configuration: ReplayedConfiguration) -> Block:
     """Everything replay.json says, folded away."""
     replay = {key: value for key, value in configuration.replay.items() if key != 'taxonomy'}
-    rows = ''.join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
-        for name, text in _flat(replay))
-    return (f'<details><summary>Everything that was set</summary><div class="scroll">'
-            f'<table class="settings"><tbody>{rows}</tbody></table></div></details>')
+    return {'kind': 'settings', 'rows': _flat(replay)}
 
 
 def _flat(values: dict[str, Any], prefix: str = '') -> list[tuple[str, str]]:
@@ -202,13 +196,3 @@ def _flat(values: dict[str, Any], prefix: str = '') -> list[tuple[str, str]]:
         else:
             rows.append((prefix + name, value if isinstance(value, str) else json.dumps(value)))
     return rows
-
-
-def legend(configuration: ReplayedConfiguration) -> str:
-    """Classes of the network in their colours, foreign ones named as such."""
-    items = ''.join(
-        f'<li><span class="swatch" style="background:rgb({",".join(map(str, entry["color"]))})">'
-        f'</span>{escape(entry["name"])}'
-        f'{" (foreign)" if entry.get("domain") == "foreign" else ""}</li>'
-        for entry in configuration.classes)
-    return f'<ul class="classes">{items}</ul>' if items else ''

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 import time
+from typing import Any
 
 from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.bags.truth_folder import TruthFolder
 from ldn_perception.errors import LdnPerceptionError
+from ldn_perception.evaluation.pair_scorer import PairScorer, ScoringTask
 from ldn_perception.frames import PerceptionResult, Quantity
 from ldn_perception.pictures import Picture
 from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.replay.checkpoint import BagCounts
 from ldn_perception.replay.frame_lines import frame_line
 from ldn_perception.replay.replay_folder import ReplayFolder
-from ldn_perception.replay.scores import score_pair
 from ldn_perception.replay.settings import ReplaySettings
 
 PAIRS_PER_SEGMENT = 32
@@ -47,6 +48,7 @@ class _OpenBag:
     reader: StereoBagReader
     truth: TruthFolder | None
     first_index: int
+    scorer: PairScorer
 
 
 class Replay:
@@ -124,7 +126,9 @@ class Replay:
             counts = BagCounts(str(path), len(reader), reader.unpaired_images)
             state.progress = state.progress.open_bag(counts)
         state.progress = state.progress.with_seconds({'open': time.perf_counter() - started})
-        return _OpenBag(path, reader, truth, state.progress.first_index)
+        task = ScoringTask(settings.taxonomy, settings.taxonomy)
+        return _OpenBag(
+            path, reader, truth, state.progress.first_index, PairScorer(task, state.scores))
 
     def _replay_bag(self, bag: _OpenBag, folder: ReplayFolder) -> Iterator[int]:
         """Replay the pairs of a bag that are left; yields how many are done in all."""
@@ -166,12 +170,21 @@ class Replay:
         seconds = {'read': read_s, **result.seconds, 'write': written - started}
 
         state, index = folder.state, bag.first_index + number
-        scores = score_pair(result, sample, self._settings.taxonomy.num_driving)
+        scores = bag.scorer.add(_images(result), sample.truth())
         line = frame_line(index, bag.path, result, seconds, scores)
-        state.scores.add(scores)
         state.pictures.offer(
-            index, line.get('pixel_accuracy'), line['foreign_mass'],
+            index, line.get('pixel_accuracy'), line['mean_foreign_probability'],
             lambda: self._draw(sample, result))
         folder.write_frame(line)
         state.progress = state.progress.after_pair(
             number, {**seconds, 'score': time.perf_counter() - written})
+
+
+def _images(result: PerceptionResult) -> dict[str, Any]:
+    """Results that ground truth is compared with, by name."""
+    found = {
+        'labels': result.segmentation.labels,
+        'foreign_probability': result.segmentation.foreign_probability,
+        'disparity': None if result.disparity is None else result.disparity.to_host(),
+    }
+    return {name: values for name, values in found.items() if values is not None}

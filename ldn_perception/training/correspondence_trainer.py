@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import math
 from pathlib import Path
 import time
@@ -18,16 +18,34 @@ from ldn_perception.stereo.patch_embedding import PatchEmbedding
 from ldn_perception.training.correspondence_loss import CorrespondenceLoss, MatchLoss
 from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
 from ldn_perception.training.learning_rate import cosine_learning_rate
+from ldn_perception.training.loop import TrainingLoop
 from ldn_perception.training.pair_batches import PairBatch, PairBatches
 from ldn_perception.training.record_log import MatchRecord, MatchValidation, RecordLog
 from ldn_perception.training.snapshot import Snapshot, read_snapshot, write_snapshot
 
 
-class CorrespondenceTrainer:
+class _MatchLogs:
+    """`steps.jsonl` and `validation.jsonl`, gone on with after a number of steps."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self._steps = RecordLog(folder / 'steps.jsonl', MatchRecord, step)
+        self._scores = RecordLog(folder / 'validation.jsonl', MatchValidation, step)
+
+    def add_step(self, record: MatchRecord) -> None:
+        self._steps.add(record)
+
+    def add_validation(self, record: MatchValidation) -> None:
+        self._scores.add(record)
+
+    def close(self) -> None:
+        self._steps.close()
+        self._scores.close()
+
+
+class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
     """Trains a network by a recipe, from where the folder says it stopped.
 
-    The folder gets `snapshot.pt`, `steps.jsonl` and, with pairs held out, `validation.jsonl`. A
-    training that is killed and started again does the same steps as one that was not.
+    The folder gets `snapshot.pt`, `steps.jsonl` and, with pairs held out, `validation.jsonl`.
 
     Args:
         network: It is trained in place.
@@ -39,8 +57,6 @@ class CorrespondenceTrainer:
 
     Attributes:
         network: As given.
-        step: Steps done.
-        num_steps: Steps of the whole training.
 
     Raises:
         TrainingError: The snapshot in the folder is damaged or of another recipe.
@@ -59,6 +75,7 @@ class CorrespondenceTrainer:
             recipe.margin, recipe.tolerance_px, recipe.near_px, recipe.far_negatives,
             recipe.anchors, recipe.edge_weight)
         self._optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+        self.snapshot_steps = recipe.snapshot_steps
         self.step = 0
         self.num_steps = recipe.steps
         if self._snapshot.is_file():
@@ -67,42 +84,17 @@ class CorrespondenceTrainer:
             network.load_state_dict(snapshot.model)
             self._optimizer.load_state_dict(snapshot.optimizer)
 
-    def train(
-        self, should_stop: Callable[[], bool] = lambda: False,
-        report: Callable[[MatchRecord], None] | None = None,
-    ) -> bool:
-        """Do the steps that are left.
+    def _open_logs(self) -> _MatchLogs:
+        return _MatchLogs(self._folder, self.step)
 
-        Args:
-            should_stop: Asked in every step whether it is to be the last for now.
-            report: Called after every step.
+    def _steps(self, should_stop: Callable[[], bool]) -> Iterator[MatchRecord]:
+        while self.step < self.num_steps:
+            yield self._train_step()
 
-        Returns:
-            Whether all steps are done.
-
-        Raises:
-            DatasetError: A file is missing or damaged.
-            TrainingError: The loss is not finite, or the logs cannot be gone on with.
-        """
-        steps = RecordLog(self._folder / 'steps.jsonl', MatchRecord, self.step)
-        scores = RecordLog(self._folder / 'validation.jsonl', MatchValidation, self.step)
-        try:
-            while self.step < self.num_steps:
-                record = self._train_step()
-                steps.add(record)
-                if report is not None:
-                    report(record)
-                if self._is_due(self._recipe.validation_steps) and self._held_out is not None:
-                    scores.add(self.validate(self._held_out))
-                if should_stop():
-                    break
-                if self.step % self._recipe.snapshot_steps == 0:
-                    self.write_snapshot()
-        finally:
-            steps.close()
-            scores.close()
-        self.write_snapshot()
-        return self.step >= self.num_steps
+    def _validate(self, logs: _MatchLogs) -> None:
+        is_due = self.step % self._recipe.validation_steps == 0 or self.step == self.num_steps
+        if is_due and self._held_out is not None:
+            logs.add_validation(self.validate(self._held_out))
 
     def validate(self, batches: PairBatches) -> MatchValidation:
         """Score the network on the first batches, without changing it."""
@@ -124,9 +116,6 @@ class CorrespondenceTrainer:
     def _snapshot(self) -> Path:
         return self._folder / 'snapshot.pt'
 
-    def _is_due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.num_steps
-
     def _train_step(self) -> MatchRecord:
         began = time.monotonic()
         recipe = self._recipe
@@ -143,9 +132,7 @@ class CorrespondenceTrainer:
         self._optimizer.zero_grad(set_to_none=True)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        record = MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
-        self.step += 1
-        return record
+        return MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
 
     def _compare(self, batch: PairBatch, number: int) -> MatchLoss:
         """Loss of a batch; which false matches count depends on its number only."""

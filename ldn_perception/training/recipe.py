@@ -11,9 +11,9 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import yaml
 
-from ldn_perception.config import MODEL_NAMES
 from ldn_perception.datasets.setting import SETTINGS
 from ldn_perception.errors import ConfigError
+from ldn_perception.models.names import MODEL_NAMES
 from ldn_perception.option import option_field, section_options
 
 FREE_OPTIONS = (

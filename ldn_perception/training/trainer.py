@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import math
 from pathlib import Path
 import time
@@ -16,6 +16,7 @@ from ldn_perception.errors import TrainingError
 from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.training.forward_pass import ForwardPass
 from ldn_perception.training.learning_rate import cosine_learning_rate
+from ldn_perception.training.loop import TrainingLoop
 from ldn_perception.training.losses import LossParts, SegmentationLoss
 from ldn_perception.training.mixed_batches import Batch, MixedBatches
 from ldn_perception.training.norm_statistics import average_norm_statistics
@@ -28,11 +29,10 @@ from ldn_perception.training.validation import Validation
 from ldn_perception.training.workers import Workers
 
 
-class Trainer:
+class Trainer(TrainingLoop[StepRecord]):
     """Trains a network by a recipe, from where the folder says it stopped.
 
-    The folder gets `snapshot.pt` and the logs. A training that is killed and started again does
-    the same steps as one that was not.
+    The folder gets `snapshot.pt` and the logs.
 
     Args:
         model: The network, with or without auxiliary heads; it is trained in place.
@@ -43,10 +43,6 @@ class Trainer:
         device: Where it is trained.
         workers: The processes that train together.
         validation: Scores it on the way; None for no scores.
-
-    Attributes:
-        step: Steps done.
-        num_steps: Steps of the whole training.
 
     Raises:
         TrainingError: The snapshot in the folder is damaged or of another recipe.
@@ -71,63 +67,31 @@ class Trainer:
         ) if recipe.average_decay else None
         self._folder = folder
         self._snapshot_path = folder / 'snapshot.pt'
+        self._agreed_to_stop = False
+        self.snapshot_steps = recipe.snapshot_steps
         self.step = 0
         self.num_steps = max(1, round(recipe.epochs * batches.epoch_steps))
         if self._snapshot_path.is_file():
             self._resume()
 
-    def train(
-        self, should_stop: Callable[[], bool] = lambda: False,
-        report: Callable[[StepRecord], None] | None = None,
-    ) -> bool:
-        """Do the steps that are left.
-
-        Args:
-            should_stop: Asked in every step whether it is to be the last for now; one worker's
-                wish is enough.
-            report: Called after every step.
-
-        Returns:
-            Whether all steps are done.
-
-        Raises:
-            TrainingError: The loss is not finite, or the logs cannot be gone on with.
-        """
-        logs = None
-        if self._workers.number == 0:
-            logs = TrainingLogs(
-                self._folder, self.step, tensorboard=self.recipe.tensorboard)
+    def _open_logs(self) -> TrainingLogs | None:
         self.model.train()
-        try:
-            self._train(should_stop, report, logs)
-        finally:
-            if logs is not None:
-                logs.close()
-        self.write_snapshot()
-        return self.step >= self.num_steps
+        if self._workers.number:
+            return None
+        return TrainingLogs(self._folder, self.step, tensorboard=self.recipe.tensorboard)
 
-    def _train(
-        self, should_stop: Callable[[], bool], report: Callable[[StepRecord], None] | None,
-        logs: TrainingLogs | None,
-    ) -> None:
+    def _steps(self, should_stop: Callable[[], bool]) -> Iterator[StepRecord]:
         began = time.monotonic()
         for batch in self.batches.load(
                 self.step, self.num_steps, self.recipe.loader_processes):
             epoch = self.batches.epoch(self.step)
             rate = self._set_learning_rate(epoch)
-            losses, stops = self._train_step(batch, should_stop)
-            record = StepRecord(self.step, epoch, rate, *losses, time.monotonic() - began)
-            self.step += 1
-            if logs is not None:
-                logs.add_step(record)
-            if report is not None:
-                report(record)
-            self._validate(logs)
-            if stops:
-                break
-            if self.step % self.recipe.snapshot_steps == 0:
-                self.write_snapshot()
+            losses, self._agreed_to_stop = self._train_step(batch, should_stop)
+            yield StepRecord(self.step, epoch, rate, *losses, time.monotonic() - began)
             began = time.monotonic()
+
+    def _stops(self, should_stop: Callable[[], bool]) -> bool:
+        return self._agreed_to_stop
 
     def finish(self, report: Callable[[int, int], None] | None = None) -> SegmentationModel:
         """Make the network fit for use: averaged weights, exact statistics, no training heads.

@@ -81,6 +81,10 @@ def test_matchers_have_options_of_their_own():
     assert isinstance(build_matchers('census', [])['census'], SemiGlobalMatcher)
 
 
+def test_an_option_of_a_matcher_may_be_empty():
+    assert isinstance(build_matchers('census', ['stereo.weights='])['census'], SemiGlobalMatcher)
+
+
 @pytest.mark.parametrize(('names', 'text'), [
     ('sgbm,best', "stereo.matcher must be one of sgbm, .*, got 'best': choose one"),
     ('census:paths=8', "option must be one of .*, got 'stereo.paths': correct the name"),

@@ -177,7 +177,7 @@ def test_played_stamps_lead_to_the_images(tmp_path):
     assert len(decoded(tmp_path / 'view' / 'view.mp4')) == len(STAMPS_NS)
 
 
-def test_a_replay_beside_the_bag_tells_classes_and_foreign_mass(tmp_path, monkeypatch):
+def test_a_replay_beside_the_bag_tells_classes_and_foreign_probability(tmp_path, monkeypatch):
     with RawBagWriter(tmp_path / 'bag') as writer:
         write_images(writer, STAMPS_NS)
         write_results(writer, STAMPS_NS)
@@ -185,7 +185,7 @@ def test_a_replay_beside_the_bag_tells_classes_and_foreign_mass(tmp_path, monkey
         'taxonomy': {'name': 'camvid'}, 'settings': {'stereo.max_disparity': 48}}))
     (tmp_path / 'frames.jsonl').write_text(''.join(
         json.dumps({'index': index, 'stamp_ns': stamp, 'bag': 'b', 'seconds': {},
-                    'foreign_mass': index / 10}) + '\n'
+                    'mean_foreign_probability': index / 10}) + '\n'
         for index, stamp in enumerate(STAMPS_NS)))
     seen = []
 
@@ -196,16 +196,16 @@ def test_a_replay_beside_the_bag_tells_classes_and_foreign_mass(tmp_path, monkey
     monkeypatch.setattr('ldn_perception.cli.view.draw_frame', draw)
     run('view', tmp_path / 'bag', '--output', tmp_path / 'view')
     assert seen[3] == (
-        'pair 4 of 5   stamp 1500000000.500 s   foreign mass 30.0 %', 'camvid', 48.0)
+        'pair 4 of 5   stamp 1500000000.500 s   mean foreign probability 30.0 %', 'camvid', 48.0)
 
 
-def test_foreign_mass_is_the_mean_of_the_probability_in_the_bag(recording, tmp_path, monkeypatch):
+def test_foreign_probability_is_the_mean_of_that_in_the_bag(recording, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
         'ldn_perception.cli.view.draw_frame',
         lambda *arguments: seen.append(arguments[2]) or np.zeros((64, 64, 3), np.uint8))
     run('view', recording, '--output', tmp_path / 'view')
-    assert seen[0] == 'pair 1 of 5   stamp 1500000000.000 s   foreign mass 12.5 %'
+    assert seen[0] == 'pair 1 of 5   stamp 1500000000.000 s   mean foreign probability 12.5 %'
 
 
 def test_wide_images_are_reduced_and_small_ones_enlarged(tmp_path):

@@ -12,7 +12,7 @@ from ldn_perception.nodes.message_filters_synchronizer import (
     build_synchronizer,
     message_filters,
 )
-from ldn_perception.nodes.synchronizer import StampSynchronizer
+from ldn_perception.stamp_joining import StampSynchronizer
 
 needs_message_filters = pytest.mark.skipif(
     message_filters is None,

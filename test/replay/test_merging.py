@@ -7,7 +7,8 @@ from replay.tiny_drives import pair, replay, settings, stamps, write_drive
 
 from ldn_perception.bags import RawBag, RawBagWriter
 from ldn_perception.errors import ReplayError
-from ldn_perception.replay import ReplayScores, Watcher, merge_replays
+from ldn_perception.evaluation.pair_scorer import PairScores
+from ldn_perception.replay import Watcher, merge_replays
 from ldn_perception.replay.checkpoint import Checkpoint
 
 
@@ -37,7 +38,8 @@ def test_merged_halves_are_the_whole_to_the_pixel(halves):
     merge_replays(settings(*drives), [root / 'out_a', root / 'out_b'], merged)
     assert lines(merged) == lines(whole)
     scores, expected = read(merged, 'scores.json'), read(whole, 'scores.json')
-    for name in ('segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_mass'):
+    for name in (
+            'segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_probability'):
         assert scores[name] == expected[name]
     for path in sorted((whole / 'pictures').iterdir()):
         assert (merged / 'pictures' / path.name).read_bytes() == path.read_bytes()
@@ -58,7 +60,8 @@ def test_counts_survive_the_disk_and_add_up(halves):
     first, second, whole = (
         Checkpoint.load(root / name / 'checkpoint.npz').scores
         for name in ('out_a', 'out_b', 'whole'))
-    again = ReplayScores.from_arrays(first.merge(second).to_arrays())
+    again = PairScores.from_arrays(first.to_arrays())
+    again += second
     for name, values in whole.to_arrays().items():
         assert (again.to_arrays()[name] == values).all()
     assert whole.confusion.counts.sum() == sum(

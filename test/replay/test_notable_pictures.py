@@ -36,7 +36,7 @@ def test_of_equals_the_earlier_pair_stays():
         assert [entry.index for entry in found.of(kind)] == [0, 1, 2]
 
 
-def test_without_ground_truth_or_foreign_mass_nothing_is_drawn(tmp_path):
+def test_without_ground_truth_or_foreign_probability_nothing_is_drawn(tmp_path):
     found = NotablePictures()
     found.offer(0, None, 0.0, lambda: picture(0))
     assert found.kept == []

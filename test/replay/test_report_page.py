@@ -68,7 +68,7 @@ def frame_lines(num_pairs, truth, num_bags=1, seed=0):
         line = {
             'index': index, 'stamp_ns': START_NS + index * 100_000_000,
             'bag': f'/drives/drive_{index * num_bags // num_pairs}',
-            'labels_sha256': f'{index:064x}', 'foreign_mass': mass[index],
+            'labels_sha256': f'{index:064x}', 'mean_foreign_probability': mass[index],
             'ood_share': 0.8 * mass[index], 'disparity_density': 0.9,
             'seconds': {
                 name: time * (1 + 0.2 * random.random()) for name, time in SECONDS.items()},
@@ -218,16 +218,16 @@ def test_numbers_of_the_page_are_those_of_the_files(page):
     for text in ('55.4 %', '43.1 %', '21.4 %', '7.9 %', 'Replay of drive_0, drive_1, drive_2'):
         assert text in page.text
     assert 'Pair 1 · stamp 1317355556.112 s · pixel accuracy 80.0 %' in page.text
-    assert 'Pair 2 · stamp 1317355556.212 s · foreign mass 70.0 %' in page.text
+    assert 'Pair 2 · stamp 1317355556.212 s · mean foreign probability 70.0 %' in page.text
     assert 'Not in the ground truth: wall.' in page.text
 
 
-def test_the_alternative_text_of_foreign_mass_names_its_peak(page):
+def test_the_alternative_text_of_foreign_probability_names_its_peak(page):
     (text,) = [element['alt'] for element in page.of('img')
-               if 'Foreign mass and part' in element['alt']][:1]
-    mass = [line['foreign_mass'] for line in frame_lines(1000, True, 3)]
+               if 'Mean foreign probability and OOD' in element['alt']][:1]
+    mass = [line['mean_foreign_probability'] for line in frame_lines(1000, True, 3)]
     assert f'largest {100 * max(mass):.1f} % at pair {np.argmax(mass)}' in text
-    assert f'mean foreign mass {100 * np.mean(mass):.1f} %' in text
+    assert f'mean foreign probability {100 * np.mean(mass):.1f} %' in text
 
 
 def test_what_limits_the_numbers_is_said(page):

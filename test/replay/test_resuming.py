@@ -52,7 +52,8 @@ def test_a_killed_replay_goes_on_to_the_same_end(killed):
     assert len(seen) == 12 - 6  # after the last checkpoint
     assert hashes(out) == hashes(whole)
     scores, expected = read(out, 'scores.json'), read(whole, 'scores.json')
-    for name in ('segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_mass'):
+    for name in (
+            'segmentation', 'ood', 'disparity', 'pairs', 'pictures', 'mean_foreign_probability'):
         assert scores[name] == expected[name]
     messages = [
         [(message.topic, message.receive_ns, message.cdr) for message in RawBag(path).messages()]

@@ -74,7 +74,8 @@ def test_every_pair_has_a_line_in_the_order_of_the_stamps(replayed, drive, resul
         segmentation = result.segmentation
         assert line['bag'] == str(drive)
         assert line['labels_sha256'] == hashlib.sha256(segmentation.labels.tobytes()).hexdigest()
-        assert line['foreign_mass'] == pytest.approx(segmentation.foreign_probability.mean())
+        assert line['mean_foreign_probability'] == pytest.approx(
+            segmentation.foreign_probability.mean())
         assert line['ood_share'] == pytest.approx(segmentation.ood_mask.mean())
         assert line['disparity_density'] == pytest.approx(result.disparity.density)
         assert list(line['seconds']) == STAGES
@@ -118,8 +119,8 @@ def test_scores_are_those_of_the_plain_accumulators(replayed, results):
         'bags': [{'bag': scores['pairs']['bags'][0]['bag'], 'pairs': 8, 'unpaired_images': 0}]}
     assert list(scores['latency']) == [*STAGES, 'total']
     assert scores['latency']['network']['count'] == 8
-    assert scores['mean_foreign_mass'] == pytest.approx(
-        np.mean([line['foreign_mass'] for line in lines(replayed)]))
+    assert scores['mean_foreign_probability'] == pytest.approx(
+        np.mean([line['mean_foreign_probability'] for line in lines(replayed)]))
 
 
 def test_the_description_says_what_was_replayed(replayed, drive):
@@ -169,7 +170,7 @@ def test_the_notable_pairs_are_drawn(replayed):
     found = lines(replayed)
     listed = read(replayed, 'scores.json')['pictures']
     by_accuracy = sorted(found, key=lambda line: line['pixel_accuracy'])
-    by_mass = sorted(found, key=lambda line: -line['foreign_mass'])
+    by_mass = sorted(found, key=lambda line: -line['mean_foreign_probability'])
     expected = {
         'best': [line['index'] for line in by_accuracy[:-4:-1]],
         'worst': [line['index'] for line in by_accuracy[:3]],
@@ -200,7 +201,7 @@ def test_without_ground_truth_there_are_labels_and_latency(tmp_path):
     scores = read(tmp_path / 'out', 'scores.json')
     assert (scores['segmentation'], scores['ood'], scores['disparity']) == (None, None, None)
     assert scores['mean_disparity_density'] is None  # nothing asks for disparity
-    assert scores['mean_foreign_mass'] > 0
+    assert scores['mean_foreign_probability'] > 0
     assert {entry['kind'] for entry in scores['pictures']} == {'foreign'}
     assert not (tmp_path / 'out' / 'bag').exists()
     for line in lines(tmp_path / 'out'):

@@ -25,24 +25,24 @@ def test_diagnostics_warn_from_the_raising_of_the_alarm_to_its_clearing(capfd):
             segmentation__ood_threshold=0.0, monitoring__diagnostics_period_s=0.1) as rig:
         rig.send(SECOND)
         rig.spin_until_processed(1)
-        status = wait_for(rig, 'foreign.mass', '0.393')
-        assert values(rig.diagnostics[-1])['foreign.alarm'] == 'cleared'
+        status = wait_for(rig, 'ood.share', '0.393')
+        assert values(rig.diagnostics[-1])['ood.alarm'] == 'cleared'
         assert 'out of domain' not in status.message
         for second in (2, 3):
             rig.send(second * SECOND)
             rig.spin_until_processed(second)
-        status = wait_for(rig, 'foreign.alarm', 'raised 1.0 s')
+        status = wait_for(rig, 'ood.alarm', 'raised 1.0 s')
         assert status.level == DiagnosticStatus.WARN
-        assert 'out of domain for 1.0 s: foreign mass 0.78 > 0.5' in status.message
+        assert 'out of domain for 1.0 s: OOD share 0.78 > 0.5' in status.message
         assert rig.set_parameter('segmentation.ood_threshold', 1.0).successful
         for second in (4, 5):
             rig.send(second * SECOND)
             rig.spin_until_processed(second)
-        status = wait_for(rig, 'foreign.alarm', 'cleared')
+        status = wait_for(rig, 'ood.alarm', 'cleared')
         assert 'out of domain' not in status.message
     log = capfd.readouterr().err
-    assert log.count('out of domain for 0.0 s: foreign mass 0.63 > 0.5') == 1
-    assert log.count('in domain again: foreign mass 0.29') == 1
+    assert log.count('out of domain for 0.0 s: OOD share 0.63 > 0.5') == 1
+    assert log.count('in domain again: OOD share 0.29') == 1
 
 
 def test_only_an_alarm_that_is_on_asks_for_the_mask():
@@ -64,7 +64,7 @@ def test_only_an_alarm_that_is_on_asks_for_the_mask():
         assert rig.set_parameter('ood_alarm.raise_above', 1.0).successful
         rig.send(2 * SECOND)
         rig.spin_until_processed(2)
-        wait_for(rig, 'foreign.alarm', 'off')
+        wait_for(rig, 'ood.alarm', 'off')
         assert asked == [Quantity.OOD_MASK, Quantity.NOTHING]
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ldn_perception.bags.stamp_pairing import pair_stamps
+from ldn_perception.stamp_joining import StampReader, pair_stamps
 
 
 def test_equal_stamps_pair_and_others_do_not():
@@ -38,3 +38,21 @@ def test_random_jitter_equals_an_exhaustive_search():
     ]
     assert pair_stamps(left, [right], 4) == expected
     assert len(expected) > 10
+
+
+def test_items_are_taken_out_by_stamp_and_read_no_further_than_needed():
+    items = iter([(1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')])
+    reader = StampReader(items, max_waiting=2)
+    assert [reader.take(stamp) for stamp in (3, 1, 2)] == ['c', 'a', 'b']
+    assert next(items) == (4, 'd')
+    assert reader.take(4) is None
+
+
+def test_an_item_behind_too_many_others_is_not_found():
+    reader = StampReader([(1, 'a'), (2, 'b'), (3, 'c')], max_waiting=1)
+    assert reader.take(3) is None
+
+
+def test_recordings_of_one_order_keep_nothing():
+    reader = StampReader([(1, 'a'), (2, 'b'), (3, 'c')])
+    assert [reader.take(stamp) for stamp in (2, 1)] == ['b', None]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign mass of single images on roads and indoors, as a share of pixels and as a mean.
+"""OOD share and mean foreign probability of single images on roads and indoors.
 
 The defaults of the out-of-domain alarm lie between the two.
 """
@@ -41,17 +41,17 @@ def main() -> None:
     for name, pattern in SETS.items():
         paths = sorted(options.data.glob(pattern))
         paths = paths[::math.ceil(len(paths) / options.most)]
-        masses = np.array([foreign_masses(pipeline, path) for path in paths])
+        figures_of_images = np.array([foreign_figures(pipeline, path) for path in paths])
         figures[f'{name}: images'] = len(paths)
-        for column, kind in enumerate(('share of pixels', 'mean probability')):
-            values = masses[:, column]
+        for column, kind in enumerate(('OOD share', 'mean foreign probability')):
+            values = figures_of_images[:, column]
             figures[f'{name}: {kind}, min median max'] = ' '.join(
                 f'{value:.3f}' for value in (values.min(), np.median(values), values.max()))
-    report('foreign_mass', figures)
+    report('ood_share', figures)
 
 
-def foreign_masses(pipeline: StereoSegmentationPipeline, path: Path) -> tuple[float, float]:
-    """Share of the pixels above the threshold, and mean foreign probability, of one image."""
+def foreign_figures(pipeline: StereoSegmentationPipeline, path: Path) -> tuple[float, float]:
+    """OOD share and mean foreign probability of one image."""
     image = cv2.imread(str(path))[..., ::-1]
     if max(image.shape) > LONGEST_SIDE_PX:
         image = cv2.resize(image, None, fx=0.5, fy=0.5)
