@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 import re
 from typing import Any
-
-import yaml
 
 from ldn_perception.build import (
     Perception,
@@ -19,6 +17,7 @@ from ldn_perception.build import (
     options_of_weights,
     warm_up,
 )
+from ldn_perception.cli.options import parse_assignments
 from ldn_perception.cli.replay_pictures import PairPainter
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.errors import ConfigError
@@ -77,27 +76,6 @@ def _options_of(name: str) -> dict[str, str]:
     if name in shipped_names(TAXONOMIES):
         return options_of_weights(name)
     return {'model.name': name}
-
-
-def parse_assignments(texts: Iterable[str], option: str) -> dict[str, Any]:
-    """Value of options by name.
-
-    Args:
-        texts: NAME=VALUE each.
-        option: Where they stand, for messages.
-
-    Raises:
-        ConfigError: One is not NAME=VALUE.
-    """
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition('=')
-        if not equals:
-            raise ConfigError(
-                option, must_be='NAME=VALUE', got=repr(text),
-                do='write for example stereo.matcher=census')
-        values[name] = yaml.safe_load(value) if value else ''
-    return values
 
 
 def _checked(config: PerceptionConfig) -> PerceptionConfig:

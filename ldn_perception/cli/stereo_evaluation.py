@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import math
 import time
 from typing import Any
 
 from rich.table import Table
-import yaml
 
 from ldn_perception.build_stereo import build_matcher
+from ldn_perception.cli.options import parse_assignments
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.datasets.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError
@@ -70,22 +70,24 @@ class SetScores:
         }
 
 
-def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
+def build_matchers(names: str, shared: Mapping[str, Any]) -> dict[str, Matcher]:
     """Build the matchers that a command line names.
 
     Args:
         names: Separated by commas, each with options of its own behind colons, as in
             'sgbm,census:num_paths=8:fills_holes=true'.
-        overrides: NAME=VALUE of parameters for all of them.
+        shared: Values of parameters for all of them.
 
     Raises:
         ConfigError: An unknown matcher or option, or a value it cannot have.
     """
-    shared = dict(_assignment(text) for text in overrides)
     matchers = {}
     for name in names.split(','):
         kind, *own = name.split(':')
-        values = {f'stereo.{key}': value for key, value in map(_assignment, own)}
+        values = {
+            f'stereo.{key}': value
+            for key, value in parse_assignments(
+                own, 'option of a matcher', 'census:num_paths=8').items()}
         config = PerceptionConfig.from_values({**shared, 'stereo.matcher': kind, **values})
         if kind == 'external':
             raise ConfigError(
@@ -93,15 +95,6 @@ def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
                 do='leave it out: its disparities come from another node')
         matchers[name] = build_matcher(config.stereo, config.inference)
     return matchers
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition('=')
-    if not equals:
-        raise ConfigError(
-            'option of a matcher', must_be='NAME=VALUE', got=repr(text),
-            do='write for example census:num_paths=8')
-    return name, yaml.safe_load(value)
 
 
 def score_table(sets: dict[str, dict[str, Any]]) -> Table:
