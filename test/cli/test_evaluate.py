@@ -260,7 +260,8 @@ def test_instances_are_scored_where_the_dataset_has_them(tmp_path):
     (('--size', '480'), "--size must be WIDTHxHEIGHT, got '480': write for example 480x360"),
     (('--limit', '0'), '--limit must be at least 1, got 0: leave it out for all of them'),
     (('--split', 'tset'), 'split of CamVid must be one of train, val, test, trainval, got tset'),
-    (('--weights', '/no/such/file'), 'weights must be a weights file (.safetensors) or one of ldn121'),
+    (('--weights', '/no/such/file'),
+     'weights must be a weights file (.safetensors) or one of ldn121_road, '),
     (('--smoothing', '0'), 'share of the newest frame must be above 0 and at most 1, got 0.0'),
 ])
 def test_an_error_is_one_sentence(changes, text, camvid, camvid_weights, tmp_path, capsys):

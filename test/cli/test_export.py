@@ -35,8 +35,8 @@ def export(*arguments):
 
 def test_a_network_is_exported_once_and_tried_each_time(weights, tmp_path, capsys):
     pytest.importorskip('openvino', reason='openvino is not installed')
-    options = ('--weights', weights, '--size', '96x64', '--precision', 'float32', '--device', 'cpu',
-               '--num-threads', 1, '--output', tmp_path)
+    options = ('--weights', weights, '--size', '96x64', '--precision', 'float32',
+               '--device', 'cpu', '--num-threads', 1, '--output', tmp_path)
     assert export(*options) == 0
     folder, = tmp_path.glob('*')
     assert json.loads((folder / 'artefact.json').read_text())['size'] == '96x64'

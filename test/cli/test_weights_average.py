@@ -27,6 +27,7 @@ def test_mean_is_written_and_told(tmp_path, capsys):
 
 
 def test_a_missing_file_is_one_sentence(tmp_path, capsys):
-    assert average(*(tmp_path / f'{name}.safetensors' for name in 'ab'), '--output', tmp_path / 'mean') == 1
+    files = [tmp_path / f'{name}.safetensors' for name in 'ab']
+    assert average(*files, '--output', tmp_path / 'mean') == 1
     assert capsys.readouterr().err == (
-        f'ldn: weights file {tmp_path}/a.safetensors must be an existing file, got nothing: check the path\n')
+        f'ldn: weights file {files[0]} must be an existing file, got nothing: check the path\n')

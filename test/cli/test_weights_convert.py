@@ -115,7 +115,8 @@ def test_heads_that_only_training_uses_are_left_out(tmp_path, output):
 def test_other_networks_and_classes_are_named(tmp_path, output):
     model = build('ldn121_released_32_4', 39)
     source = save_as_the_authors(model, tmp_path / 'w.pt')
-    assert convert(source, '--output', output, '--model', 'ldn121_released_32_4', '--taxonomy', 'rob2018') == 0
+    assert convert(source, '--output', output, '--model', 'ldn121_released_32_4',
+                   '--taxonomy', 'rob2018') == 0
     header = read_weights_header(output)
     assert (header.model_name, len(header.class_names)) == ('ldn121_released_32_4', 39)
 
@@ -167,4 +168,5 @@ def test_a_file_that_exists_is_not_replaced(source, output, capsys):
 
 def test_an_output_in_a_folder_that_is_not_there_is_refused(source, tmp_path, capsys):
     assert convert(source, '--output', tmp_path / 'absent' / 'w.safetensors') == 1
-    assert 'must be in a folder that can be written, got no such folder: make the' in capsys.readouterr().err
+    assert 'must be in a folder that can be written, got no such folder: make the' in (
+        capsys.readouterr().err)
