@@ -156,7 +156,9 @@ class PreparedEngine:
         """Look up what was decided and exported before, and export what is missing."""
         work = self._look_up(size)
         if work.exports.names:
-            _LOGGER.info(
+            # Where the caller waits it is told without having set up any logging.
+            _LOGGER.log(
+                logging.WARNING if self._waits else logging.INFO,
                 'exporting the network for %s and images of %s, once; %s',
                 ' and '.join(work.exports.names), size,
                 'that may take minutes' if self._waits else
