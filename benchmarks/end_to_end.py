@@ -23,7 +23,7 @@ import numpy as np
 
 from ldn_perception.bags import ImageFolder
 from ldn_perception.build import Perception, build_perception
-from ldn_perception.cli.replay_configuration import parse_assignments
+from ldn_perception.cli.options import parse_assignments
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.frames import Quantity, StereoFrame
 from ldn_perception.inference.host_memory import keep_freed_memory

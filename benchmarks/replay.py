@@ -20,10 +20,10 @@ from live_node import report
 
 from ldn_perception.bags import ImageFolder, StereoBagWriter
 from ldn_perception.build import build_perception, warm_up
+from ldn_perception.cli.options import parse_assignments
 from ldn_perception.cli.replay_configuration import (
     ReplayRequest,
     build_replay,
-    parse_assignments,
     parse_configurations,
 )
 from ldn_perception.frames import PerceptionResult, Quantity, StereoFrame

@@ -155,6 +155,27 @@ def find_weights(config: ModelConfig) -> Path | None:
     return Path(config.weights) if config.weights else None
 
 
+def find_weights_file(weights: str | Path) -> Path:
+    """File of weights that a user names.
+
+    Args:
+        weights: Name of shipped weights, or path of a weights file.
+
+    Raises:
+        ModelError: There are no such weights.
+    """
+    known = find_what_weights_are_for(str(weights))
+    found = None if known is None else find_shipped_weights(*known)
+    if found is not None:
+        return found
+    if Path(weights).suffix != '.safetensors' and not Path(weights).is_file():
+        names = ', '.join(shipped_names(TAXONOMIES))
+        raise ModelError(
+            'weights', must_be=f'a weights file (.safetensors) or one of {names}',
+            got=repr(str(weights)), do='correct the path, or choose one of these names')
+    return Path(weights)
+
+
 def options_of_weights(weights: str | Path) -> dict[str, str]:
     """Options of the network that weights are for.
 
@@ -168,15 +189,11 @@ def options_of_weights(weights: str | Path) -> dict[str, str]:
     model, taxonomy = find_what_weights_are_for(str(weights)) or ('', '')
     if taxonomy in TAXONOMIES:
         return {'model.name': model, 'model.taxonomy': taxonomy, 'model.weights': 'shipped'}
-    if Path(weights).suffix != '.safetensors' and not Path(weights).is_file():
-        names = ', '.join(shipped_names(TAXONOMIES))
-        raise ModelError(
-            'weights', must_be=f'a weights file (.safetensors) or one of {names}',
-            got=repr(str(weights)), do='correct the path, or choose one of these names')
-    header = read_weights_header(weights)
+    file = find_weights_file(weights)
+    header = read_weights_header(file)
     return {
-        'model.name': header.model_name, 'model.taxonomy': find_taxonomy(weights, header).name,
-        'model.weights': str(weights)}
+        'model.name': header.model_name, 'model.taxonomy': find_taxonomy(file, header).name,
+        'model.weights': str(file)}
 
 
 def find_taxonomy(path: str | Path, header: WeightsHeader) -> Taxonomy:
@@ -269,7 +286,7 @@ def build_engine(
     arithmetic = PRECISION_NAMES[precision] if calibration is None else INT8
     options = {
         'device': device.type, 'precision': arithmetic, 'num-threads': str(num_threads),
-        'cache': str(cache.folder),
+        'output': str(cache.folder),
     }
     if calibration is not None:
         options['calibration-images'] = str(calibration.folder)

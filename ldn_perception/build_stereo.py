@@ -153,7 +153,7 @@ def find_embedding(config: StereoConfig) -> Path:
     if shipped is None:
         raise ModelError(
             'stereo.weights', must_be='a weights file of the learned matcher', got='none shipped',
-            do='train one with ldn train-stereo, or choose another stereo.matcher')
+            do='train one with ldn train, or choose another stereo.matcher')
     return shipped
 
 

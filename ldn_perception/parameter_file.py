@@ -43,23 +43,28 @@ def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, An
 
 
 def parse_assignments(
-    texts: Iterable[str], option: str = '--set', do: str = 'write for example '
-    'stereo.matcher=census',
+    texts: Iterable[str], option: str = '--set', example: str = 'stereo.matcher=census',
 ) -> dict[str, Any]:
     """Parse NAME=VALUE into values by name.
 
     Args:
         texts: NAME=VALUE each, the value in YAML; an empty one is the empty string.
         option: Place of the texts on the command line, for the error.
-        do: Advice of the error.
+        example: Advice of the error.
 
     Raises:
-        ConfigError: A text has no equals sign.
+        ConfigError: A text is no NAME=VALUE, or its value is no YAML.
     """
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition('=')
-        if not equals:
-            raise ConfigError(option, must_be='NAME=VALUE', got=repr(text), do=do)
-        values[name] = yaml.safe_load(value) if value else ''
+        if not equals or not name:
+            raise ConfigError(
+                option, must_be='NAME=VALUE', got=repr(text), do=f'write for example {example}')
+        try:
+            values[name] = yaml.safe_load(value) if value else ''
+        except yaml.YAMLError:
+            raise ConfigError(
+                option, must_be='NAME=VALUE with a value in YAML', got=repr(text),
+                do='put the value into quotes') from None
     return values

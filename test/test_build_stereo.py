@@ -90,7 +90,7 @@ def test_learned_matcher_without_weights_is_refused(monkeypatch):
     monkeypatch.setattr(build_stereo, 'find_shipped_weights', lambda *_: None)
     with pytest.raises(ModelError, match=(
             r'stereo\.weights must be a weights file of the learned matcher, got none shipped: '
-            'train one with ldn train-stereo, or choose another stereo.matcher')):
+            'train one with ldn train, or choose another stereo.matcher')):
         matcher_of(matcher='learned')
 
 

@@ -131,7 +131,7 @@ RULES = {
         'stamp_joining pages pictures stereo models inference segmentation pipeline bags datasets '
         'training evaluation replay build build_stereo diagnosis weights segmenter result data '
         'stereo_camera',
-        'numpy torch cv2 yaml rich'),
+        'numpy torch cv2 yaml rich safetensors'),
     'cli.view_video': Rule('errors pictures', 'av'),
 }
 """Room, or a part of one with a rule of its own, to what it may import: dotted names are

@@ -1,11 +1,14 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn demo`: a drive through the real node over DDS, scored and drawn."""
+"""`ldn demo`: a drive through the ROS node over DDS, scored and drawn.
+
+Without a source it renders a synthetic drive. OUTPUT becomes a folder with the drive, the recorded
+results, a report and the pictures.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 import json
@@ -32,19 +35,24 @@ from ldn_perception.bags.stereo_bag_reader import StereoBagReader
 from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
 from ldn_perception.bags.topics import COMPRESSED_IMAGE, find_stereo_topics
 from ldn_perception.build import build_perception, find_weights
+from ldn_perception.cli import options
 from ldn_perception.cli.demo_pictures import draw
 from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_json
 from ldn_perception.cli.node_process import NodeProcess, isolated_environment
+from ldn_perception.cli.node_values import add_node_options, read_node_values
+from ldn_perception.cli.outputs import make_output_folder
 from ldn_perception.cli.picture_tiles import write_picture
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.data.sources import is_bag
 from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
 from ldn_perception.errors import BagError, LdnPerceptionError
 from ldn_perception.frames import Quantity
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.inference.prepared_engine import PreparedEngine
-from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.taxonomy import TAXONOMIES
+
+EXAMPLE = 'ldn demo DRIVE --output build/demo'
 
 RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
 _START_S = 120.0
@@ -54,38 +62,37 @@ _SETTLE_S = 3.0  # the last result is in when nothing has come for so long
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        '--images', type=Path, help='folder of rectified pairs with calibration to replay')
-    source.add_argument(
-        '--bag', type=Path, help='bag to replay, with raw images where input.rectify is set')
     parser.add_argument(
-        '--output', type=Path, default=Path('build/demo'), help='folder for everything it makes')
-    parser.add_argument('--frames', type=int, default=60, help='pairs of the synthetic drive')
-    parser.add_argument('--seed', type=int, default=0, help='of the synthetic drive')
-    parser.add_argument('--rate', type=float, default=1.0, help='speed of the replay')
-    parser.add_argument('--pictures', type=int, default=6, help='how many pictures to draw')
+        'source', type=Path, nargs='?', metavar='SOURCE',
+        help='folder of rectified pairs with calibration, or a bag, of raw images where '
+        'input.rectify is set')
+    add_node_options(parser)
+    options.add_inference(parser)
+    options.add_pictures(parser, default=6)
+    options.add_output(parser, 'build/demo')
+    options.add_drive(parser)
     parser.add_argument(
-        '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
-        help='any parameter of the node; repeat for more')
+        '--speed', type=float, default=1.0, metavar='FACTOR',
+        help='speed of the playback against that of the recording')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Replay, record, score, draw; 0 if results came out and every process ended well."""
     console = Console()
-    config = PerceptionConfig.from_values(parse_overrides(options.overrides, options))
-    output: Path = options.output
+    config = PerceptionConfig.from_values({**_demo_values(given), **read_node_values(given)})
+    output: Path = given.output
+    make_output_folder(output)
     shutil.rmtree(output / 'results', ignore_errors=True)
     shutil.rmtree(output / 'pictures', ignore_errors=True)
     (output / 'pictures').mkdir(parents=True)
 
-    drive = _prepare_drive(options, output, console)
+    drive = _prepare_drive(given, output, console)
     _prepare_engine(drive, config, console)
-    codes, played = _replay(drive, config, options.rate, output, console)
+    codes, played = _replay(drive, config, given.speed, output, console)
     score = score_recording(
         output / 'results', StereoBagReader(drive, rectify=config.input.rectify), played,
         TAXONOMIES[config.model.taxonomy])
-    _draw_pictures(output, drive, played, config, options.pictures)
+    _draw_pictures(output, drive, played, config, given.pictures)
 
     (output / 'report.json').write_text(json.dumps(to_json(score), indent=2) + '\n')
     console.print(_table(score, config))
@@ -97,30 +104,25 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed or not score.recorded else 0
 
 
-def parse_overrides(overrides: Iterable[str], options: argparse.Namespace) -> dict[str, Any]:
-    """Parameter values of the command line over the demo's own.
-
-    Raises:
-        ConfigError: An override is not NAME=VALUE.
-    """
+def _demo_values(given: argparse.Namespace) -> dict[str, Any]:
+    """Parameters that differ from those of the node unless the user says otherwise."""
     # None of the short drive may be lost, and when it is over silence is no fault.
     values: dict[str, Any] = {'input.reliability': 'reliable', 'monitoring.silence_s': 60.0}
-    if options.images is None and options.bag is None:
+    if given.source is None:
         values['stereo.max_disparity'] = 64
-    return values | parse_assignments(
-        overrides, '--set', 'write for example --set model.name=ldn121')
+    return values
 
 
-def _prepare_drive(options: argparse.Namespace, output: Path, console: Console) -> Path:
-    if options.bag is not None:
-        return Path(options.bag)
+def _prepare_drive(given: argparse.Namespace, output: Path, console: Console) -> Path:
+    if given.source is not None and is_bag(given.source):
+        return Path(given.source)
     drive = output / 'drive'
     shutil.rmtree(drive, ignore_errors=True)
     samples: Any
-    if options.images is not None:
-        samples, text = ImageFolder(options.images), f'reading {options.images}'
+    if given.source is not None:
+        samples, text = ImageFolder(given.source), f'reading {given.source}'
     else:
-        samples = ParallelDrive(SyntheticDrive(options.seed, options.frames))
+        samples = ParallelDrive(SyntheticDrive(given.seed, given.frames))
         text = 'rendering a synthetic drive'
     write_drive(samples, drive, text, console)
     return drive
@@ -158,7 +160,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _replay(
-    drive: Path, config: PerceptionConfig, rate: float, output: Path, console: Console,
+    drive: Path, config: PerceptionConfig, speed: float, output: Path, console: Console,
 ) -> tuple[dict[str, int], dict[int, int]]:
     """Run node, recorder and player; exit codes by name and recorded -> played stamps [ns]."""
     environment = isolated_environment()
@@ -180,7 +182,7 @@ def _replay(
             task = progress.add_task('starting the node', total=None)
             if _are_connected(node, recorder):
                 player = start(
-                    'bag_player', str(drive), '--rate', str(rate), '--report', str(stamps),
+                    'bag_player', str(drive), '--rate', str(speed), '--report', str(stamps),
                     *(['--raw'] if config.input.rectify else []))
                 _follow(player, node, progress, task)
         _wait_until_settled(recorder)

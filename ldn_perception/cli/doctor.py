@@ -1,6 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn doctor`: what is wrong with this machine and the system that runs on it."""
+"""`ldn doctor`: findings on this machine and the live system, with what to do.
+
+--config names the parameters of a node that does not run yet. OUTPUT becomes a JSON file with the
+findings and the facts they are based on.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ldn_perception.cli.machine_facts import read_machine
+from ldn_perception.cli import options
 from ldn_perception.cli.node_process import NodeProcess
-from ldn_perception.config import PerceptionConfig
-from ldn_perception.diagnosis.checkup import check_live, check_machine, config_of_the_node
+from ldn_perception.cli.outputs import check_output_file
+from ldn_perception.config import ModelConfig, PerceptionConfig
 from ldn_perception.diagnosis.finding import Finding, State, error, skipped
 from ldn_perception.diagnosis.machine import Machine
 from ldn_perception.diagnosis.observations import Observations, observations_from_json
 from ldn_perception.errors import ConfigError
+
+EXAMPLE = 'ldn doctor --namespace front --output report.json'
 
 _START_AND_END_S = 300.0  # a machine that has no time left takes minutes to start Python
 _WIDE = 140
@@ -34,36 +40,45 @@ _STYLES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('--namespace', default='', help='namespace of the node and its topics')
+    options.add_config(parser)
+    options.add_output(parser, required=False)
+    options.add_overwrite(parser)
     parser.add_argument(
-        '--left', default='', help='namespace of the left camera; what the node listens to, or '
-        'left, unless given')
-    parser.add_argument('--right', default='', help='namespace of the right camera')
+        '--namespace', default='', metavar='NAME', help='namespace of the node and its topics')
     parser.add_argument(
-        '--image', default='', help='name of the images in them; image_rect or image_raw unless '
-        'given')
-    parser.add_argument('--node', default='stereo_seg_node', help='name of the node')
+        '--left-camera', default='', metavar='NAME',
+        help='namespace of the left camera; that of the node, or left, unless given')
     parser.add_argument(
-        '--params-file', type=Path, help='parameters of a node that does not run yet')
-    parser.add_argument('--seconds', type=float, default=5.0, help='how long to listen')
+        '--right-camera', default='', metavar='NAME',
+        help='namespace of the right camera; that of the node, or right, unless given')
     parser.add_argument(
-        '--json', type=Path, help='file for the findings and all that they were made from')
+        '--image-name', default='', metavar='NAME',
+        help='name of the images in them; image_rect or image_raw unless given')
+    parser.add_argument(
+        '--node', default='stereo_seg_node', metavar='NAME', help='name of the node')
+    parser.add_argument(
+        '--seconds', type=float, default=5.0, metavar='S', help='time to listen [s]')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Listen, check, print; 0 unless there is an error.
 
     Raises:
         ConfigError: The parameter file is missing or wrong.
     """
+    if given.output:
+        check_output_file(given.output, overwrite=given.overwrite)
+    # Imports torch and OpenCV, which the help needs not.
+    from ldn_perception.diagnosis.checkup import check_live, check_machine, config_of_the_node
+
     console = Console()
     config = (
-        PerceptionConfig.from_yaml(options.params_file) if options.params_file
+        PerceptionConfig.from_yaml(given.config) if given.config
         else PerceptionConfig())
     machine = read_machine(config.model)
-    with console.status(f'listening for {options.seconds:g} s'):
+    with console.status(f'listening for {given.seconds:g} s'):
         observations, problem = (
-            observe(options) if machine.packages['rclpy']
+            observe(given) if machine.packages['rclpy']
             else (None, skipped('live system', 'nobody can listen without rclpy')))
     try:
         running = config_of_the_node(observations)
@@ -77,12 +92,23 @@ def run(options: argparse.Namespace) -> int:
     if observations is not None:
         findings += check_live(observations, config)
     console.print(finding_table(findings, console.width))
-    if options.json:
-        options.json.write_text(to_json(findings, machine, observations))
+    if given.output:
+        given.output.write_text(to_json(findings, machine, observations))
     return int(any(finding.state is State.ERROR for finding in findings))
 
 
-def observe(options: argparse.Namespace) -> tuple[Observations | None, Finding | None]:
+def read_machine(config: ModelConfig) -> Machine:
+    """Read the facts of this machine.
+
+    Args:
+        config: Network and weights to look for.
+    """
+    from ldn_perception.cli import machine_facts
+
+    return machine_facts.read_machine(config)
+
+
+def observe(given: argparse.Namespace) -> tuple[Observations | None, Finding | None]:
     """Let a node of its own process listen.
 
     Returns:
@@ -90,12 +116,15 @@ def observe(options: argparse.Namespace) -> tuple[Observations | None, Finding |
     """
     with tempfile.TemporaryDirectory() as folder:
         output, log = Path(folder) / 'observations.json', Path(folder) / 'log'
-        arguments = [str(output), '--seconds', str(options.seconds), '--node', options.node]
-        for name in ('namespace', 'left', 'right', 'image'):
-            arguments += [f'--{name}', getattr(options, name)]
+        arguments = [str(output), '--seconds', str(given.seconds), '--node', given.node]
+        for name, value in {
+            'namespace': given.namespace, 'left': given.left_camera,
+            'right': given.right_camera, 'image': given.image_name,
+        }.items():
+            arguments += [f'--{name}', value]
         with NodeProcess('system_probe', arguments, log, dict(os.environ)) as probe:
             try:
-                code = probe.process.wait(options.seconds + _START_AND_END_S)
+                code = probe.process.wait(given.seconds + _START_AND_END_S)
             except subprocess.TimeoutExpired:
                 return None, error(
                     'live system', 'the process that listens did not end',

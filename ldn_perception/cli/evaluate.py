@@ -1,6 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn evaluate`: scores of trained weights on a dataset, with pictures."""
+"""`ldn evaluate`: scores of trained weights on a dataset, with pictures of the best and worst.
+
+OUTPUT becomes a folder with scores.json, index.html and the pictures. Engines other than torch
+export the network for each size of images first: give --size where sizes differ.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from ldn_perception.build import find_weights_file
+from ldn_perception.cli import options
 from ldn_perception.cli.evaluation_json import to_json
 from ldn_perception.cli.evaluation_page import write_page
 from ldn_perception.cli.evaluation_pictures import Extremes
 from ldn_perception.cli.evaluation_run import Evaluation
 from ldn_perception.cli.evaluation_samples import add_dataset_arguments, open_samples
 from ldn_perception.cli.evaluation_tables import percent, tables
+from ldn_perception.cli.outputs import make_output_folder
 from ldn_perception.cli.trained_model import (
     TrainedModel,
     add_model_arguments,
@@ -32,48 +39,53 @@ from ldn_perception.evaluation.figures import (
 from ldn_perception.evaluation.ood_report import OodReport
 from ldn_perception.evaluation.score_files import ScoreFiles
 
+EXAMPLE = 'ldn evaluate --weights ldn121_road --data camvid --dataset camvid --split test'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
+    options.add_weights(parser, required=True)
+    add_dataset_arguments(parser)
     add_model_arguments(parser)
+    options.add_limit(parser)
+    options.add_pictures(parser, default=6)
+    options.add_output(parser, 'build/evaluation')
     parser.add_argument(
         '--multi-scale', action='store_true', help='average five scales and their mirror images')
-    add_dataset_arguments(parser)
     parser.add_argument(
-        '--track', choices=tuple(COMPONENT_TRACKS), default='anomaly',
-        help='smallest objects that count in the component scores')
+        '--track', choices=tuple(COMPONENT_TRACKS), default='anomaly', metavar='NAME',
+        help=f'{" or ".join(COMPONENT_TRACKS)}: smallest objects that count in the component '
+        'scores')
     parser.add_argument(
         '--smoothing', type=float, default=1.0, metavar='SHARE',
         help='share of the newest frame in the foreign scores averaged over a drive; 1: none')
-    parser.add_argument('--pictures', type=int, default=6, help='best and worst images to draw')
-    parser.add_argument(
-        '--output', type=Path, default=Path('build/evaluation'),
-        help='folder for scores.json and the pictures')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Run the network over the dataset, score, draw."""
     console = Console()
-    samples = open_samples(options)
-    model = load_trained_model(options, multi_scale=options.multi_scale)
-    output: Path = options.output
+    output: Path = given.output
+    make_output_folder(output)
+    samples = open_samples(given)
+    model = load_trained_model(
+        find_weights_file(given.weights), given, multi_scale=given.multi_scale)
     pictures = output / 'pictures'
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.glob('*.png'):
         old.unlink()
 
     with ScoreFiles() as files:
-        evaluation = Evaluation(model, samples, files, options.smoothing)
+        evaluation = Evaluation(model, samples, files, given.smoothing)
         extremes = Extremes(
-            options.pictures, evaluation.shown_taxonomy, evaluation.merit_meaning)
+            given.pictures, evaluation.shown_taxonomy, evaluation.merit_meaning)
         with Progress(console=console) as progress:
             for sample in progress.track(samples, len(samples), description='evaluating'):
                 extremes.offer(sample, evaluation.add(sample))
-        reports = evaluation.ood_reports(COMPONENT_TRACKS[options.track])
+        reports = evaluation.ood_reports(COMPONENT_TRACKS[given.track])
 
-    scores = {**_settings(options, model, len(samples)), **to_json(evaluation, reports)}
+    scores = {**_settings(given, model, len(samples)), **to_json(evaluation, reports)}
     (output / 'scores.json').write_text(json.dumps(scores, indent=2) + '\n')
-    _draw(pictures, f'{model.header.model_name} on {options.dataset}', evaluation, reports)
+    _draw(pictures, f'{model.header.model_name} on {given.dataset}', evaluation, reports)
     extremes.write(pictures)
     write_page(output, scores)
     for table in tables(scores):
@@ -84,24 +96,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(
-    options: argparse.Namespace, model: TrainedModel, images: int
+    given: argparse.Namespace, model: TrainedModel, images: int
 ) -> dict[str, Any]:
     """What was run, so that a file of scores says by itself what it is of."""
     return {
-        'weights': str(options.weights),
+        'weights': str(given.weights),
         'model': model.header.model_name,
         'taxonomy': model.taxonomy.name,
-        'dataset': options.dataset,
-        'root': str(options.root),
-        'split': options.split,
+        'dataset': given.dataset,
+        'data': str(given.data),
+        'split': given.split,
         'images': images,
         'device': str(model.engine.device),
-        'engine': options.engine,
-        'precision': options.precision,
-        'multi_scale': options.multi_scale,
-        'input_size': options.size,
-        'smoothing': options.smoothing,
-        'track': options.track,
+        'engine': given.engine,
+        'precision': given.precision,
+        'multi_scale': given.multi_scale,
+        'input_size': given.size,
+        'smoothing': given.smoothing,
+        'track': given.track,
         'threshold': model.ood_threshold,
     }
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldn_perception.cli import options
 from ldn_perception.datasets.anomaly_images import AnomalyImages
 from ldn_perception.datasets.anomaly_sets import ANOMALY_SETS, build_anomaly_set
 from ldn_perception.datasets.labelled_image import LabelledImages
 from ldn_perception.datasets.registry import DATASETS, build_dataset
-from ldn_perception.errors import ConfigError
 from ldn_perception.evaluation.pixel_truth import PixelTruth
 from ldn_perception.taxonomy import UNIVERSAL, Taxonomy
 from ldn_perception.taxonomy.label_mapping import LabelMapping
@@ -101,25 +100,25 @@ class Samples:
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which images are run over."""
-    parser.add_argument('--dataset', required=True, choices=sorted({*DATASETS, *ANOMALY_SETS}))
-    parser.add_argument('--root', type=Path, required=True, help='folder of the dataset')
+    """Declare the dataset."""
+    names = sorted({*DATASETS, *ANOMALY_SETS})
+    options.add_data(parser)
     parser.add_argument(
-        '--split', default='val',
-        help='part of it, val unless said; an error lists those it has; anomaly sets have none')
-    parser.add_argument('--limit', type=int, help='only so many images, the first ones')
+        '--dataset', required=True, choices=names, metavar='NAME',
+        help=f'kind of the dataset: {", ".join(names)}')
+    parser.add_argument(
+        '--split', default='val', metavar='NAME',
+        help='split of the dataset; an error lists those there are; anomaly sets have none')
 
 
-def open_samples(options: argparse.Namespace) -> Samples:
-    """Open the dataset that was asked for.
+def open_samples(given: argparse.Namespace) -> Samples:
+    """Open the dataset.
 
     Raises:
         DatasetError: There is no such dataset or split, or files are missing.
         ConfigError: The limit is not positive.
     """
-    if options.limit is not None and options.limit < 1:
-        raise ConfigError(
-            '--limit', must_be='at least 1', got=options.limit, do='leave it out for all images')
-    if options.dataset in ANOMALY_SETS:
-        return Samples(build_anomaly_set(options.dataset, options.root), options.limit)
-    return Samples(build_dataset(options.dataset, options.root, options.split), options.limit)
+    options.check_limit(given.limit)
+    if given.dataset in ANOMALY_SETS:
+        return Samples(build_anomaly_set(given.dataset, given.data), given.limit)
+    return Samples(build_dataset(given.dataset, given.data, given.split), given.limit)

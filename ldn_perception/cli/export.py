@@ -3,7 +3,7 @@
 """`ldn export`: a trained network made ready for an engine, once for each size of images.
 
 The node exports by itself what it lacks; whoever exports before saves it that time. What was
-exported already is only tried: it runs beside torch on an image of noise.
+exported already is only tried: it runs beside torch on an image of noise. --size may be repeated.
 """
 
 from __future__ import annotations
@@ -16,59 +16,62 @@ import time
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.cli.trained_model import parse_size
+from ldn_perception.build import find_weights_file
+from ldn_perception.cli import options
+from ldn_perception.cli.options import parse_size
+from ldn_perception.errors import ConfigError
 from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
 from ldn_perception.inference.backend import Backend
 from ldn_perception.inference.backends import BACKEND_NAMES, build_backend
-from ldn_perception.inference.calibration import INT8, calibration_for
+from ldn_perception.inference.calibration import calibration_for
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.inference.precision import PRECISIONS, choose_precision
+from ldn_perception.inference.precision import choose_precision
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import load_weights, read_weights_header
+
+EXAMPLE = 'ldn export --weights ldn121_road --size 1242x375 --engine openvino'
 
 _NUM_RUNS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('weights', type=Path, help='trained weights (.safetensors)')
-    parser.add_argument('--size', metavar='WxH', action='append', required=True,
-                        help='size of the images [px], 1242x375 for example; may be repeated')
-    parser.add_argument('--engine', choices=BACKEND_NAMES, default='openvino',
-                        help='what will run the network (default: %(default)s)')
-    parser.add_argument('--precision', choices=('auto', *PRECISIONS, INT8), default='auto',
-                        help='auto is bfloat16 where the device has instructions for it')
-    parser.add_argument('--calibration-images', default='', metavar='FOLDER',
-                        help='images of your camera, for precision int8')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--num-threads', type=int, default=0,
+    options.add_weights(parser, required=True)
+    options.add_size(parser, repeatable=True)
+    options.add_inference(parser, device='auto', engine='openvino', precision='auto')
+    options.add_calibration_images(parser)
+    options.add_output(parser, required=False)
+    parser.add_argument('--num-threads', type=int, default=0, metavar='N',
                         help='CPU threads of the network; 0 takes every core')
-    parser.add_argument('--cache', type=Path, metavar='FOLDER',
-                        help='where to keep it; default: where the node looks')
 
 
-def run(options: argparse.Namespace) -> int:
-    """Export, try, and say where it lies."""
+def run(given: argparse.Namespace) -> int:
+    """Export, try, and print the folder."""
+    if given.engine not in BACKEND_NAMES:
+        raise ConfigError(
+            '--engine', must_be=f'one of {", ".join(BACKEND_NAMES)}', got=given.engine,
+            do='choose an engine that networks are exported for')
     keep_freed_memory()
-    sizes = [ImageSize(*parse_size(text)) for text in options.size]
-    device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
-    num_threads = options.num_threads or os.cpu_count() or 1
+    sizes = [ImageSize(*parse_size(text)) for text in given.size]
+    device = choose_device(given.device)
+    precision = choose_precision(given.precision, device)
+    num_threads = given.num_threads or os.cpu_count() or 1
     torch.set_num_threads(num_threads)
-    header = read_weights_header(options.weights)
+    weights = find_weights_file(given.weights)
+    header = read_weights_header(weights)
     model = build_model(header.model_name, len(header.class_names))
     calibration = calibration_for(
-        options.precision, options.calibration_images, uses_disparity=model.uses_disparity)
-    backend = build_backend(options.engine, device, precision, num_threads, calibration)
-    load_weights(options.weights, model, header.model_name, header.class_names)
+        given.precision, given.calibration_images, uses_disparity=model.uses_disparity)
+    backend = build_backend(given.engine, device, precision, num_threads, calibration)
+    load_weights(weights, model, header.model_name, header.class_names)
     reference = TorchEngine(model, device, precision, header.normalisation)
     network = DeployedNetwork(model, header.normalisation).to(device)
-    cache = ArtefactCache(options.cache or default_cache_folder())
-    print(f'{options.weights.name}: {header.model_name} for {backend.fingerprint}')
+    cache = ArtefactCache(given.output or default_cache_folder())
+    print(f'{weights.name}: {header.model_name} for {backend.fingerprint}')
     for size in sizes:
         folder = _export(cache, backend, network, size)
         images = tuple(value.cpu() for value in network.example_inputs(size))

@@ -5,36 +5,49 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 import logging
+import os
 import sys
 from types import ModuleType
 
+from ldn_perception.cli.command_parser import CommandParser, advise
 from ldn_perception.errors import ConfigError, LdnPerceptionError
 
-VERBS = {
-    'predict': 'segment images, folders, videos or bags: labels, masks, overlays, JSON',
-    'demo': 'replay a drive through the node over DDS; score it and draw pictures',
-    'replay': 'take bags through the corridor offline: every pair, scored',
-    'synthesize': 'render a synthetic stereo drive with ground truth',
-    'view': 'make a video of recorded results over their images',
-    'train': 'train a network by a recipe',
-    'train-stereo': 'train the correspondence metric of the learned matcher',
-    'evaluate': 'score trained weights on a dataset, with pictures',
-    'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
-    'calibrate-ood': 'choose the foreign threshold for a false positive rate',
-    'correct-prior': 'make foreign classes rarer or commoner than the training showed them',
-    'average': 'take the mean of trained weights that began with the same ones',
-    'convert': 'make a weights file of a checkpoint of the LDN authors',
-    'export': 'make a trained network ready for an engine: OpenVINO, ONNX Runtime, TensorRT',
-    'complexity': 'print sizes and costs of the networks beside the thesis',
-    'doctor': 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU',
-    'parameters': 'print the table of parameters',
+GROUPS = {
+    'run on images and bags': {
+        'predict': 'segment images, folders, videos or bags: labels, masks, overlays, JSON',
+        'replay': 'run recorded drives through the pipeline, every pair, and score them',
+        'demo': 'play a drive to the ROS node over DDS, score it and draw pictures',
+        'view': 'draw recorded results over their images as a video and pictures',
+    },
+    'train and score': {
+        'train': 'train what a recipe describes: a network, or the metric of the learned matcher',
+        'evaluate': 'score trained weights on a dataset, with pictures',
+        'evaluate-stereo': 'score matchers on stereo pairs, with pictures',
+        'synthesize': 'render a synthetic stereo drive with ground truth',
+    },
+    'weights': {
+        'weights list': 'list the weights that come with the package',
+        'weights show': 'show the contents of a weights file',
+        'weights convert': 'convert a checkpoint of the LDN authors',
+        'weights average': 'average trained weights that began with the same ones',
+        'weights correct-prior': 'multiply the odds of foreign against driving classes',
+        'weights calibrate-ood': 'calibrate the foreign threshold for a false positive rate',
+    },
+    'tools': {
+        'export': 'export a network for an engine: OpenVINO, ONNX Runtime, TensorRT, compiled',
+        'models': 'print sizes and costs of the networks beside those of the thesis',
+        'parameters': 'print the table of the parameters of the node',
+        'doctor': 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU',
+    },
 }
-"""Name of a verb -> what it does; its module is of the same name."""
+"""Heading -> name of a verb -> purpose. The module of a verb has its name, with underscores."""
 
+VERBS = {name: text for group in GROUPS.values() for name, text in group.items()}
+"""Name of a verb -> purpose."""
 
 EXTRAS = {
     'embreex': 'synthetic', 'matplotlib': 'report', 'nncf': 'int8', 'onnxruntime': 'onnx',
@@ -42,36 +55,134 @@ EXTRAS = {
 }
 """Optional package -> extra of ldn_perception that installs it."""
 
+_WEIGHTS = 'weights'
+_INTERRUPTED = 130
+
 
 def load_verb(name: str) -> ModuleType:
-    """Import the module of a verb, which has add_arguments and run.
+    """Import the module of a verb, which has add_arguments, run and EXAMPLE.
 
     Raises:
         ConfigError: A package that the verb needs is not installed.
     """
+    with _packages_of(name):
+        return import_module(f'ldn_perception.cli.{name.replace("-", "_").replace(" ", "_")}')
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a verb; an error of the library or the operating system is a sentence and code 1."""
     try:
-        return import_module(f'ldn_perception.cli.{name.replace("-", "_")}')
+        with _log_on_stderr():
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
+            sys.stdout.flush()
+    except LdnPerceptionError as error:
+        code = _fail(str(error))
+    except BrokenPipeError:  # the reader of a pipe needs no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        code = _fail(explain(error))
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def explain(error: OSError) -> str:
+    """Sentence for an error of the operating system: the file, the cause and what to check."""
+    file = f'file {error.filename}' if error.filename else 'a file'
+    cause = error.strerror or str(error) or type(error).__name__
+    return (f'{file} cannot be read or written, {cause}: check the path, its permissions and the '
+            'free space')
+
+
+def build_parser(given: Sequence[str] = ()) -> tuple[CommandParser, dict[str, CommandParser]]:
+    """Build the parser of the command.
+
+    Args:
+        given: Arguments; only the verb they begin with is imported and has its options, for
+            doctor is for machines where others cannot be imported.
+
+    Returns:
+        The parser, and those of the verbs by name.
+    """
+    parser = CommandParser(
+        'ldn', usage='ldn VERB [OPTION]…', epilog=_overview(GROUPS),
+        description='Stereo semantic segmentation with out-of-distribution masks.')
+    verbs = parser.add_subparsers(
+        prog='ldn', metavar='VERB', required=True, help=argparse.SUPPRESS)
+    weights = verbs.add_parser(
+        _WEIGHTS, usage='ldn weights ACTION [OPTION]…', description='Weights files.',
+        epilog=_overview({'actions': GROUPS[_WEIGHTS]}))
+    actions = weights.add_subparsers(
+        prog='ldn weights', metavar='ACTION', required=True, help=argparse.SUPPRESS)
+    found = {}
+    for name in VERBS:
+        parent = actions if name.startswith(f'{_WEIGHTS} ') else verbs
+        found[name] = parent.add_parser(name.rpartition(' ')[2])
+        found[name].set_defaults(verb=name)
+        if name == verb_of(given):
+            verb = load_verb(name)
+            found[name].description = verb.__doc__
+            found[name].epilog = f'example:\n  {verb.EXAMPLE}'
+            verb.add_arguments(found[name])
+    return parser, found
+
+
+def verb_of(given: Sequence[str]) -> str:
+    """Name of the verb that arguments begin with; empty for none."""
+    for name in (' '.join(given[:2]), *given[:1]):
+        if name in VERBS:
+            return name
+    return ''
+
+
+def _run(given: list[str]) -> int:
+    parser, parsers = build_parser(given)
+    name = verb_of(given)
+    if name:
+        parsers[name].check_options(given[len(name.split()):])
+    else:
+        _refuse_unknown_verb(parser, given)
+    options = parser.parse_args(given)
+    with _packages_of(name):
+        code: int = load_verb(name).run(options)
+    return code
+
+
+def _refuse_unknown_verb(parser: CommandParser, given: Sequence[str]) -> None:
+    named = list(given[:2] if given[:1] == [_WEIGHTS] else given[:1])
+    if not named or named == [_WEIGHTS] or named[-1].startswith('-'):
+        return  # argparse asks for a verb, or prints the help
+    name = ' '.join(named)
+    program = 'ldn weights' if named[0] == _WEIGHTS else 'ldn'
+    parser.error(f'unknown verb {name}: {advise(name, [*VERBS, _WEIGHTS], program)}')
+
+
+def _overview(groups: Mapping[str, Mapping[str, str]]) -> str:
+    width = 2 + max(len(name) for names in groups.values() for name in names)
+    lines = []
+    for heading, verbs in groups.items():
+        lines += [f'{heading}:', *(f'  {name:{width}}{text}' for name, text in verbs.items()), '']
+    return '\n'.join([*lines, '`ldn VERB --help` describes a verb.'])
+
+
+def _fail(sentence: str) -> int:
+    print(f'ldn: {sentence}', file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _packages_of(verb: str) -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         package = str(error.name).partition('.')[0]
         advice = 'run make environment, or install what docs/dependencies.md names'
         if package in EXTRAS:
             advice = f'pip install "ldn_perception[{EXTRAS[package]}]"'
         raise ConfigError(
-            f'package {package}', must_be=f'installed for ldn {name}', got='none', do=advice,
+            f'package {package}', must_be=f'installed for ldn {verb}', got='none', do=advice,
         ) from error
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a verb; an error of ours is one sentence and exit code 1."""
-    try:
-        with _log_on_stderr():
-            code = _run(sys.argv[1:] if arguments is None else list(arguments))
-    except LdnPerceptionError as error:
-        print(f'ldn: {error}', file=sys.stderr)
-        code = 1
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
 
 
 class _StderrLines(logging.Handler):
@@ -93,21 +204,6 @@ def _log_on_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(lines)
         logger.setLevel(level)
-
-
-def _run(given: list[str]) -> int:
-    parser = argparse.ArgumentParser('ldn', description='Stereo segmentation for ROS 2.')
-    parsers = parser.add_subparsers(dest='verb', required=True)
-    for name, text in VERBS.items():
-        verb_parser = parsers.add_parser(name, help=text)
-        # Only the verb in use is imported: doctor is for machines where others cannot be.
-        if given[:1] == [name]:
-            verb = load_verb(name)
-            verb_parser.description = verb.__doc__
-            verb.add_arguments(verb_parser)
-    options = parser.parse_args(given)
-    code: int = load_verb(options.verb).run(options)
-    return code
 
 
 if __name__ == '__main__':

@@ -9,6 +9,8 @@ import argparse
 from ldn_perception.config import options
 from ldn_perception.option import Option
 
+EXAMPLE = 'ldn parameters'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb: none."""

@@ -36,5 +36,9 @@ def write_picture(path: Path, picture: Picture) -> None:
     Args:
         path: File to write.
         picture: (H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError: The file cannot be written.
     """
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    _, data = cv2.imencode('.png', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    path.write_bytes(data.tobytes())

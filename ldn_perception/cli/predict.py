@@ -3,8 +3,8 @@
 """`ldn predict`: labels, masks and overlays of images, folders, videos and bags.
 
 Files go to OUTPUT/ARTEFACT/NAME.png; of videos and bags the overlays become one video. Where many
-images have one size the network is exported for a faster engine first; inference.engine decides
-otherwise.
+images have one size the network is exported for a faster engine first, unless --engine is given.
+The network sees images at --size; results have the size of the image.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ldn_perception.build import options_of_weights
-from ldn_perception.cli.trained_model import parse_size
+from ldn_perception.cli import options
+from ldn_perception.cli.node_values import add_node_options, read_node_values
+from ldn_perception.cli.outputs import make_output_folder
 from ldn_perception.cli.view import VideoClock
 from ldn_perception.cli.view_frames import pad_to_even
 from ldn_perception.cli.view_video import VideoWriter
@@ -37,10 +38,11 @@ from ldn_perception.config import PerceptionConfig
 from ldn_perception.data.sources import Source, open_source
 from ldn_perception.errors import ConfigError, LdnPerceptionError, OutputError
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 from ldn_perception.result import ARTEFACTS, Result, check_artefacts
 from ldn_perception.segmenter import Segmenter, load
 from ldn_perception.stereo_camera import StereoCamera
+
+EXAMPLE = 'ldn predict street.jpg photos/ drive.mp4 recording/ --output results'
 
 _LEAST_IMAGES_FOR_EXPORT = 64  # an export takes as long as some tens of images
 _SAVED = 'labels,ood,overlay,json'
@@ -51,22 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'sources', nargs='+', type=Path, metavar='SOURCE',
         help='image, folder of images or of pairs, video, or bag')
-    parser.add_argument('--output', type=Path, required=True, help='folder for the results')
-    parser.add_argument(
-        '--overwrite', action='store_true',
-        help='write into a folder that is not empty; files of the same names are replaced')
+    add_node_options(parser)
+    options.add_size(parser)
+    options.add_inference(parser)
+    options.add_output(parser)
+    options.add_overwrite(parser)
     parser.add_argument(
         '--save', default=_SAVED, metavar='LIST',
-        help=f'what to write, separated by commas: {", ".join(ARTEFACTS)} (default: %(default)s)')
-    parser.add_argument(
-        '--weights', metavar='NAME|FILE', help='shipped weights by name, or a weights file')
-    parser.add_argument('--config', type=Path, help='parameter file of the node')
-    parser.add_argument(
-        '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
-        help='any parameter of the node; repeat for more')
-    parser.add_argument(
-        '--size', metavar='WxH',
-        help='size the network sees every image at [px]; default: that of the image')
+        help=f'what to write, separated by commas: {", ".join(ARTEFACTS)}')
     parser.add_argument(
         '--right', type=Path, metavar='FILE|FOLDER',
         help='right image of an image, or folder of the right images of a folder')
@@ -74,33 +68,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--calibration', type=Path, nargs='+', metavar='FILE',
         help='camera of the pairs: KITTI calib.txt, calib.json, or camera_info as YAML (one file '
         'with both cameras, or left and right)')
-    parser.add_argument(
-        '--topic', default='', help='images of one camera in a bag; default: the stereo pair')
+    options.add_topic(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Segment every image of the sources; 0 if none was left out."""
-    artefacts = check_artefacts(filter(None, options.save.split(',')))
-    values = _option_values(options)
+    artefacts = check_artefacts(filter(None, given.save.split(',')))
+    values = read_node_values(given)
     config = PerceptionConfig.from_values(values)
-    camera = _read_camera(options)
+    camera = _read_camera(given)
     failures = Failures()
-    sources = list(_open_sources(options, camera, config.input.rectify, failures))
-    check_output(options.output, overwrite=options.overwrite)
+    sources = list(_open_sources(given, camera, config.input.rectify, failures))
+    make_output_folder(given.output, may_hold_files=given.overwrite)
     if not sources:
         return 1
-    if not pays_for_export(sources, has_size=options.size is not None):
+    if not pays_for_export(sources, has_size=given.size is not None):
         values.setdefault('inference.engine', 'torch')
     keep_freed_memory()
     segmenter = load(
-        size=None if options.size is None else parse_size(options.size), **values)
+        size=None if given.size is None else options.parse_size(given.size), **values)
 
     console = Console()
     started_s, total = time.monotonic(), 0
     with segmenter, _progress(console) as progress:
         for source, folder in zip(sources, _folders(sources), strict=True):
             task = progress.add_task(source.name, total=source.length or None)
-            writer = Writer(options.output, folder, artefacts, source)
+            writer = Writer(given.output, folder, artefacts, source)
             try:
                 for _ in writer.write_all(segmenter, camera, failures):
                     progress.advance(task)
@@ -111,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             total += writer.count
     seconds = time.monotonic() - started_s
     console.print(
-        f'{total} images in {seconds:.1f} s, {len(failures.names)} left out: {options.output}',
+        f'{total} images in {seconds:.1f} s, {len(failures.names)} left out: {given.output}',
         soft_wrap=True)
     return 1 if failures.names else 0
 
@@ -199,21 +192,13 @@ def _no_video() -> Iterator[Any]:
     yield show
 
 
-def _option_values(options: argparse.Namespace) -> dict[str, Any]:
-    """Parameters by name: the file's, those of the weights over them, --set over both."""
-    return {
-        **(read_parameter_file(options.config) if options.config is not None else {}),
-        **(options_of_weights(options.weights) if options.weights is not None else {}),
-        **parse_assignments(options.overrides, '--set')}
-
-
-def _read_camera(options: argparse.Namespace) -> StereoCamera | None:
-    files = options.calibration or []
-    if options.right is not None and len(options.sources) > 1:
+def _read_camera(given: argparse.Namespace) -> StereoCamera | None:
+    files = given.calibration or []
+    if given.right is not None and len(given.sources) > 1:
         raise ConfigError(
-            '--right', must_be='beside one SOURCE', got=f'{len(options.sources)} of them',
+            '--right', must_be='beside one SOURCE', got=f'{len(given.sources)} of them',
             do='run the verb once for each')
-    if options.right is not None and not files:
+    if given.right is not None and not files:
         raise ConfigError(
             '--right', must_be='beside --calibration', got='none',
             do='name the calibration of the cameras')
@@ -225,43 +210,16 @@ def _read_camera(options: argparse.Namespace) -> StereoCamera | None:
 
 
 def _open_sources(
-    options: argparse.Namespace, camera: StereoCamera | None, rectifies: bool,
+    given: argparse.Namespace, camera: StereoCamera | None, rectifies: bool,
     failures: Failures,
 ) -> Iterator[Source]:
-    for path in options.sources:
+    for path in given.sources:
         try:
             yield open_source(
-                path, right=options.right, has_camera=camera is not None, rectifies=rectifies,
-                topic=options.topic)
+                path, right=given.right, has_camera=camera is not None, rectifies=rectifies,
+                topic=given.topic)
         except LdnPerceptionError as error:
             failures.add(str(path), error)
-
-
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Make a folder for results.
-
-    Args:
-        path: The folder.
-        overwrite: Whether it may hold files.
-
-    Raises:
-        OutputError: It is a file, cannot be made, or holds files.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        holds_files = any(path.iterdir())
-    except OSError as error:
-        raise OutputError(
-            f'output {path}', must_be='a folder that can be written', got=error.strerror,
-            do='choose another --output') from error
-    if not os.access(path, os.W_OK):
-        raise OutputError(
-            f'output {path}', must_be='a folder that can be written', got='a read-only one',
-            do='choose another --output')
-    if holds_files and not overwrite:
-        raise OutputError(
-            f'output {path}', must_be='a new or empty folder', got='a folder with files',
-            do='choose another --output, or add --overwrite')
 
 
 def pays_for_export(sources: Sequence[Source], *, has_size: bool) -> bool:

@@ -1,6 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn replay`: bags through the corridor, offline: every pair, scored, and resumable."""
+"""`ldn replay`: bags through the pipeline, offline: every pair, scored, and resumable.
+
+OUTPUT becomes a folder with a folder for each configuration; the same command goes on with it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ldn_perception.cli import options
+from ldn_perception.cli.node_values import add_node_options, read_node_values
+from ldn_perception.cli.outputs import make_output_folder
 from ldn_perception.cli.replay_configuration import (
     Configuration,
     ReplayRequest,
@@ -23,10 +29,11 @@ from ldn_perception.cli.replay_fleet import Fleet, replay_on_fleet
 from ldn_perception.cli.replay_table import score_table
 from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 from ldn_perception.replay.replay_folder import write_json
 from ldn_perception.replay.report_page import write_page
 from ldn_perception.replay.runner import Watcher
+
+EXAMPLE = 'ldn replay DRIVE --weights ldn121_road --output runs/replay'
 
 _MIN_TABLE_WIDTH = 100
 
@@ -36,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'bags', type=Path, nargs='+', metavar='BAG',
         help='rosbag2 folder, .mcap, .db3 or ROS 1 .bag; several are replayed one after the other')
-    parser.add_argument(
-        '--output', type=Path, required=True,
-        help='folder for the results; the same command goes on with what is there')
+    add_node_options(parser)
+    options.add_inference(parser)
+    options.add_output(parser)
     parser.add_argument(
         '--ground-truth', type=Path, metavar='FOLDER',
         help='images in labels/ labelIds/ semantic/ foreign/ disparity/ disp_occ_0/, named by the '
@@ -48,10 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--compare', metavar='MODELS',
         help='models or names of shipped weights separated by commas, with options: '
         'ldn121_road,ldn121_road:stereo.matcher=census')
-    parser.add_argument('--config', type=Path, help='parameter file of the node')
-    parser.add_argument(
-        '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
-        help='any parameter of the node; repeat for more')
     parser.add_argument('--no-bag', action='store_true', help='write no bag of results')
     parser.add_argument(
         '--no-images', action='store_true', help='leave the left images out of that bag')
@@ -62,33 +65,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'under the same paths')
     parser.add_argument(
         '--ray-cpus', type=int, default=1, metavar='N',
-        help='CPUs and threads for each bag; as many as a machine has makes it one bag a machine '
-        '(default: 1); on the GPU each bag takes one')
+        help='CPUs and threads for each bag; as many as a machine has makes it one bag a machine; '
+        'on the GPU each bag takes one')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Replay, score, compare; 0 if every pair has been replayed, 130 if it was stopped."""
-    shared = {
-        **(read_parameter_file(options.config) if options.config is not None else {}),
-        **parse_assignments(options.overrides)}
-    configurations = parse_configurations(shared, options.compare)
+    configurations = parse_configurations(read_node_values(given), given.compare)
     request = ReplayRequest(
-        tuple(options.bags), options.ground_truth, not options.no_bag, not options.no_images)
+        tuple(given.bags), given.ground_truth, not given.no_bag, not given.no_images)
     for configuration in configurations:
         request.settings(configuration)  # refuses what cannot work before anything is built
-    fleet = None if options.ray is None else Fleet(options.ray, options.ray_cpus)
+    fleet = None if given.ray is None else Fleet(given.ray, given.ray_cpus)
+    make_output_folder(given.output)
     keep_freed_memory()
 
     console = Console()
     console.width = max(console.width, _MIN_TABLE_WIDTH)
     if fleet is None:
-        stopped_by, errors = _replay_all(request, configurations, options.output, console)
+        stopped_by, errors = _replay_all(request, configurations, given.output, console)
     else:
         stopped_by, errors = replay_on_fleet(
-            request, configurations, options.output, fleet, console)
+            request, configurations, given.output, fleet, console)
     for error in errors:
         print(f'ldn: {error}', file=sys.stderr)
-    code = _conclude(configurations, options.output, console)
+    code = _conclude(configurations, given.output, console)
     if stopped_by:
         console.print(f'stopped by {stopped_by}; the same command goes on', soft_wrap=True)
         return 130

@@ -29,7 +29,7 @@ from ldn_perception.weights import shipped_names
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A corridor to replay through.
+    """Pipeline to replay through.
 
     Attributes:
         name: Of it and of its folder.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import time
 from typing import Any
@@ -59,22 +59,24 @@ class SetScores:
             'median_seconds': sorted(self.seconds)[len(self.seconds) // 2]}))
 
 
-def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
+def build_matchers(names: str, shared: Mapping[str, Any]) -> dict[str, Matcher]:
     """Build the matchers that a command line names.
 
     Args:
         names: Separated by commas, each with options of its own behind colons, as in
             'sgbm,census:num_paths=8:fills_holes=true'.
-        overrides: NAME=VALUE of parameters for all of them.
+        shared: Values of parameters for all of them.
 
     Raises:
         ConfigError: An unknown matcher or option, or a value it cannot have.
     """
-    shared = _assignments(overrides)
     matchers = {}
     for name in names.split(','):
         kind, *own = name.split(':')
-        values = {f'stereo.{key}': value for key, value in _assignments(own).items()}
+        values = {
+            f'stereo.{key}': value
+            for key, value in parse_assignments(
+                own, 'option of a matcher', 'census:num_paths=8').items()}
         config = PerceptionConfig.from_values({**shared, 'stereo.matcher': kind, **values})
         if kind == 'external':
             raise ConfigError(
@@ -82,10 +84,6 @@ def build_matchers(names: str, overrides: Iterable[str]) -> dict[str, Matcher]:
                 do='leave it out: its disparities come from another node')
         matchers[name] = build_matcher(config.stereo, config.inference)
     return matchers
-
-
-def _assignments(texts: Iterable[str]) -> dict[str, Any]:
-    return parse_assignments(texts, 'option of a matcher', 'write for example census:num_paths=8')
 
 
 def score_table(sets: dict[str, dict[str, Any]]) -> Table:

@@ -1,125 +1,117 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn train`: train a network by a recipe, or go on with a training."""
+"""`ldn train`: the training that a recipe describes; one that was stopped goes on.
+
+The key `task` of the recipe says what is trained: segmentation (a network, the default) or
+correspondence (the metric of the learned matcher). OUTPUT becomes a folder with snapshots, records
+of the steps and, in the end, the weights.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 import time
+from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 import torch
 
-from ldn_perception.cli.stop_signals import StopSignals
+from ldn_perception.cli import options
+from ldn_perception.cli.outputs import make_output_folder
+from ldn_perception.cli.train_correspondence import train_correspondence
+from ldn_perception.cli.training_progress import WEIGHTS_FILE, run_training
 from ldn_perception.cli.training_table import training_table
-from ldn_perception.errors import TrainingError
+from ldn_perception.errors import ConfigError
 from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.models.weights import save_weights
 from ldn_perception.parameter_file import parse_assignments
 from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.training.build import build_trainer
+from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
 from ldn_perception.training.curves import draw_curves
-from ldn_perception.training.loop import Record, TrainingLoop
-from ldn_perception.training.recipe import TrainingRecipe
+from ldn_perception.training.recipe import TrainingRecipe, read_recipe
 from ldn_perception.training.trainer import Trainer
 from ldn_perception.training.training_logs import read_logs
 from ldn_perception.training.workers import Workers
 
-WEIGHTS_FILE = 'weights.safetensors'
-_SMOOTHING = 0.98
+EXAMPLE = 'ldn train --recipe config/training/ldn121_road.yaml --data DATA --output runs/road'
+
+RECIPES = {recipe.task: recipe for recipe in (TrainingRecipe, CorrespondenceRecipe)}
+"""Task -> class of its recipes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('--config', type=Path, required=True, help='recipe, see config/training')
-    parser.add_argument('--output', type=Path, required=True,
-                        help='folder of the training; one that was stopped goes on')
-    parser.add_argument('--data', type=Path, default=Path(),
-                        help='folder below which the datasets lie')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--minutes', type=float, default=float('inf'),
-                        help='stop with a snapshot after so long')
-    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
-                        help='option of the recipe that is to be different')
+    options.add_recipe(parser)
+    options.add_set(parser)
+    options.add_data(parser, default='.')
+    options.add_device(parser)
+    options.add_output(parser)
+    parser.add_argument(
+        '--minutes', type=float, metavar='MINUTES', help='stop with a snapshot after this time')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Train; with all steps done, write the weights."""
-    stop_at = time.monotonic() + 60 * options.minutes
+    minutes = float('inf') if given.minutes is None else given.minutes
+    stop_at = time.monotonic() + 60 * minutes
     keep_freed_memory()
-    recipe = TrainingRecipe.from_yaml(
-        options.config, parse_assignments(options.set, do='write an equals sign'))
-    device = choose_device(options.device)
-    workers = Workers.join(device)
-    console = Console(quiet=workers.number > 0)
-    try:
-        make_folder(options.output)
-        trainer = build_trainer(recipe, options.data, options.output, device, workers)
-        console.print(training_table(trainer, workers))
-        if follow_training(
-                trainer, console, stop_at, lambda record: record.loss, 'loss {}', '.3f'):
-            _finish(trainer, options.output, console, workers)
-        if workers.number == 0:
-            draw_curves(*read_logs(options.output), options.output / 'curves.png')
-    finally:
-        workers.leave()
+    recipe = build_recipe(given.recipe, parse_assignments(
+        given.overrides, example='seed=1'))
+    device = choose_device(given.device)
+    make_output_folder(given.output)
+    if isinstance(recipe, CorrespondenceRecipe):
+        train_correspondence(recipe, given.data, given.output, device, stop_at)
+    else:
+        train_segmentation(recipe, given.data, given.output, device, stop_at)
     return 0
 
 
-def follow_training(
-    trainer: TrainingLoop[Record], console: Console, stop_at: float,
-    figure: Callable[[Record], float], text: str, form: str,
-) -> bool:
-    """Train under a progress bar until all steps are done, a signal comes or the time is up.
+def build_recipe(path: Path, overrides: dict[str, Any]) -> TrainingRecipe | CorrespondenceRecipe:
+    """Read a recipe of any task.
 
     Args:
-        trainer: The training.
-        console: Where the bar is drawn.
-        stop_at: Time of the monotonic clock to stop at [s].
-        figure: Number of a step whose smoothed value is shown.
-        text: Text around it, as in 'loss {}'.
-        form: Format of the number, as in '.3f'.
+        path: The recipe file.
+        overrides: Values that win over those of the file.
 
-    Returns:
-        Whether all steps are done.
+    Raises:
+        ConfigError: The file is missing or no recipe, its task is unknown, or a value is wrong.
     """
-    with StopSignals() as signals, Progress(
-        TextColumn('training'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True), TextColumn('{task.fields[shown]}'),
-        console=console, speed_estimate_period=600,
-    ) as progress:
-        task = progress.add_task(
-            '', total=trainer.num_steps, completed=trainer.step, shown=text.format('unknown'))
-        mean: list[float] = []
+    values = {**read_recipe(path), **overrides}
+    task = values.get('task', TrainingRecipe.task)
+    if task not in RECIPES:
+        raise ConfigError(
+            'task of the recipe', must_be=f'one of {", ".join(RECIPES)}', got=repr(task),
+            do='correct it')
+    return RECIPES[task].from_values(values)
 
-        def show(record: Record) -> None:
-            now = figure(record)
-            seen = mean.pop() if mean else now
-            mean.append(_SMOOTHING * seen + (1 - _SMOOTHING) * now)
-            progress.update(
-                task, completed=trainer.step, shown=text.format(format(mean[0], form)))
 
-        def should_stop() -> bool:
-            return bool(signals.received) or time.monotonic() > stop_at
+def train_segmentation(
+    recipe: TrainingRecipe, data: Path, output: Path, device: torch.device, stop_at: float,
+) -> None:
+    """Train a network, alone or as one of the processes of torchrun.
 
-        is_done = trainer.train(should_stop, show)
-    if signals.received:
-        console.print(f'{signals.received} received, snapshot written')
-    if not is_done:
-        console.print(f'stopped after step {trainer.step} of {trainer.num_steps}; the same '
-                      'command goes on')
-    return is_done
+    Args:
+        recipe: The training.
+        data: Folder of all data.
+        output: Folder of the training.
+        device: Where it computes.
+        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
+    """
+    workers = Workers.join(device)
+    console = Console(quiet=workers.number > 0)
+    try:
+        trainer = build_trainer(recipe, data, output, device, workers)
+        console.print(training_table(trainer, workers))
+        if run_training(trainer, console, stop_at, 'loss {:.3f}', lambda record: record.loss):
+            _finish(trainer, output, console, workers)
+        if workers.number == 0:
+            draw_curves(*read_logs(output), output / 'curves.png')
+    finally:
+        workers.leave()
 
 
 def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) -> None:
@@ -136,17 +128,3 @@ def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) 
          'torch': torch.__version__},
         class_colors=[info.color for info in taxonomy.classes], dtype=torch.float16)
     console.print(f'weights: {output / WEIGHTS_FILE}')
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a training.
-
-    Raises:
-        TrainingError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f'output folder {folder}', must_be='a folder one can write to', got=error.strerror,
-            do='choose another') from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +19,11 @@ from ldn_perception.build import (
     build_engine,
     find_taxonomy,
 )
+from ldn_perception.cli import options
 from ldn_perception.config import InferenceConfig
-from ldn_perception.errors import ConfigError, EvaluationError
-from ldn_perception.inference.backends import BACKEND_NAMES
-from ldn_perception.inference.calibration import INT8
+from ldn_perception.errors import EvaluationError
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.inference.precision import PRECISIONS
 from ldn_perception.inference.resized_engine import ResizedEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
@@ -82,27 +79,24 @@ class TrainedModel:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which network runs, and where."""
-    parser.add_argument(
-        '--weights', type=Path, required=True, help='trained weights (.safetensors)')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--precision', choices=(*PRECISIONS, INT8), default='float32')
-    parser.add_argument('--calibration-images', default='', metavar='FOLDER',
-                        help='images of your camera, for precision int8')
-    parser.add_argument(
-        '--engine', choices=('auto', 'torch', *BACKEND_NAMES), default='torch',
-        help='what runs the network; all but torch export it for each size of images first, so '
-        'give --size too where they differ (default: torch)')
-    parser.add_argument(
-        '--size', metavar='WxH',
-        help='size the network sees [px], 480x360 for example; default: that of the image')
+    """Declare how the network runs.
+
+    Engines other than torch export the network for each size of images first, so --size belongs
+    to them where images differ.
+    """
+    options.add_size(parser)
+    options.add_inference(parser, device='auto', engine='torch', precision='float32')
+    options.add_calibration_images(parser)
 
 
-def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False) -> TrainedModel:
+def load_trained_model(
+    weights: Path, given: argparse.Namespace, *, multi_scale: bool = False,
+) -> TrainedModel:
     """Build the network that a weights file is for.
 
     Args:
-        options: With what `add_model_arguments` declares.
+        weights: The file.
+        given: Options that `add_model_arguments` declares.
         multi_scale: Whether to average several scales of the image.
 
     Raises:
@@ -111,29 +105,16 @@ def load_trained_model(options: argparse.Namespace, *, multi_scale: bool = False
         InferenceError: The device or the engine is not there.
     """
     keep_freed_memory()
-    header = read_weights_header(options.weights)
-    taxonomy = find_taxonomy(options.weights, header)
+    header = read_weights_header(weights)
+    taxonomy = find_taxonomy(weights, header)
     config = InferenceConfig(
-        device=options.device, precision=options.precision, engine=options.engine,
-        calibration_images=options.calibration_images, multi_scale=multi_scale)
-    size = None if options.size is None else parse_size(options.size)
+        device=given.device, precision=given.precision, engine=given.engine,
+        calibration_images=given.calibration_images, multi_scale=multi_scale)
+    size = None if given.size is None else options.parse_size(given.size)
     model = build_model(header.model_name, len(taxonomy))
-    load_weights(options.weights, model, header.model_name, header.class_names)
+    load_weights(weights, model, header.model_name, header.class_names)
     engine = build_engine(
-        model, build_device(config), config, header.normalisation, options.weights)
+        model, build_device(config), config, header.normalisation, weights)
     if size is not None:
         engine = ResizedEngine(engine, *size)
     return TrainedModel(engine, taxonomy, header)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of a '480x360'.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    found = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
-    if found is None:
-        raise ConfigError(
-            '--size', must_be='WIDTHxHEIGHT', got=repr(text), do='write for example 480x360')
-    return int(found[1]), int(found[2])

@@ -1,6 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn view`: recorded results over their images as a video and pictures."""
+"""`ldn view`: recorded results over their images as a video and pictures.
+
+OUTPUT becomes a folder with view.mp4 and the pictures. Labels are of the class list of the replay,
+or of universal, unless --taxonomy is given.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ldn_perception.cli import options
+from ldn_perception.cli.outputs import make_output_folder
 from ldn_perception.cli.picture_tiles import write_picture
 from ldn_perception.cli.recorded_results import RecordedResult
 from ldn_perception.cli.view_frames import ViewStyle, draw_frame
@@ -22,6 +28,8 @@ from ldn_perception.config import OutputConfig
 from ldn_perception.errors import ConfigError
 from ldn_perception.replay.report_folder import ReplayedConfiguration, read_configuration
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+
+EXAMPLE = 'ldn view runs/replay/ldn121_64_4/bag --output runs/view'
 
 LONGEST_PAUSE_NS = 2_000_000_000
 """A longer time between two pairs, or one that goes back, is shown as one of this length."""
@@ -35,41 +43,40 @@ _NS_PER_S = 1_000_000_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument(
-        'bag', type=Path, help='bag with the left images, as `ldn replay` writes it')
+        'bag', type=Path, metavar='BAG',
+        help='bag with the left images, as `ldn replay` writes it')
+    options.add_pictures(parser, default=6)
+    options.add_output(parser, 'build/view')
     parser.add_argument(
-        '--results', type=Path, help='bag with the results, where they lie in another one')
-    parser.add_argument(
-        '--output', type=Path, default=Path('build/view'), help='folder for video and pictures')
-    parser.add_argument('--left', default='', metavar='TOPIC', help='topic of the left images')
+        '--results', type=Path, metavar='BAG', help='bag with the results, where they lie apart')
+    options.add_topic(parser)
     parser.add_argument(
         '--rectify', action='store_true', help='the images are raw; rectify by camera_info')
     parser.add_argument(
-        '--played', type=Path, metavar='JSON',
+        '--played', type=Path, metavar='FILE',
         help='stamps a player gave the pairs: played.json of `ldn demo`')
-    parser.add_argument(
-        '--taxonomy', choices=list(TAXONOMIES),
-        help=f'class list of the labels; that of the replay, or {_DEFAULT_TAXONOMY}')
-    parser.add_argument('--pictures', type=int, default=6, help='how many pictures to write')
+    options.add_taxonomy(parser, TAXONOMIES)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Draw every pair into a video and some of them as pictures."""
     console = Console()
-    results = options.results or options.bag
+    make_output_folder(given.output)
+    results = given.results or given.bag
     pairs = ViewPairs(ViewSource(
-        options.bag, results, options.left, options.rectify, _read_played(options.played)))
+        given.bag, results, given.topic, given.rectify, _read_played(given.played)))
     replay = _replay_beside(results)
     style = ViewStyle(
-        _taxonomy(options.taxonomy, replay), _max_disparity(replay),
+        _taxonomy(given.taxonomy, replay), _max_disparity(replay),
         OutputConfig().overlay_opacity)
     probabilities = {} if replay is None else dict(zip(
         replay.frames.stamp_ns.tolist(), replay.frames.series['mean_foreign_probability'].tolist(),
         strict=True))
-    folder = options.output / 'pictures'
+    folder = given.output / 'pictures'
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = evenly_spaced(len(pairs), options.pictures)
+    chosen = evenly_spaced(len(pairs), given.pictures)
     clock = VideoClock()
-    video = options.output / 'view.mp4'
+    video = given.output / 'view.mp4'
     with VideoWriter(video, usual_rate_hz(pairs.stamps_ns)) as writer, \
             Progress(console=console) as progress:
         for index, (image, result) in enumerate(progress.track(

@@ -94,7 +94,7 @@ class ViewPairs:
             raise BagError(
                 f'left images in {source.images}', must_be='one topic of images',
                 got=', '.join(found or sorted(images)) or 'no images',
-                do='name the topic with --left, or the bag with the images first and that of the '
+                do='name the topic with --topic, or the bag with the images first and that of the '
                 'results with --results')
         return found[0]
 

@@ -105,12 +105,11 @@ def open_source(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    is_bag = suffix in BAG_SUFFIXES or is_bag_folder(path)
-    if right is not None and (is_bag or suffix in VIDEO_SUFFIXES):
+    if right is not None and (is_bag(path) or suffix in VIDEO_SUFFIXES):
         raise BagError(
             f'source {path}', must_be='an image or a folder beside right images',
             got='a video or a bag', do='leave the right images out')
-    if is_bag:
+    if is_bag(path):
         return _open_bag(path, rectifies, topic)
     if path.is_file() and suffix in VIDEO_SUFFIXES:
         return _open_video(path)
@@ -121,6 +120,11 @@ def open_source(
             f'source {path}', must_be=ACCEPTED,
             got='another file' if path.is_file() else 'nothing', do='check the path')
     return _open_folder(path, None if right is None else Path(right), has_camera)
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is that of a bag."""
+    return path.suffix.lower() in BAG_SUFFIXES or is_bag_folder(path)
 
 
 def is_bag_folder(path: Path) -> bool:

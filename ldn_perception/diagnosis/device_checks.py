@@ -72,6 +72,6 @@ def check_weights(machine: Machine, config: ModelConfig) -> Finding:
         return warning(
             check, f'UNTRAINED: {config.name} with taxonomy {config.taxonomy} runs with random '
             'weights, its labels mean nothing',
-            'set model.weights to a file of ldn train or ldn convert, or model.name and '
+            'set model.weights to a file of ldn train or ldn weights convert, or model.name and '
             'model.taxonomy to ones with shipped weights (docs/weights.md)')
     return ok(check, f'{config.name}, {config.taxonomy}: {weights.path}')

@@ -67,8 +67,8 @@ def check_node_inputs(node: NodeObservation, inputs: tuple[InputTopic, ...]) -> 
         return error(
             check, f'the node does not listen to {", ".join(deaf)}, but to '
             f'{", ".join(sorted(node.inputs))}',
-            'start it with left:=, right:= and image:= of the cameras, or leave --left, --right '
-            'and --image out here')
+            'start it with left:=, right:= and image:= of the cameras, or leave --left-camera, '
+            '--right-camera and --image-name out here')
     return ok(check, ', '.join(topic.topic for topic in inputs))
 
 

@@ -28,7 +28,7 @@ def check_system(observations: Observations) -> Finding:
         f'companions nor the node {observations.node_name}, in {observations.seconds:g} s'
         + _other_images(observations),
         'start the cameras and the node; where they run already, name them with --namespace, '
-        '--left, --right, --image and --node, and use their ROS_DOMAIN_ID')
+        '--left-camera, --right-camera, --image-name and --node, and use their ROS_DOMAIN_ID')
 
 
 def check_input(topic: InputTopic, observations: Observations, config: InputConfig) -> Finding:
@@ -38,7 +38,8 @@ def check_input(topic: InputTopic, observations: Observations, config: InputConf
     if not topic.publishers:
         return error(
             label, f'nobody publishes {topic.topic}{_other_images(observations)}',
-            'start the camera driver, or name its topics with --left, --right and --image')
+            'start the camera driver, or name its topics with '
+            '--left-camera, --right-camera and --image-name')
     if not own:
         return error(
             label, f'{topic.topic} is {topic.publishers[0].message_type}, the node wants '

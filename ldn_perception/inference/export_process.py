@@ -35,7 +35,7 @@ class ExportProcess:
         self, weights: Path, options: Mapping[str, str], niceness: int = LOW_PRIORITY,
         command: tuple[str, ...] = (sys.executable, '-m', 'ldn_perception.cli.main', 'export'),
     ) -> None:
-        self._command = [*command, str(weights)]
+        self._command = [*command, '--weights', str(weights)]
         for name, value in options.items():
             self._command += [f'--{name}', value]
         self._niceness = niceness

@@ -37,6 +37,7 @@ class CorrespondenceRecipe(Recipe):
         ConfigError: There are no domains, or values contradict each other.
     """
 
+    task: ClassVar[str] = 'correspondence'
     datasets: ClassVar[Mapping[str, type]] = {'domains': PairDomain, 'validation': PairDomain}
     free_options: ClassVar[tuple[str, ...]] = FREE_OPTIONS
 

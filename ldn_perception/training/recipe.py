@@ -71,12 +71,14 @@ class Recipe:
     """What every recipe can do; a recipe is a frozen dataclass of options and lists of datasets.
 
     Attributes:
+        task: Value of the key 'task' of its recipe files.
         datasets: Names of the lists of datasets, and what an entry of each becomes.
         free_options: Options that change no step: a training may go on with others.
     """
 
     __slots__ = ()
 
+    task: ClassVar[str]
     datasets: ClassVar[Mapping[str, type]]
     free_options: ClassVar[tuple[str, ...]]
 
@@ -85,9 +87,16 @@ class Recipe:
         """Build from the values of a recipe file.
 
         Raises:
-            ConfigError: An unknown name, or a value its option cannot have.
+            ConfigError: A recipe of another task, an unknown name, or a value its option cannot
+                have.
         """
-        options = {name: value for name, value in values.items() if name not in cls.datasets}
+        if values.get('task', cls.task) != cls.task:
+            raise ConfigError(
+                'task of the recipe', must_be=cls.task, got=repr(values['task']),
+                do='choose another recipe')
+        options = {
+            name: value for name, value in values.items()
+            if name not in cls.datasets and name != 'task'}
         return cls(
             **{name: read_sections(name, section, values)
                for name, section in cls.datasets.items()},
@@ -129,6 +138,7 @@ class TrainingRecipe(Recipe):
         ConfigError: There are no domains, or values contradict each other.
     """
 
+    task: ClassVar[str] = 'segmentation'
     datasets: ClassVar[Mapping[str, type]] = {
         'domains': DomainRecipe, 'validation': ValidationRecipe}
     free_options: ClassVar[tuple[str, ...]] = FREE_OPTIONS

@@ -50,7 +50,7 @@ def drive(tmp_path_factory):
 @pytest.fixture(scope='module')
 def demo(drive, tmp_path_factory):
     output = tmp_path_factory.mktemp('demo')
-    code = run('demo', '--bag', drive, '--output', output, '--pictures', 2,
+    code = run('demo', drive, '--output', output, '--pictures', 2,
                '--set', 'model.name=ldn_small', '--set', 'stereo.max_disparity=64',
                '--set', 'inference.device=cpu')
     log = '\n'.join(path.read_text() for path in output.glob('*.log'))
@@ -126,14 +126,14 @@ def test_images_of_a_folder_can_be_replayed(tmp_path, monkeypatch):
     rig = frame.geometry
     (folder / 'calib.json').write_text(json.dumps({
         'fx': rig.fx, 'fy': rig.fy, 'cx': rig.cx, 'cy': rig.cy, 'baseline_m': rig.baseline}))
-    assert run('demo', '--images', folder, '--set', 'stereo.max_disparity=64',
+    assert run('demo', folder, '--set', 'stereo.max_disparity=64',
                '--set', 'inference.engine=torch') == 0
     assert json.loads(Path('build/demo/report.json').read_text())['pairs']['processed'] == 1
     assert list(Path('build/demo/pictures').iterdir())
 
 
 def test_the_demo_makes_its_own_drive(tmp_path, capsys):
-    assert run('demo', '--frames', 3, '--output', tmp_path, '--rate', 0.2,
+    assert run('demo', '--frames', 3, '--output', tmp_path, '--speed', 0.2,
                '--set', 'inference.engine=torch') == 0
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['pairs']['processed'] == 3
@@ -143,7 +143,7 @@ def test_the_demo_makes_its_own_drive(tmp_path, capsys):
 
 
 def test_a_node_that_cannot_start_is_reported(drive, tmp_path, capsys):
-    code = run('demo', '--bag', drive, '--output', tmp_path, '--set', 'model.weights=/none')
+    code = run('demo', drive, '--output', tmp_path, '--set', 'model.weights=/none')
     assert code == 1
     error = capsys.readouterr().err
     assert 'ldn: replay must be played to its end, got stereo_seg_node exit code 1' in error

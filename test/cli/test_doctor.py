@@ -77,7 +77,7 @@ def heard(monkeypatch):
 
 def test_a_healthy_system_ends_with_0_and_writes_json(heard, tmp_path, capsys):
     heard()
-    assert run('--json', tmp_path / 'report.json') == 0
+    assert run('--output', tmp_path / 'report.json') == 0
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['findings'][0] == {
         'check': 'versions', 'state': 'ok', 'advice': '',
@@ -96,7 +96,7 @@ def test_a_warning_ends_with_0_and_an_error_with_1(heard):
 
 def test_without_rclpy_nobody_listens(heard, capsys, tmp_path):
     heard(packages={**machine().packages, 'rclpy': ''})
-    assert run('--json', tmp_path / 'report.json') == 1
+    assert run('--output', tmp_path / 'report.json') == 1
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['observations'] is None
     assert report['findings'][-1]['found'] == 'nobody can listen without rclpy'
@@ -104,7 +104,7 @@ def test_without_rclpy_nobody_listens(heard, capsys, tmp_path):
 
 def test_a_probe_that_fails_is_a_finding(heard, tmp_path):
     heard(problem=error('live system', 'it ended with code 1: boom', 'look'))
-    assert run('--json', tmp_path / 'report.json') == 1
+    assert run('--output', tmp_path / 'report.json') == 1
     assert json.loads((tmp_path / 'report.json').read_text())['findings'][-1]['check'] == (
         'live system')
 
@@ -116,9 +116,9 @@ def test_a_parameter_file_is_used_where_no_node_runs(heard, tmp_path, capsys):
     seen = []
     doctor.read_machine = lambda config: seen.append(config) or machine(
         gpus=machine_facts.Gpus())
-    assert run('--params-file', parameters) == 1
+    assert run('--config', parameters) == 1
     assert seen == [PerceptionConfig().model]
-    assert run('--params-file', tmp_path / 'none.yaml') == 1
+    assert run('--config', tmp_path / 'none.yaml') == 1
     assert 'parameter file must be an existing YAML file' in capsys.readouterr().err
 
 
@@ -129,7 +129,7 @@ def test_without_a_system_the_offline_checks_run(tmp_path, monkeypatch):
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
     report = tmp_path / 'report.json'
-    code = run('--seconds', 0.5, '--namespace', 'front', '--json', report)
+    code = run('--seconds', 0.5, '--namespace', 'front', '--output', report)
     findings = {entry['check']: entry for entry in json.loads(report.read_text())['findings']}
     assert code == int(any(entry['state'] == 'error' for entry in findings.values()))
     assert findings['live system']['state'] == 'skipped'
@@ -154,7 +154,7 @@ def test_a_probe_that_ends_badly_tells_its_last_words(tmp_path, monkeypatch):
 
     monkeypatch.setattr(doctor, 'NodeProcess', Ended)
     monkeypatch.setattr(doctor, 'read_machine', lambda config: machine())
-    assert run('--json', tmp_path / 'report.json') == 1
+    assert run('--output', tmp_path / 'report.json') == 1
     last = json.loads((tmp_path / 'report.json').read_text())['findings'][-1]
     assert last['found'] == (
         'the process that listens ended with code 3: ImportError: numpy.core')

@@ -32,7 +32,7 @@ def run(*arguments):
 
 def evaluate(weights, dataset, root, output, *more):
     code = run('evaluate', '--weights', weights, '--device', 'cpu', '--dataset', dataset,
-               '--root', root, '--output', output, *more)
+               '--data', root, '--output', output, *more)
     assert code == 0
     return json.loads((output / 'scores.json').read_text())
 
@@ -223,7 +223,7 @@ def test_a_network_that_needs_stereo_gets_it_at_the_size_it_sees(drive, tmp_path
 def test_a_network_that_needs_stereo_refuses_single_images(camvid, tmp_path, capsys):
     weights = write_weights(tmp_path / 'weights', UNIVERSAL, 'scale_invariant_small')
     assert run('evaluate', '--weights', weights, '--device', 'cpu', '--dataset', 'camvid',
-               '--root', camvid, '--split', 'test', '--output', tmp_path) == 1
+               '--data', camvid, '--split', 'test', '--output', tmp_path) == 1
     assert ('dataset must be with stereo, which scale_invariant_small needs, got none: choose '
             'another dataset or network') in capsys.readouterr().err
 
@@ -258,14 +258,15 @@ def test_instances_are_scored_where_the_dataset_has_them(tmp_path):
 
 @pytest.mark.parametrize(('changes', 'text'), [
     (('--size', '480'), "--size must be WIDTHxHEIGHT, got '480': write for example 480x360"),
-    (('--limit', '0'), '--limit must be at least 1, got 0: leave it out for all images'),
+    (('--limit', '0'), '--limit must be at least 1, got 0: leave it out for all of them'),
     (('--split', 'tset'), 'split of CamVid must be one of train, val, test, trainval, got tset'),
-    (('--weights', '/no/such/file'), 'weights file /no/such/file must be an existing file'),
+    (('--weights', '/no/such/file'),
+     'weights must be a weights file (.safetensors) or one of ldn121_road, '),
     (('--smoothing', '0'), 'share of the newest frame must be above 0 and at most 1, got 0.0'),
 ])
 def test_an_error_is_one_sentence(changes, text, camvid, camvid_weights, tmp_path, capsys):
     assert run('evaluate', '--weights', camvid_weights, '--device', 'cpu', '--dataset', 'camvid',
-               '--root', camvid, '--split', 'test', '--output', tmp_path, *changes) == 1
+               '--data', camvid, '--split', 'test', '--output', tmp_path, *changes) == 1
     error = capsys.readouterr().err
     assert text in error
     assert error.count('\n') == 1
@@ -280,11 +281,11 @@ def test_weights_of_no_known_taxonomy_are_refused(camvid, tmp_path, capsys):
 
     weights = write_weights(tmp_path / 'weights', Strange())
     assert run('evaluate', '--weights', weights, '--device', 'cpu', '--dataset', 'camvid',
-               '--root', camvid, '--split', 'test', '--output', tmp_path) == 1
+               '--data', camvid, '--split', 'test', '--output', tmp_path) == 1
     assert f'classes of weights file {weights} must be those of cityscapes, ' in (
         capsys.readouterr().err)
 
 
 def test_untrained_networks_are_not_evaluated(camvid, tmp_path, capsys):
-    assert run('evaluate', '--dataset', 'camvid', '--root', camvid) == 2
+    assert run('evaluate', '--dataset', 'camvid', '--data', camvid) == 2
     assert 'the following arguments are required: --weights' in capsys.readouterr().err

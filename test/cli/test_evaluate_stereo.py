@@ -75,10 +75,10 @@ def test_sets_and_matchers_become_scores_a_table_and_a_page(tmp_path, capsys):
 
 def test_matchers_have_options_of_their_own():
     found = build_matchers(
-        'sgbm,census:num_paths=8:resolution_divisor=2', ['stereo.max_disparity=32'])
+        'sgbm,census:num_paths=8:resolution_divisor=2', {'stereo.max_disparity': 32})
     assert list(found) == ['sgbm', 'census:num_paths=8:resolution_divisor=2']
     assert isinstance(found['census:num_paths=8:resolution_divisor=2'], ReducedMatcher)
-    assert isinstance(build_matchers('census', [])['census'], SemiGlobalMatcher)
+    assert isinstance(build_matchers('census', {})['census'], SemiGlobalMatcher)
 
 
 def test_an_option_of_a_matcher_may_be_empty():
@@ -93,7 +93,7 @@ def test_an_option_of_a_matcher_may_be_empty():
 ])
 def test_wrong_matchers_are_refused(names, text):
     with pytest.raises(ConfigError, match=text):
-        build_matchers(names, [])
+        build_matchers(names, {})
 
 
 def test_a_limit_below_one_is_refused(tmp_path, capsys):

@@ -35,8 +35,8 @@ def export(*arguments):
 
 def test_a_network_is_exported_once_and_tried_each_time(weights, tmp_path, capsys):
     pytest.importorskip('openvino', reason='openvino is not installed')
-    options = (weights, '--size', '96x64', '--precision', 'float32', '--device', 'cpu',
-               '--num-threads', 1, '--cache', tmp_path)
+    options = ('--weights', weights, '--size', '96x64', '--precision', 'float32',
+               '--device', 'cpu', '--num-threads', 1, '--output', tmp_path)
     assert export(*options) == 0
     folder, = tmp_path.glob('*')
     assert json.loads((folder / 'artefact.json').read_text())['size'] == '96x64'
@@ -63,11 +63,16 @@ def test_a_network_is_exported_once_and_tried_each_time(weights, tmp_path, capsy
     (('--size', '96x64', '--device', 'cpu', '--precision', 'int8'),
      'ldn: inference.calibration_images must be the folder of 8 or more images for precision '
      'int8, got nothing: save images of your camera in one and name it'),
+    (('--size', '96x64', '--engine', 'torch'),
+     'ldn: --engine must be one of openvino, onnxruntime, tensorrt, compiled, got torch: choose'),
+    (('--size', '96x64', '--weights', 'ldn121_raod'),
+     'ldn: weights must be a weights file (.safetensors) or one of ldn121_road, scale_invariant_'),
 ])
 def test_what_cannot_be_is_one_sentence(weights, tmp_path, arguments, text, capsys):
     if '--engine' in arguments:
         pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
-    assert export(weights, '--num-threads', 1, '--cache', tmp_path, *arguments) == 1
+    assert export(
+        '--weights', weights, '--num-threads', 1, '--output', tmp_path, *arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith(text)
     assert error.count('\n') == 1
@@ -75,7 +80,8 @@ def test_what_cannot_be_is_one_sentence(weights, tmp_path, arguments, text, caps
 
 def test_weights_that_are_not_there_are_an_error(tmp_path, capsys):
     pytest.importorskip('openvino', reason='openvino is not installed')
-    assert export(tmp_path / 'none', '--size', '96x64', '--num-threads', 1, '--device', 'cpu',
-                  '--cache', tmp_path) == 1
-    assert 'none must be an existing file, got nothing' in capsys.readouterr().err
+    assert export(
+        '--weights', tmp_path / 'none.safetensors', '--size', '96x64', '--num-threads', 1,
+        '--device', 'cpu', '--output', tmp_path) == 1
+    assert 'none.safetensors must be an existing file, got nothing' in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def place(tmp_path_factory):
 
 def _arguments(place, output, *more):
     return [
-        'train', '--config', str(place / 'recipe.yaml'), '--output', str(place / output),
+        'train', '--recipe', str(place / 'recipe.yaml'), '--output', str(place / output),
         '--data', str(place / 'data'), '--device', 'cpu', *more]
 
 
@@ -193,10 +193,12 @@ def test_torchrun_starts_two_processes_that_write_one_set_of_files(place):
 
 
 @pytest.mark.parametrize(('more', 'message'), [
-    (('--set', 'epochs'), "--set must be NAME=VALUE, got 'epochs': write an equals sign"),
+    (('--set', 'epochs'), "--set must be NAME=VALUE, got 'epochs': write for example seed=1"),
     (('--set', 'epochs=0'), 'epochs must be in'),
-    (('--output', '/dev/null/here'), 'output folder /dev/null/here must be a folder one can '
-     'write to, got Not a directory: choose another'),
+    (('--set', 'task=walls'), "task of the recipe must be one of segmentation, correspondence, "
+     "got 'walls': correct it"),
+    (('--output', '/dev/null/here'), 'output /dev/null/here must be a folder that can be written, '
+     'got Not a directory: choose another --output'),
 ])
 def test_mistakes_are_one_sentence(place, capsys, more, message):
     assert _run(place, 'mistaken', *more) == 1

@@ -27,15 +27,15 @@ def run(*arguments):
 
 
 def test_a_drive_can_be_rendered_to_a_bag(tmp_path):
-    assert run('synthesize', tmp_path / 'drive', '--frames', 2, '--width', 96, '--height', 64) == 0
+    assert run('synthesize', '--output', tmp_path / 'drive', '--frames', 2, '--size', '96x64') == 0
     reader = StereoBagReader(tmp_path / 'drive')
     assert len(reader) == 2
     assert all(sample.labels is not None for sample in reader)
 
 
 def test_a_drive_can_be_rendered_to_images(tmp_path):
-    assert run('synthesize', tmp_path / 'drive', '--images', '--frames', 2, '--width', 96,
-               '--height', 64) == 0
+    assert run('synthesize', '--output', tmp_path / 'drive', '--images', '--frames', 2,
+               '--size', '96x64') == 0
     assert len(ImageFolder(tmp_path / 'drive')) == 2
 
 
@@ -56,13 +56,12 @@ def test_the_readme_has_the_table_as_the_options_are():
     (('demo', '--set', 'stereo.max_disparity'),
      "ldn: --set must be NAME=VALUE, got 'stereo.max_disparity': write for example"),
     (('demo', '--set', 'model.nam=x'), 'ldn: option must be one of autostart, '),
-    (('demo', '--images', '/no/such/folder'), '/no/such/folder'),
-    (('synthesize', 'drive', '--frames', '0'), 'got 0'),
+    (('demo', '/no/such/folder'), '/no/such/folder'),
+    (('synthesize', '--frames', '0'), 'got 0'),
+    (('synthesize', '--size', '640'), "ldn: --size must be WIDTHxHEIGHT, got '640': write for"),
 ])
 def test_an_error_is_one_sentence_and_exit_code_1(arguments, text, capsys, tmp_path):
-    if arguments[0] == 'demo':
-        arguments = (*arguments, '--output', tmp_path)
-    assert run(*arguments) == 1
+    assert run(*arguments, '--output', tmp_path / 'drive') == 1
     error = capsys.readouterr().err
     assert text in error
     assert error.count('\n') == 1

@@ -271,11 +271,11 @@ def other_classes(path):
      '/left/camera_info, /left/image_rect, /right/camera_info, /right/image_rect: run `ldn '
      'replay` on it first, and give the bag that it writes'),
     (results_without_images, 'must be one topic of images, got no images: name the topic with '
-     '--left, or the bag with the images first and that of the results with --results'),
+     '--topic, or the bag with the images first and that of the results with --results'),
     (two_nodes, 'must be of one node, got /front/stereo_seg_node, /rear/stereo_seg_node: record '
      'each node into a bag of its own'),
     (two_cameras, 'must be one topic of images, got /front/left/image_rect, '
-     '/rear/left/image_rect: name the topic with --left'),
+     '/rear/left/image_rect: name the topic with --topic'),
     (other_stamps, 'got none of 5 the same: name the bag that was replayed'),
     (other_size, 'must be 320x96 as the labels, got 20x10: name the bag that was replayed'),
     (other_classes, 'labels to view must be below 29, ids of universal, got 77: name the class '
@@ -291,7 +291,7 @@ def test_what_cannot_be_viewed_is_one_sentence(tmp_path, capsys, write, message)
 
 def test_a_topic_can_be_named_among_several(tmp_path):
     two_cameras(tmp_path / 'bag')
-    assert run('view', tmp_path / 'bag', '--left', 'rear/left/image_rect',
+    assert run('view', tmp_path / 'bag', '--topic', 'rear/left/image_rect',
                '--output', tmp_path / 'view') == 0
 
 

@@ -43,7 +43,8 @@ def test_inputs_of_the_node():
     assert told(check_node_inputs(node(inputs=elsewhere), inputs())) == (
         'error: the node does not listen to /left/image_rect, but to /left/camera_info, '
         '/right/camera_info, /right/image_rect, /zed/left -> start it with left:=, right:= and '
-        'image:= of the cameras, or leave --left, --right and --image out here')
+        'image:= of the cameras, or leave --left-camera, --right-camera and '
+        '--image-name out here')
     assert told(check_node_inputs(node(inputs={}), inputs())) == (
         'skipped: the node listens to no images -> ')
 

@@ -9,7 +9,9 @@ from ldn_perception.diagnosis.topic_checks import check_input, check_system
 
 DEFAULTS = InputConfig()
 OTHERS = ('/left/image_rect', '/zed/left/image', '/zed/right/image')
-START = 'start the camera driver, or name its topics with --left, --right and --image'
+START = (
+    'start the camera driver, or name its topics with --left-camera, --right-camera and '
+    '--image-name')
 
 
 def check(topic, config=DEFAULTS, **changes):
@@ -78,7 +80,8 @@ def test_nothing_at_all():
     assert told(check_system(nothing)) == (
         'skipped: no topics were found: neither /left/image_rect and its companions nor the node '
         '/stereo_seg_node, in 5 s; there are images on /zed/left/image -> start the cameras and '
-        'the node; where they run already, name them with --namespace, --left, --right, --image '
+        'the node; where they run already, name them with --namespace, '
+        '--left-camera, --right-camera, --image-name '
         'and --node, and use their ROS_DOMAIN_ID')
     assert not system(node=None).is_nothing_there
 

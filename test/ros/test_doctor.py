@@ -141,7 +141,7 @@ def test_a_healthy_system_has_no_error(tmp_path, capsys, monkeypatch):
             report = tmp_path / 'report.json'
             with pytest.raises(SystemExit) as ended:
                 main(['doctor', '--namespace', 'healthy', '--seconds', str(LONG_S),
-                      '--json', str(report)])
+                      '--output', str(report)])
         listener.destroy_node()
     finally:
         end(node)

@@ -11,14 +11,14 @@ from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
 
 def correct(*arguments):
     with pytest.raises(SystemExit) as ended:
-        main(['correct-prior', *map(str, arguments)])
+        main(['weights', 'correct-prior', *map(str, arguments)])
     return ended.value.code
 
 
 def test_corrected_weights_are_written_and_told(tmp_path, capsys):
     source = write_weights(tmp_path / 'weights', UNIVERSAL)
     other = tmp_path / 'other'
-    assert correct('--weights', source, '--foreign-odds', 0.5, '--output', other) == 0
+    assert correct(source, '--foreign-odds', 0.5, '--output', other) == 0
     assert capsys.readouterr().out == (
         f'{other}: ldn_small, foreign odds 0.5 times those of the training\n')
     num_driving = UNIVERSAL.num_driving
@@ -30,8 +30,8 @@ def test_corrected_weights_are_written_and_told(tmp_path, capsys):
 
 def test_without_another_file_the_weights_are_replaced(tmp_path, capsys):
     path = write_weights(tmp_path / 'weights', UNIVERSAL)
-    assert correct('--weights', path, '--foreign-odds', 2) == 0
-    assert correct('--weights', path, '--foreign-odds', 2) == 0
+    assert correct(path, '--foreign-odds', 2) == 0
+    assert correct(path, '--foreign-odds', 2) == 0
     assert capsys.readouterr().out.endswith('foreign odds 4 times those of the training\n')
     assert read_weights_header(path).summary == {'note': 'untrained', 'foreign_odds': 4.0}
 
@@ -42,5 +42,5 @@ def test_without_another_file_the_weights_are_replaced(tmp_path, capsys):
 ])
 def test_what_cannot_be_corrected_is_one_sentence(taxonomy, factor, text, tmp_path, capsys):
     path = write_weights(tmp_path / 'weights', taxonomy)
-    assert correct('--weights', path, '--foreign-odds', factor) == 1
+    assert correct(path, '--foreign-odds', factor) == 1
     assert text in capsys.readouterr().err

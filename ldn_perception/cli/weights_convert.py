@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn convert`: a checkpoint of the LDN authors' code as a weights file for the node.
+"""`ldn weights convert`: a checkpoint of the LDN authors' code as a weights file for the node.
 
 The file says which network and classes it is for and how its images are normalised, none of
 which the checkpoint does. Heads that only training uses are left out.
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from ldn_perception.errors import ModelError
+from ldn_perception.cli import options
+from ldn_perception.cli.outputs import check_output_file
 from ldn_perception.models.ladder_design import build_ladder_network
 from ldn_perception.models.ladder_presets import LADDER_DESIGNS
 from ldn_perception.models.ldn import LadderDenseNet
@@ -30,32 +31,38 @@ from ldn_perception.models.released_ldn import (
 from ldn_perception.models.weights import save_weights
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
 
+EXAMPLE = 'ldn weights convert ldn121_weights_cityscapes_train.pt --output ldn121.safetensors'
+
 RELEASED_MODELS = tuple(name for name in LADDER_DESIGNS if '_released' in name)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('source', type=Path, help='checkpoint of ivankreso/LDN (.pt, .pth)')
-    parser.add_argument('output', type=Path, help='weights file to create (.safetensors)')
-    parser.add_argument('--model', choices=RELEASED_MODELS, default='ldn121_released',
-                        help='network of the checkpoint (default: %(default)s)')
-    parser.add_argument('--taxonomy', choices=TAXONOMIES, default='cityscapes',
-                        help='classes of its logits (default: %(default)s)')
+    parser.add_argument(
+        'source', type=Path, metavar='CHECKPOINT', help='checkpoint of ivankreso/LDN (.pt, .pth)')
+    options.add_output(parser)
+    options.add_overwrite(parser)
+    parser.add_argument(
+        '--model', choices=RELEASED_MODELS, default='ldn121_released', metavar='NAME',
+        help=f'network of the checkpoint: {", ".join(RELEASED_MODELS)}')
+    options.add_taxonomy(parser, TAXONOMIES, 'cityscapes')
     parser.add_argument('--half', action='store_true', help='store float16, half the bytes')
-    parser.add_argument('--note', default='', help='remembered in the file, for example a score')
+    parser.add_argument(
+        '--note', default='', metavar='TEXT', help='note in the file, for example a score')
 
 
-def run(options: argparse.Namespace) -> int:
-    """Convert and say what came out."""
-    taxonomy = TAXONOMIES[options.taxonomy]
+def run(given: argparse.Namespace) -> int:
+    """Convert and print a summary."""
+    check_output_file(given.output, overwrite=given.overwrite)
+    taxonomy = TAXONOMIES[given.taxonomy]
     convert_released(
-        options.source, options.output, options.model, taxonomy,
-        dtype=torch.float16 if options.half else None, note=options.note)
-    size_mb = options.output.stat().st_size / 1e6
-    print(f'{options.output}: {options.model}, {len(taxonomy)} classes of {taxonomy.name}, '
+        given.source, given.output, given.model, taxonomy,
+        dtype=torch.float16 if given.half else None, note=given.note)
+    size_mb = given.output.stat().st_size / 1e6
+    print(f'{given.output}: {given.model}, {len(taxonomy)} classes of {taxonomy.name}, '
           f'{size_mb:.1f} MB')
-    print(f'model.name: {options.model}, model.taxonomy: {taxonomy.name}, '
-          f'model.weights: {options.output}')
+    print(f'model.name: {given.model}, model.taxonomy: {taxonomy.name}, '
+          f'model.weights: {given.output}')
     return 0
 
 
@@ -72,21 +79,16 @@ def convert_released(
 
     Args:
         source: Their file.
-        output: Weights file to create, in a directory that exists.
+        output: Weights file to write or replace, in a directory that exists.
         model_name: Network of the checkpoint, one of `RELEASED_MODELS`.
         taxonomy: Its classes, in the order of the logits.
         dtype: See `save_weights`.
         note: Anything the summary of the file should say.
 
     Raises:
-        ModelError: The output exists or cannot be written, the source cannot be read, or its
-            tensors are not those of such a network.
+        ModelError: The output cannot be written, the source cannot be read, or its tensors are
+            not those of such a network.
     """
-    if output.exists():
-        raise ModelError(
-            f'output {output}', must_be='a new file', got='one that exists',
-            do='delete it or choose another name',
-        )
     tensors = read_released_ldn(source)
     design = replace(LADDER_DESIGNS[model_name], auxiliary_heads=has_auxiliary_heads(tensors))
     model: LadderDenseNet = build_ladder_network(design, len(taxonomy))

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn complexity`: size and cost of the ladder networks beside the tables of the thesis."""
+"""`ldn models`: size and cost of the ladder networks beside the tables of the thesis."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 from ldn_perception.models.complexity import count_multiply_adds, count_parameters
 from ldn_perception.models.ladder_design import LadderDesign, build_ladder_network
 from ldn_perception.models.ladder_presets import LADDER_DESIGNS
+
+EXAMPLE = 'ldn models'
 
 NUM_CLASSES = 19
 SIDE_PX = 1024
@@ -68,13 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the tables."""
-    print(complexity_table())
+    print(thesis_table())
     print()
     print(unprinted_table())
     return 0
 
 
-def complexity_table() -> str:
+def thesis_table() -> str:
     """Every row of the thesis and the network that stands for it, as a Markdown table."""
     rows = [
         '| preset | thesis | M | built | | GMAC | built | | without widening units: M | '

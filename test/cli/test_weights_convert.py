@@ -21,7 +21,7 @@ from ldn_perception.taxonomy import CITYSCAPES
 
 def convert(*arguments):
     with pytest.raises(SystemExit) as ended:
-        main(['convert', *map(str, arguments)])
+        main(['weights', 'convert', *map(str, arguments)])
     return ended.value.code
 
 
@@ -64,7 +64,7 @@ def logits_of(path, name='ldn121_released', image=None):
 
 def test_a_converted_network_gives_the_logits_of_the_checkpoint(network, source, output, capsys):
     image = torch.randn(1, 3, 65, 97)
-    assert convert(source, output) == 0
+    assert convert(source, '--output', output) == 0
     with torch.inference_mode():
         assert torch.equal(logits_of(output, image=image), network(image).logits)
     text = capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_a_converted_network_gives_the_logits_of_the_checkpoint(network, source,
 
 
 def test_the_file_says_what_the_checkpoint_does_not(source, output):
-    assert convert(source, output, '--note', 'Cityscapes val 79.0') == 0
+    assert convert(source, '--output', output, '--note', 'Cityscapes val 79.0') == 0
     header = read_weights_header(output)
     assert header.model_name == 'ldn121_released'
     assert header.class_names == CITYSCAPES.class_names
@@ -90,7 +90,7 @@ def test_the_file_says_what_the_checkpoint_does_not(source, output):
 
 
 def test_the_node_takes_a_converted_file(source, output):
-    assert convert(source, output) == 0
+    assert convert(source, '--output', output) == 0
     assert build_perception(PerceptionConfig.from_values({
         'model.name': 'ldn121_released', 'model.taxonomy': 'cityscapes',
         'model.weights': str(output), 'inference.device': 'cpu',
@@ -98,7 +98,7 @@ def test_the_node_takes_a_converted_file(source, output):
 
 
 def test_half_precision_takes_half_the_bytes(source, output):
-    assert convert(source, output, '--half') == 0
+    assert convert(source, '--output', output, '--half') == 0
     assert output.stat().st_size < 0.52 * source.stat().st_size
     assert {value.dtype for value in load_file(output).values()} == {torch.float16, torch.int64}
 
@@ -106,7 +106,7 @@ def test_half_precision_takes_half_the_bytes(source, output):
 def test_heads_that_only_training_uses_are_left_out(tmp_path, output):
     model = build(auxiliary_heads=True)
     assert model.auxiliary_heads is not None
-    assert convert(save_as_the_authors(model, tmp_path / 'aux.pt'), output) == 0
+    assert convert(save_as_the_authors(model, tmp_path / 'aux.pt'), '--output', output) == 0
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(logits_of(output, image=image), model(image).logits)
@@ -115,7 +115,8 @@ def test_heads_that_only_training_uses_are_left_out(tmp_path, output):
 def test_other_networks_and_classes_are_named(tmp_path, output):
     model = build('ldn121_released_32_4', 39)
     source = save_as_the_authors(model, tmp_path / 'w.pt')
-    assert convert(source, output, '--model', 'ldn121_released_32_4', '--taxonomy', 'rob2018') == 0
+    assert convert(source, '--output', output, '--model', 'ldn121_released_32_4',
+                   '--taxonomy', 'rob2018') == 0
     header = read_weights_header(output)
     assert (header.model_name, len(header.class_names)) == ('ldn121_released_32_4', 39)
 
@@ -129,7 +130,7 @@ def test_other_networks_and_classes_are_named(tmp_path, output):
      'released tensor logits.conv.weight must be (39, 128, 1, 1), got (19, 128, 1, 1): build'),
 ])
 def test_a_checkpoint_of_something_else_is_refused(source, output, options, text, capsys):
-    assert convert(source, output, *options) == 1
+    assert convert(source, '--output', output, *options) == 1
     error = capsys.readouterr().err
     assert text in error
     assert error.startswith('ldn: ')
@@ -150,19 +151,22 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, output, content, text
         source.write_bytes(content)
     elif content is not None:
         torch.save(content, source)
-    assert convert(source, output) == 1
+    assert convert(source, '--output', output) == 1
     assert text in capsys.readouterr().err
     assert not output.exists()
 
 
 def test_a_file_that_exists_is_not_replaced(source, output, capsys):
     output.write_text('something dear')
-    assert convert(source, output) == 1
-    assert (f'ldn: output {output} must be a new file, got one that exists: delete it or choose '
-            'another name') in capsys.readouterr().err
+    assert convert(source, '--output', output) == 1
+    assert (f'ldn: output {output} must be a new file, got one that exists: choose '
+            'another --output, or add --overwrite') in capsys.readouterr().err
     assert output.read_text() == 'something dear'
+    assert convert(source, '--output', output, '--overwrite') == 0
+    assert read_weights_header(output).model_name == 'ldn121_released'
 
 
 def test_an_output_in_a_folder_that_is_not_there_is_refused(source, tmp_path, capsys):
-    assert convert(source, tmp_path / 'absent' / 'w.safetensors') == 1
-    assert 'must be writable' in capsys.readouterr().err
+    assert convert(source, '--output', tmp_path / 'absent' / 'w.safetensors') == 1
+    assert 'must be in a folder that can be written, got no such folder: make the' in (
+        capsys.readouterr().err)

@@ -1,11 +1,13 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn calibrate-ood`: the foreign threshold for a wanted false positive rate, kept in weights."""
+"""`ldn weights calibrate-ood`: the foreign threshold for a false positive rate, kept in weights.
+
+Without --output the file itself is replaced.
+"""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +15,8 @@ from rich.progress import Progress
 from rich.table import Table
 import torch
 
+from ldn_perception.cli import options
+from ldn_perception.cli.changed_weights import add_changed_weights, find_changed_weights
 from ldn_perception.cli.evaluation_samples import (
     Samples,
     add_dataset_arguments,
@@ -28,41 +32,48 @@ from ldn_perception.evaluation.foreign_scores import foreign_probability
 from ldn_perception.evaluation.foreign_threshold import ForeignThreshold
 from ldn_perception.models.weights import store_ood_threshold
 
+EXAMPLE = (
+    'ldn weights calibrate-ood trained.safetensors --data camvid --dataset camvid --split val '
+    '--fpr 0.05 --output calibrated.safetensors')
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    add_model_arguments(parser)
+    add_changed_weights(parser)
     add_dataset_arguments(parser)
+    add_model_arguments(parser)
+    options.add_limit(parser)
+    options.add_output(parser, required=False)
+    options.add_overwrite(parser)
     parser.add_argument(
-        '--fpr', type=float, default=0.05,
-        help='wanted part of the in-distribution pixels above the threshold')
-    parser.add_argument(
-        '--output', type=Path, help='file for the calibrated weights; default: the same')
+        '--fpr', type=float, default=0.05, metavar='SHARE',
+        help='target share of the in-distribution pixels above the threshold')
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Measure, store, print."""
-    if not 0 < options.fpr < 1:
+    if not 0 < given.fpr < 1:
         raise ConfigError(
-            '--fpr', must_be='above 0 and below 1', got=options.fpr, do='ask for 0.05')
+            '--fpr', must_be='above 0 and below 1', got=given.fpr, do='ask for 0.05')
     console = Console()
-    samples = open_samples(options)
-    model = load_trained_model(options)
+    source, output = find_changed_weights(given)
+    samples = open_samples(given)
+    model = load_trained_model(source, given)
     if model.taxonomy.num_driving == len(model.taxonomy):
         raise ConfigError(
-            f'weights file {options.weights}', must_be='of a network with foreign classes',
+            f'weights file {source}', must_be='of a network with foreign classes',
             got=f'one of taxonomy {model.taxonomy.name}, which has none',
             do='train with foreign images')
     measured, above_before = _measure(model, samples, console)
-    threshold, above = measured.at(options.fpr)
-    store_ood_threshold(options.weights, options.output or options.weights, threshold, {
-        'dataset': options.dataset, 'split': options.split, 'images': len(samples),
-        'pixels': measured.pixels, 'wanted_fpr': options.fpr, 'fpr': above,
-        'input_size': options.size,
+    threshold, above = measured.at(given.fpr)
+    store_ood_threshold(source, output, threshold, {
+        'dataset': given.dataset, 'split': given.split, 'images': len(samples),
+        'pixels': measured.pixels, 'wanted_fpr': given.fpr, 'fpr': above,
+        'input_size': given.size,
     })
     before = (model.ood_threshold, above_before / measured.pixels)
     console.print(_table(before, (threshold, above), measured.pixels))
-    console.print(f'stored in {options.output or options.weights}', soft_wrap=True)
+    console.print(f'stored in {output}', soft_wrap=True)
     return 0
 
 

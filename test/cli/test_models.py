@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ldn_perception.cli import complexity
+from ldn_perception.cli import models
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'models.md'
 
 
 @pytest.fixture(scope='module')
 def printed():
-    return complexity.complexity_table(), complexity.unprinted_table()
+    return models.thesis_table(), models.unprinted_table()
 
 
 def test_page_has_the_tables_as_computed(printed):
@@ -22,7 +22,7 @@ def test_page_has_the_tables_as_computed(printed):
 
 def test_deviations_are_those_of_the_rounded_figures_beside_them(printed):
     rows = [row.split(' | ') for row in printed[0].splitlines()[2:]]
-    assert len(rows) == len(complexity.PRINTED)
+    assert len(rows) == len(models.PRINTED)
     for cells in rows:
         thesis, built, deviation = float(cells[5]), float(cells[6]), cells[7]
         assert float(deviation.rstrip(' %|')) == pytest.approx(
@@ -39,11 +39,11 @@ def test_every_densenet_of_the_thesis_is_within_three_percent_as_counted(printed
 
 
 def test_verb_prints_both_tables(monkeypatch, capsys):
-    monkeypatch.setattr(complexity, 'PRINTED', complexity.PRINTED[:1])
-    monkeypatch.setattr(complexity, 'LADDER_DESIGNS', {
-        name: complexity.LADDER_DESIGNS[name] for name in ('ldn121', 'ldn_small')
+    monkeypatch.setattr(models, 'PRINTED', models.PRINTED[:1])
+    monkeypatch.setattr(models, 'LADDER_DESIGNS', {
+        name: models.LADDER_DESIGNS[name] for name in ('ldn121', 'ldn_small')
     })
-    assert complexity.run(None) == 0
+    assert models.run(None) == 0
     text = capsys.readouterr().out
     assert '| `ldn121` | 4.1, 4.2, 4.5 LDN121 64→4 | 9.5 | 9.53 | +0.3 % | 66.5 | 66.8 |' in text
     assert '| `ldn_small` | 0.51 | 7.6 |' in text

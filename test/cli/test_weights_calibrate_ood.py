@@ -42,8 +42,8 @@ def weights(original, tmp_path):
 
 
 def calibrate(weights, camvid, *more):
-    return run('calibrate-ood', '--weights', weights, '--device', 'cpu', '--dataset', 'camvid',
-               '--root', camvid, *more)
+    return run('weights', 'calibrate-ood', weights, '--device', 'cpu', '--dataset', 'camvid',
+               '--data', camvid, *more)
 
 
 def labelled_probabilities(weights):
@@ -94,8 +94,8 @@ def test_a_network_without_foreign_classes_is_refused(camvid, tmp_path, capsys):
 def test_photographs_without_a_road_calibrate_nothing(weights, tmp_path, capsys):
     for number in range(2):
         write_rgb(tmp_path / 'photographs' / f'{number}.png', photograph(number))
-    assert run('calibrate-ood', '--weights', weights, '--device', 'cpu', '--dataset',
-               'plain_images', '--root', tmp_path / 'photographs', '--split', 'all') == 1
+    assert run('weights', 'calibrate-ood', weights, '--device', 'cpu', '--dataset',
+               'plain_images', '--data', tmp_path / 'photographs', '--split', 'all') == 1
     assert 'in-distribution pixels must be one or more, got none' in capsys.readouterr().err
     assert read_weights_header(weights).ood_threshold is None
 

@@ -11,7 +11,7 @@ from ldn_perception.models.weights import save_weights
 
 def average(*arguments):
     with pytest.raises(SystemExit) as ended:
-        main(['average', *map(str, arguments)])
+        main(['weights', 'average', *map(str, arguments)])
     return ended.value.code
 
 
@@ -27,6 +27,7 @@ def test_mean_is_written_and_told(tmp_path, capsys):
 
 
 def test_a_missing_file_is_one_sentence(tmp_path, capsys):
-    assert average(tmp_path / 'a', tmp_path / 'b', '--output', tmp_path / 'mean') == 1
+    files = [tmp_path / f'{name}.safetensors' for name in 'ab']
+    assert average(*files, '--output', tmp_path / 'mean') == 1
     assert capsys.readouterr().err == (
-        f'ldn: weights file {tmp_path}/a must be an existing file, got nothing: check the path\n')
+        f'ldn: weights file {files[0]} must be an existing file, got nothing: check the path\n')

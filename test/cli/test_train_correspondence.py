@@ -20,6 +20,7 @@ from ldn_perception.models.weights import read_weights_header, save_weights
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
+task: correspondence
 domains:
 - {dataset: warped_photographs, root: photographs}
 validation:
@@ -61,7 +62,7 @@ def place(tmp_path_factory):
 
 def _arguments(place, output, *more):
     return [
-        'train-stereo', '--config', str(place / 'recipe.yaml'), '--output', str(place / output),
+        'train', '--recipe', str(place / 'recipe.yaml'), '--output', str(place / output),
         '--data', str(place), '--device', 'cpu', *more]
 
 
@@ -147,8 +148,8 @@ def test_ended_training_goes_on_with_the_same_losses(place, uninterrupted, numbe
      "stereo dataset must be one of kitti_stereo, kitti_stereo_folder, middlebury, "
      "synthetic_pairs, agreed_pairs, warped_photographs, got 'walls': ask for one of these"),
     (('--set', 'initial_weights=/nowhere'), 'weights file /nowhere must be an existing file'),
-    (('--output', '/dev/null/here'), 'output folder /dev/null/here must be a folder one can '
-     'write to, got Not a directory: choose another'),
+    (('--output', '/dev/null/here'), 'output /dev/null/here must be a folder that can be written, '
+     'got Not a directory: choose another --output'),
 ])
 def test_mistakes_are_one_sentence(place, capsys, more, message):
     assert _run(place, 'mistaken', *more) == 1
