@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 export ROS_LOG_DIR ?= $(CURDIR)/log/ros
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test lint build clean
+.PHONY: help environment demo test lint build docs clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,5 +31,8 @@ lint: environment ## Check style, docstrings and types.
 build: environment ## Build the ROS package into install/ with the Python of .venv.
 	$(BIN)/colcon build
 
+docs: ## Build the documentation into build/site; a warning is an error.
+	@PYTHON="$(PYTHON)" .ci/docs.sh
+
 clean: ## Remove what the other targets made.
-	rm -rf .venv build install log .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-docs build install log .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache *.egg-info

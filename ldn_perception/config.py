@@ -3,7 +3,7 @@
 """The one list of options.
 
 Each field of these dataclasses is a ROS parameter (`stereo.max_disparity`), a row of the
-README's table and a command line override; nothing else declares options.
+table of docs/parameters.md and a command line override; nothing else declares options.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class InputConfig:
         'D, R and P of camera_info; false takes the rectified ones of left/image_rect and '
         'right/image_rect as they are.')
     reliability: str = option_field(
-        'best_effort', 'QoS of the input subscriptions; best_effort also hears reliable cameras.',
+        'best_effort', 'QoS of the input subscriptions; best_effort also receives from reliable '
+        'publishers.',
         choices=('best_effort', 'reliable'))
     queue_depth: int = option_field(
         2, 'Messages the middleware keeps of each input.', minimum=1, maximum=100)
@@ -63,12 +64,12 @@ class StereoConfig:
         'shipped', 'Weights file (.safetensors) of the learned matcher; shipped takes those of '
         'the package.')
     resolution_divisor: int = option_field(
-        1, 'Match at 1/n of the size of the images; the disparity comes back at full size. The '
-        'range and speckle_size are of the full size, other sizes of the reduced one.',
+        1, 'Downscale factor of the images for matching; the disparity has full size again. The '
+        'range and speckle_size refer to the full size, other sizes to the reduced one.',
         minimum=1, maximum=8)
     multiplexer_divisor: int = option_field(
-        1, 'A network that selects its scales does so with the disparity at 1/n of the size, '
-        'whoever wants the other one; 1 takes that.', minimum=1, maximum=8)
+        1, 'Downscale factor of the disparity used for scale selection; 1 uses the full-size '
+        'one.', minimum=1, maximum=8)
     num_paths: int = option_field(
         0, 'Paths of semi-global matching: sgbm has 3, 5 or 8, census and learned 4 or 8; 0 '
         'takes the fewest.', minimum=0, maximum=8)
@@ -78,24 +79,24 @@ class StereoConfig:
         128, 'Disparities are searched below this; a multiple of 16 above min_disparity.',
         unit='px', minimum=16, maximum=1024)
     block_size: int = option_field(
-        0, 'Side of the matched block of sgbm and bm; odd, from 5 on for bm; 0 takes 5 for sgbm, '
-        '15 for bm.', unit='px', minimum=0, maximum=51)
+        0, 'Side of the matched block of sgbm and bm; odd, at least 5 for bm; 0 is 5 for sgbm '
+        'and 15 for bm.', unit='px', minimum=0, maximum=51)
     uniqueness_percent: int = option_field(
         -1, 'Margin by which the best match must beat the second best; -1 takes 10 for sgbm and '
         'bm, 0 for census and learned.', unit='%', minimum=-1, maximum=100)
     left_right_tolerance: int = option_field(
-        1, 'Largest difference of the left-right check; -1 leaves it out.', unit='px',
+        1, 'Largest difference of the left-right check; -1 disables it.', unit='px',
         minimum=-1, maximum=64)
     speckle_size: int = option_field(
-        100, 'Smaller regions of like disparity are unknown; 0 keeps them.', unit='px',
+        100, 'Smaller regions of similar disparity become unknown; 0 keeps them.', unit='px',
         minimum=0, maximum=100000)
     speckle_range: int = option_field(
         2, 'Disparity step inside a region.', unit='px', minimum=1, maximum=64)
     median_side: int = option_field(
-        5, 'Side of the median filter of census and learned: 1, 3 or 5; 1 leaves it out.',
+        5, 'Side of the median filter of census and learned: 1, 3 or 5; 1 disables it.',
         unit='px', minimum=1, maximum=5)
     fills_holes: bool = option_field(
-        False, 'Fill what census and learned leave unknown from the background in its row.')
+        False, 'Fill unknown disparity of census and learned from the background in its row.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class InferenceConfig:
     """Where the network runs."""
 
     device: str = option_field(
-        'auto', 'auto takes the GPU and warns loudly where there is none.',
+        'auto', 'Device of the network; auto is the GPU, or the CPU with a warning.',
         choices=('auto', 'cuda', 'cpu'))
     engine: str = option_field(
         'auto', 'Library that runs the network; auto takes the fastest of those installed, see '
@@ -131,8 +132,8 @@ class InferenceConfig:
         'calibration_images; its labels differ a little.',
         choices=('auto', 'float32', 'bfloat16', 'int8'))
     calibration_images: str = option_field(
-        '', 'Folder of images of the cameras for precision int8, 8 or more, of which 48 are '
-        'taken; others are exported for anew.')
+        '', 'Folder of at least 8 images of the cameras for precision int8, of which up to 48 '
+        'are used; other images cause a new export.')
     multi_scale: bool = option_field(
         False, 'Average five scales of the image and their mirror images; for evaluation.')
     num_threads: int = option_field(
@@ -152,7 +153,8 @@ class SegmentationConfig:
         -1.0, 'A pixel is out of distribution above this foreign probability; below 0 it is the '
         'one the weights were calibrated for, or 0.5.', minimum=-1.0, maximum=1.0, live=True)
     label_policy: str = option_field(
-        'void', 'Label where a foreign class wins: 255, or the best driving class.',
+        'void', 'Label where a foreign class is the most probable one: 255 (void), or the best '
+        'driving class.',
         choices=('void', 'driving'), live=True)
     crf: str = option_field(
         'none', 'Refine the labels with a fully connected CRF; seconds a pair, on the CPU.',
@@ -164,7 +166,7 @@ class OutputConfig:
     """How results go out."""
 
     reliability: str = option_field(
-        'reliable', 'QoS of the outputs; reliable is heard by every subscriber.',
+        'reliable', 'QoS of the outputs; reliable reaches every subscriber.',
         choices=('reliable', 'best_effort'))
     queue_depth: int = option_field(
         1, 'Results the middleware keeps of each output.', minimum=1, maximum=100)
@@ -187,31 +189,32 @@ class FreeRoadConfig:
         40.0, 'Farther pixels are not free; the grid ends there.', unit='m', minimum=1.0,
         maximum=200.0, live=True)
     camera_height_m: float = option_field(
-        0.0, 'Height of the left camera above the road; 0 is unknown: no test of heights, no '
+        0.0, 'Height of the left camera above the road; 0 is unknown: no height test, no '
         'grid.', unit='m', minimum=0.0, maximum=20.0)
     camera_pitch_deg: float = option_field(
-        0.0, 'How far the cameras look down.', unit='deg', minimum=-60.0, maximum=60.0, live=True)
-    camera_roll_deg: float = option_field(
-        0.0, 'How far the cameras lean to the right.', unit='deg', minimum=-60.0, maximum=60.0,
+        0.0, 'Pitch of the cameras, positive down.', unit='deg', minimum=-60.0, maximum=60.0,
         live=True)
+    camera_roll_deg: float = option_field(
+        0.0, 'Roll of the cameras, positive to the right.', unit='deg', minimum=-60.0,
+        maximum=60.0, live=True)
     level_frame: str = option_field(
-        '', 'Frame on the road with z up, base_footprint for example: TF tells how the left '
-        'camera stands in it, instead of the three parameters above.')
+        '', 'Frame on the road with z up, for example base_footprint; TF gives the pose of the '
+        'left camera in it and replaces the three parameters above.')
     ground_tolerance_m: float = option_field(
         0.2, 'Points farther above or below the road are not on it; grows with their depth by '
         'ground_slope_percent.', unit='m', minimum=0.01, maximum=2.0, live=True)
     ground_slope_percent: float = option_field(
-        2.5, 'Slope of the road and error of the pitch that are allowed for.', unit='%',
+        2.5, 'Tolerated slope of the road and error of the pitch.', unit='%',
         minimum=0.0, maximum=50.0, live=True)
     max_obstacle_height_m: float = option_field(
-        3.0, 'Higher points are not in the way.', unit='m', minimum=0.1, maximum=20.0, live=True)
+        3.0, 'Higher points are no obstacles.', unit='m', minimum=0.1, maximum=20.0, live=True)
     grid_resolution_m: float = option_field(
         0.2, 'Side of a cell of the grid.', unit='m', minimum=0.02, maximum=5.0, live=True)
     grid_width_m: float = option_field(
         20.0, 'Width of the grid, half of it on either side.', unit='m', minimum=1.0,
         maximum=200.0, live=True)
     grid_min_pixels: int = option_field(
-        2, 'Pixels that make a cell free or occupied.', unit='px', minimum=1, maximum=1000,
+        2, 'Fewest pixels that make a cell free or occupied.', unit='px', minimum=1, maximum=1000,
         live=True)
 
 
@@ -235,7 +238,7 @@ class MonitoringConfig:
     diagnostics_period_s: float = option_field(
         1.0, 'Time between two messages on /diagnostics.', unit='s', minimum=0.1, maximum=60.0)
     silence_s: float = option_field(
-        5.0, 'Time without output after which the node says why.', unit='s', minimum=0.5,
+        5.0, 'Time without output after which the node logs the reason.', unit='s', minimum=0.5,
         maximum=600.0, live=True)
 
 

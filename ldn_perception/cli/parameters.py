@@ -1,10 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn parameters`: the table of the README, made from the one list of options."""
+"""`ldn parameters`: the table of docs/parameters.md, made from the one list of options."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import PurePosixPath
 
 from ldn_perception.config import options
 from ldn_perception.option import Option
@@ -40,7 +41,8 @@ def _code(value: object) -> str:
 
 def _values(option: Option) -> str:
     if option.see:
-        return f'{len(option.choices)} names, see [{option.see}]({option.see})'
+        page = PurePosixPath(option.see)
+        return f'{len(option.choices)} names, see [{page.stem}]({page.name})'
     if option.choices:
         return ', '.join(_code(choice) for choice in option.choices)
     if option.minimum is None:

@@ -64,9 +64,9 @@ class CorrespondenceRecipe(Recipe):
         256, 'Columns of a crop that get vectors: the length of the searched line.', minimum=8,
         maximum=4096)
     smallest_scale: float = option_field(
-        0.6, 'Least resizing of both images.', minimum=0.1, maximum=10.0)
+        0.6, 'Minimum random scale of both images.', minimum=0.1, maximum=10.0)
     largest_scale: float = option_field(
-        1.4, 'Greatest resizing of both images.', minimum=0.1, maximum=10.0)
+        1.4, 'Maximum random scale of both images.', minimum=0.1, maximum=10.0)
     vertical_shift_px: float = option_field(
         0.6, 'Most that the right image is too high or too low.', minimum=0.0, maximum=8.0)
     vertical_slope: float = option_field(
@@ -92,7 +92,7 @@ class CorrespondenceRecipe(Recipe):
         6.0, 'Every second pixel up to here is held against the true match.', minimum=0.5,
         maximum=64.0)
     far_negatives: int = option_field(
-        16, 'So many of the others on the line, on average.', minimum=1, maximum=4096)
+        16, 'Random negatives per anchor.', minimum=1, maximum=4096)
     anchors: int = option_field(
         64, 'Pixels of each line of a crop that are compared with the line of the other, at most.',
         minimum=1, maximum=4096)

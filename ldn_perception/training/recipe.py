@@ -32,29 +32,29 @@ class DomainRecipe:
 
     dataset: str = option_field('', 'Name of the dataset.')
     root: str = option_field('', 'Its folder, below the folder of all data.')
-    split: str = option_field('train', 'Which of its images.')
+    split: str = option_field('train', 'Split of the dataset.')
     setting: str = option_field(
-        'all', 'Which of these: all, those that are indoor for certain or the others (outdoor), '
-        'those that show a road or the others (roadless), those of open land.', choices=SETTINGS)
+        'all', 'Subset of the images: all, certainly indoor, not certainly indoor (outdoor), with '
+        'a road, without a road (roadless), open land.', choices=SETTINGS)
     repeat: float = option_field(
-        1.0, 'How often an epoch shows each image, to balance domains of different sizes.',
+        1.0, 'Repetitions of each image per epoch, to balance domains of different sizes.',
         minimum=0.01, maximum=1000.0)
     wholly_foreign: bool = option_field(
-        False, 'Whether everything labelled is foreign, trees and sky too.')
+        False, 'Everything labelled is foreign, trees and sky too.')
     paste_share: float = option_field(
         0.0, 'Share of the images into which foreign objects are pasted.', minimum=0.0,
         maximum=1.0)
     is_cutout_source: bool = option_field(
-        False, 'Whether its foreign objects are those that are pasted.')
+        False, 'Use its foreign objects for pasting.')
     scenery_share: float = option_field(
-        0.0, 'Share of the images whose surroundings are hidden by those of photographs.',
+        0.0, 'Share of the images whose surroundings are replaced by those of photographs.',
         minimum=0.0, maximum=1.0)
     is_scenery_source: bool = option_field(
-        False, 'Whether its photographs give these surroundings.')
+        False, 'Use its photographs for these surroundings.')
     painted_road_share: float = option_field(
         0.0, 'Share of the images into which a road is painted.', minimum=0.0, maximum=1.0)
     resurfacing_share: float = option_field(
-        0.0, 'Share of the images whose road and pavement get another surface.', minimum=0.0,
+        0.0, 'Share of the images in which road and pavement get another surface.', minimum=0.0,
         maximum=1.0)
 
 
@@ -64,7 +64,7 @@ class ValidationRecipe:
 
     dataset: str = option_field('', 'Name of the dataset.')
     root: str = option_field('', 'Its folder, below the folder of all data.')
-    split: str = option_field('val', 'Which of its images.')
+    split: str = option_field('val', 'Split of the dataset.')
 
 
 class Recipe:
@@ -150,14 +150,16 @@ class TrainingRecipe(Recipe):
         '', "Weights to start from: a file of this package's format, or empty for random ones.")
     imagenet_weights: str = option_field(
         '', 'ImageNet weights for the backbone: a file or a name torchvision knows.')
-    seed: int = option_field(0, 'Weights, order and augmentation.', minimum=0, maximum=2**31)
-    epochs: int = option_field(300, 'Length.', minimum=1, maximum=100000)
-    batch_size: int = option_field(16, 'Images of a step, over all processes.', minimum=1,
+    seed: int = option_field(
+        0, 'Seed of weights, order and augmentation.', minimum=0, maximum=2**31)
+    epochs: int = option_field(300, 'Length of the training.', minimum=1, maximum=100000)
+    batch_size: int = option_field(16, 'Images per step, over all processes.', minimum=1,
                                    maximum=4096)
     crop_height_px: int = option_field(448, 'Height of a crop.', minimum=32, maximum=4096)
     crop_width_px: int = option_field(448, 'Width of a crop.', minimum=32, maximum=4096)
-    smallest_scale: float = option_field(0.5, 'Least resizing.', minimum=0.1, maximum=10.0)
-    largest_scale: float = option_field(2.0, 'Greatest resizing.', minimum=0.1, maximum=10.0)
+    smallest_scale: float = option_field(
+        0.5, 'Minimum random scale.', minimum=0.1, maximum=10.0)
+    largest_scale: float = option_field(2.0, 'Maximum random scale.', minimum=0.1, maximum=10.0)
     colour_jitter: float = option_field(
         0.0, 'Change of brightness, contrast, saturation.', minimum=0.0, maximum=0.9)
     grey_share: float = option_field(
@@ -166,29 +168,30 @@ class TrainingRecipe(Recipe):
         0.0, 'Change of the logarithms of the gains of red, green and blue.', minimum=0.0,
         maximum=1.0)
     sharpness: float = option_field(
-        0.0, 'Part of the finest detail that is taken away or added.', minimum=0.0, maximum=1.0)
-    learning_rate: float = option_field(4e-4, 'Of the first epoch.', minimum=1e-8, maximum=1.0)
+        0.0, 'Share of the finest detail that is removed or added.', minimum=0.0, maximum=1.0)
+    learning_rate: float = option_field(
+        4e-4, 'Learning rate of the first epoch.', minimum=1e-8, maximum=1.0)
     smallest_learning_rate: float = option_field(
-        1e-7, 'Neared by the last epoch.', minimum=0.0, maximum=1.0)
+        1e-7, 'Learning rate approached in the last epoch.', minimum=0.0, maximum=1.0)
     backbone_divisor: float = option_field(
-        4.0, 'The rate of a backbone with ImageNet weights is divided by this.', minimum=1.0,
+        4.0, 'Divisor of the learning rate of a backbone with ImageNet weights.', minimum=1.0,
         maximum=1000.0)
     weight_decay: float = option_field(
-        0.0, 'Decoupled from the gradient, as in AdamW.', minimum=0.0, maximum=1.0)
+        0.0, 'Weight decay, decoupled as in AdamW; 0 for Adam.', minimum=0.0, maximum=1.0)
     auxiliary_weight: float = option_field(
         0.4, 'Weight of the auxiliary losses; 0 for a network without their heads.', minimum=0.0,
         maximum=1.0)
     class_balancing: float = option_field(
-        0.0, 'How much more rare classes weigh: 0 not, 1 as in section 3.4.', minimum=0.0,
-        maximum=1.0)
+        0.0, 'Exponent of the weights of rare classes: 0 for none, 1 as in section 3.4.',
+        minimum=0.0, maximum=1.0)
     average_decay: float = option_field(
-        0.0, 'Decay a step of the moving average of the weights that is kept; 0 for none.',
+        0.0, 'Decay per step of the moving average of the weights; 0 for none.',
         minimum=0.0, maximum=0.99999)
-    checkpointing: str = option_field('none', 'What is computed again for the gradient.')
+    checkpointing: str = option_field('none', 'Activations that are recomputed for the gradient.')
     precision: str = option_field(
         'bfloat16', 'Arithmetic of the network.', choices=('float32', 'bfloat16'))
     loader_processes: int = option_field(
-        0, 'Processes that prepare batches; 0 for none beside the training.', minimum=0,
+        0, 'Processes that prepare batches; 0 prepares them in the training process.', minimum=0,
         maximum=256)
     snapshot_steps: int = option_field(
         100, 'Steps between snapshots.', minimum=1, maximum=1000000)
@@ -198,7 +201,7 @@ class TrainingRecipe(Recipe):
     validation: tuple[ValidationRecipe, ...] = field(default_factory=tuple)
     validation_epochs: int = option_field(
         10, 'Epochs between validations.', minimum=1, maximum=100000)
-    tensorboard: bool = option_field(False, 'Whether TensorBoard gets the losses and scores.')
+    tensorboard: bool = option_field(False, 'Log losses and scores for TensorBoard.')
 
     def __post_init__(self) -> None:
         if not self.domains:

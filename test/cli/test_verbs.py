@@ -48,8 +48,9 @@ def test_the_table_has_a_row_for_every_parameter(capsys):
     assert '| `stereo.min_disparity` | `0` | -512 – 512 px |  | ' in parameter_table()
 
 
-def test_the_readme_has_the_table_as_the_options_are():
-    assert parameter_table() in (ROOT / 'README.md').read_text()
+def test_page_has_the_table_as_the_options_are():
+    page = (ROOT / 'docs' / 'parameters.md').read_text()
+    assert parameter_table() in page, 'put the output of `ldn parameters` into docs/parameters.md'
 
 
 @pytest.mark.parametrize(('arguments', 'text'), [
