@@ -61,11 +61,11 @@ setup(
     zip_safe=True,
     entry_points={
         'console_scripts': [
-            f'stereo_seg_node = {PACKAGE}.nodes.stereo_seg_node:main',
-            f'bag_player = {PACKAGE}.nodes.bag_player:main',
-            f'bag_recorder = {PACKAGE}.nodes.bag_recorder:main',
-            f'evaluation_node = {PACKAGE}.nodes.evaluation_node:main',
-            f'system_probe = {PACKAGE}.nodes.system_probe:main',
+            f'stereo_seg_node = {PACKAGE}.ros.nodes.stereo_seg_node:main',
+            f'bag_player = {PACKAGE}.ros.nodes.bag_player:main',
+            f'bag_recorder = {PACKAGE}.ros.nodes.bag_recorder:main',
+            f'evaluation_node = {PACKAGE}.ros.nodes.evaluation_node:main',
+            f'system_probe = {PACKAGE}.ros.nodes.system_probe:main',
             f'ldn = {PACKAGE}.cli.main:main',
         ],
     },

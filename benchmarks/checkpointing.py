@@ -25,12 +25,8 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.models.checkpointing import (
-    CHECKPOINT_PLANS,
-    checkpoint_model,
-    sum_over_images,
-)
+from ldn_perception.hardware import keep_freed_memory
+from ldn_perception.models.checkpointing import CHECKPOINT_PLANS, checkpoint_model, sum_over_images
 from ldn_perception.models.registry import MODELS, build_model
 
 THESIS_MB = {

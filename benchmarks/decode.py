@@ -19,15 +19,14 @@ from live_node import report
 import numpy as np
 import torch
 
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.frames import Quantity
+from ldn_perception.decoding.decoder import OodRule, TorchDecoder
+from ldn_perception.decoding.fused_decoder import FusedDecoder
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import load_weights, read_weights_header
-from ldn_perception.segmentation.decoder import OodRule
-from ldn_perception.segmentation.fused_decoder import FusedDecoder
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.synthetic_drive import SyntheticDrive
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018, TAXONOMIES, Taxonomy
+from ldn_perception.types import Quantity
 
 MODEL = 'ldn_small'
 

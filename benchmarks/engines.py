@@ -20,16 +20,15 @@ from torch.nn import functional as F
 from ldn_perception.build import find_weights
 from ldn_perception.config import ModelConfig
 from ldn_perception.errors import InferenceError
-from ldn_perception.inference.artefact_cache import ArtefactCache
+from ldn_perception.hardware import PRECISIONS, choose_precision
 from ldn_perception.inference.backends import build_backend
 from ldn_perception.inference.calibration import INT8, CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.precision import PRECISIONS, choose_precision
+from ldn_perception.inference.exports import ArtefactCache
 from ldn_perception.inference.torch_engine import TorchEngine
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation, SegmentationModel
 from ldn_perception.models.weights import load_weights
 from ldn_perception.taxonomy import TAXONOMIES
 

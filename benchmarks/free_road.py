@@ -15,12 +15,10 @@ import numpy as np
 
 from ldn_perception.build import build_free_road_rule, build_grid_rule, build_perception
 from ldn_perception.config import FreeRoadConfig, PerceptionConfig
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive, SyntheticSample
-from ldn_perception.frames import GroundGrid, PerceptionResult, Quantity, Segmentation
-from ldn_perception.free_space.free_road import find_free_road
-from ldn_perception.free_space.level_camera import LevelCamera
-from ldn_perception.free_space.road_grid import RoadGridBuilder
+from ldn_perception.free_road import LevelCamera, RoadGridBuilder, find_free_road
+from ldn_perception.synthetic_drive import SyntheticDrive, SyntheticSample
 from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
+from ldn_perception.types import GroundGrid, PerceptionResult, Quantity, Segmentation
 
 CAMERA = LevelCamera(1.6)
 """At rest; the drive sways by up to a degree, which the node does not know either."""

@@ -24,13 +24,12 @@ import torch
 from ldn_perception.build import build_decoder
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.frames import Quantity, Segmentation, StereoFrame
+from ldn_perception.decoding.decoder import Decoder, OodRule, TorchDecoder
 from ldn_perception.inference.deployed_network import ImageSize
 from ldn_perception.inference.engine import Engine
 from ldn_perception.pipeline import StereoSegmentationPipeline
-from ldn_perception.segmentation.decoder import Decoder, OodRule
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.types import Quantity, Segmentation, StereoFrame
 
 Calls = dict[str, Callable[[], object]]
 _WARM_UP_RUNS = 3

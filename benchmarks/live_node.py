@@ -13,10 +13,10 @@ import tempfile
 import time
 from typing import Any
 
-from ldn_perception.cli.node_process import NodeProcess, isolated_environment
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.frames import StereoFrame
-from ldn_perception.message_fields import camera_info_fields, image_fields
+from ldn_perception.cli.processes import NodeProcess, isolated_environment
+from ldn_perception.data.message_fields import camera_info_fields, image_fields
+from ldn_perception.synthetic_drive import SyntheticDrive
+from ldn_perception.types import StereoFrame
 
 LIMIT_S = 120.0
 os.environ.update(isolated_environment())
@@ -41,7 +41,7 @@ class LiveNode:
         from sensor_msgs.msg import CameraInfo, Image
         from stereo_msgs.msg import DisparityImage
 
-        from ldn_perception.nodes.message_filling import fill
+        from ldn_perception.ros.nodes.outputs import fill
 
         self._rclpy = rclpy
         rclpy.init()

@@ -23,11 +23,11 @@ import torch
 
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.frames import StereoFrame
-from ldn_perception.stereo.device_steps import steps_on
+from ldn_perception.data.kitti import KittiStereoFolder
 from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES
+from ldn_perception.stereo.semi_global_matcher import steps_on
+from ldn_perception.synthetic_drive import SyntheticDrive
+from ldn_perception.types import StereoFrame
 
 REFERENCE = 'sgbm'
 MATCHERS: dict[str, dict[str, object]] = {

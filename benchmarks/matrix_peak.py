@@ -11,7 +11,7 @@ from interleaved import Times
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.inference.precision import PRECISIONS
+from ldn_perception.hardware import PRECISIONS
 
 _SIDES = {'cpu': 1024, 'cuda': 8192}
 _ROWS = 4096

@@ -32,15 +32,15 @@ import torch
 
 from ldn_perception.build import build_decoder
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.frames import Quantity
+from ldn_perception.decoding.decoder import Decoder, OodRule
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.deployed_network import ImageSize
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.models.complexity import count_multiply_adds
-from ldn_perception.segmentation.decoder import Decoder, OodRule
+from ldn_perception.models.registry import count_multiply_adds
+from ldn_perception.synthetic_drive import SyntheticDrive
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.types import Quantity
 
 PLAIN = 'plain eager float32'
 REFERENCE = 'torch float32'

@@ -17,8 +17,8 @@ import numpy as np
 
 from ldn_perception.build import build_perception
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.frames import CameraGeometry, Quantity, StereoFrame
 from ldn_perception.pipeline import StereoSegmentationPipeline
+from ldn_perception.types import CameraGeometry, Quantity, StereoFrame
 
 SETS = {
     'indoor': 'indoor/*.*g',

@@ -22,12 +22,12 @@ import torch
 from ldn_perception.build import build_decoder, build_perception
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.frames import DisparityMap, Quantity, StereoFrame
+from ldn_perception.decoding.decoder import Decoder, OodRule
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.host_memory import keep_freed_memory
 from ldn_perception.pipeline import StereoSegmentationPipeline
-from ldn_perception.segmentation.decoder import Decoder, OodRule
 from ldn_perception.stereo.matcher import Matcher
+from ldn_perception.types import DisparityMap, Quantity, StereoFrame
 
 QUANTITIES = Quantity.OOD_MASK | Quantity.DISPARITY
 

@@ -31,11 +31,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
-from ldn_perception.models.normalisation import IMAGENET
-from ldn_perception.models.registry import build_model
-from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
+from ldn_perception.hardware import keep_freed_memory
+from ldn_perception.models.registry import build_model, count_multiply_adds, count_parameters
+from ldn_perception.models.segmentation_model import (
+    IMAGENET,
+    SegmentationModel,
+    SegmentationOutput,
+)
 
 NUM_CLASSES = 19
 TORCHVISION = ('deeplabv3_resnet50', 'fcn_resnet50', 'lraspp_mobilenet_v3_large')

@@ -11,10 +11,13 @@ from functools import partial
 from interleaved import interleaved
 from live_node import report
 
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.rectification.camera_calibration import CameraCalibration, PinholeCamera
-from ldn_perception.rectification.epipolar_check import measure_epipolar_residual
-from ldn_perception.rectification.rectifier import Rectifier
+from ldn_perception.stereo.rectification import (
+    CameraCalibration,
+    PinholeCamera,
+    Rectifier,
+    measure_epipolar_residual,
+)
+from ldn_perception.synthetic_drive import SyntheticDrive
 
 LENSES = {
     'plumb_bob': (-0.3, 0.1, 0.001, -0.001, 0.0),

@@ -18,7 +18,6 @@ import time
 
 from live_node import report
 
-from ldn_perception.bags import ImageFolder, StereoBagWriter
 from ldn_perception.build import build_perception, warm_up
 from ldn_perception.cli.options import parse_assignments
 from ldn_perception.cli.replay_configuration import (
@@ -26,9 +25,11 @@ from ldn_perception.cli.replay_configuration import (
     build_replay,
     parse_configurations,
 )
-from ldn_perception.frames import PerceptionResult, Quantity, StereoFrame
-from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.image_folder import ImageFolder
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.pipeline import StereoSegmentationPipeline
+from ldn_perception.types import PerceptionResult, Quantity, StereoFrame
 
 INPUT_OUTPUT = ('open', 'read', 'write', 'save')
 

@@ -27,23 +27,30 @@ import torch.nn.functional as F
 
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.data.kitti import KittiStereoFolder
 from ldn_perception.errors import InferenceError
-from ldn_perception.frames import StereoFrame
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.engine import Engine
 from ldn_perception.inference.openvino_backend import OpenVinoBackend
 from ldn_perception.inference.torch_engine import TorchEngine
-from ldn_perception.models.image_pyramid import level_sizes, pad_to_multiple
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
-from ldn_perception.models.scale_multiplexer import ScaleMultiplexer, under_centre
-from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork, share_of_pixels
+from ldn_perception.models.scale_multiplexer import (
+    ScaleMultiplexer,
+    level_sizes,
+    pad_to_multiple,
+    under_centre,
+)
+from ldn_perception.models.scale_networks import (
+    ScaleInvariantNetwork,
+    SparsePyramidNetwork,
+    share_of_pixels,
+)
 from ldn_perception.models.vgg import VggFeatures
 from ldn_perception.models.weights import load_weights
 from ldn_perception.pipeline import pixels_per_metre
+from ldn_perception.synthetic_drive import SyntheticDrive
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.types import StereoFrame
 from ldn_perception.weights import find_shipped_weights
 
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}

@@ -25,14 +25,14 @@ import torch
 
 from ldn_perception.build import build_decoder
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
-from ldn_perception.frames import Quantity
+from ldn_perception.decoding.decoder import OodRule
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.inference.deployed_network import ImageSize
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.models.normalisation import IMAGENET
 from ldn_perception.models.registry import build_model
-from ldn_perception.segmentation.decoder import OodRule
+from ldn_perception.models.segmentation_model import IMAGENET
+from ldn_perception.synthetic_drive import SyntheticDrive
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.types import Quantity
 
 SIZES = ('704x352', '1024x512', '1408x704', '2048x1024', '2816x1408')
 """0.25, 0.5, 1, 2 and 4 megapixels, sides multiples of 32."""

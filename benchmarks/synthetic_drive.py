@@ -9,7 +9,7 @@ import time
 
 from live_node import report
 
-from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
+from ldn_perception.synthetic_drive import ParallelDrive, SyntheticDrive
 
 
 def main() -> None:

@@ -12,13 +12,16 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
-from ldn_perception.config import options
+from ldn_perception.config import Value, options
 from ldn_perception.errors import ConfigError
-from ldn_perception.option import Value
-from ldn_perception.rigs.checked_yaml import parse_yaml
-from ldn_perception.rigs.parameters import check_agreement, check_parameters
-from ldn_perception.rigs.preset import preset_names, read_preset
-from ldn_perception.rigs.stereo_topics import StereoTopics
+from ldn_perception.ros.presets import (
+    StereoTopics,
+    check_agreement,
+    check_parameters,
+    parse_yaml,
+    preset_names,
+    read_preset,
+)
 
 SHARE = Path(__file__).resolve().parents[1]
 PRESETS = SHARE / 'config' / 'presets'

@@ -18,8 +18,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from ldn_perception.errors import RigError
-from ldn_perception.rigs.rig import StereoHead, read_rig
-from ldn_perception.rigs.static_transform import StaticTransform
+from ldn_perception.ros.rigs import StaticTransform, StereoHead, read_rig
 
 SHARE = Path(__file__).resolve().parents[1]
 HEAD_LAUNCH_FILE = SHARE / 'launch' / 'stereo_seg.launch.py'

@@ -5,6 +5,7 @@
 Nobody but these two chooses classes.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,36 +28,32 @@ from ldn_perception.config import (
     SegmentationConfig,
     StereoConfig,
 )
-from ldn_perception.domain_alarm import AlarmRule
+from ldn_perception.decoding.decoder import Decoder, LabelPolicy, OodRule, TorchDecoder
+from ldn_perception.decoding.dense_crf import CRF_PRESETS, CrfDecoder, DenseCrf
+from ldn_perception.decoding.domain_alarm import AlarmRule
+from ldn_perception.decoding.fused_decoder import FusedDecoder
 from ldn_perception.errors import ConfigError, InferenceError, ModelError, TaxonomyError
-from ldn_perception.frames import CameraGeometry, DisparityMap, Quantity, StereoFrame
-from ldn_perception.free_space.free_road import FreeRoadRule
-from ldn_perception.free_space.level_camera import LevelCamera
-from ldn_perception.free_space.road_grid import GridRule
-from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
+from ldn_perception.free_road import FreeRoadRule, GridRule, LevelCamera
+from ldn_perception.hardware import PRECISION_NAMES, choose_device, choose_precision
+from ldn_perception.inference.backends import choose_backends
 from ldn_perception.inference.calibration import INT8, calibration_for
 from ldn_perception.inference.deployed_network import DeployedNetwork
-from ldn_perception.inference.device import choose_device
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.engine_choice import choose_backends
-from ldn_perception.inference.export_process import LOW_PRIORITY, ExportProcess
-from ldn_perception.inference.multi_scale import MultiScaleEngine
-from ldn_perception.inference.precision import PRECISION_NAMES, choose_precision
+from ldn_perception.inference.exports import (
+    LOW_PRIORITY,
+    ArtefactCache,
+    ExportProcess,
+    default_cache_folder,
+)
 from ldn_perception.inference.prepared_engine import PreparedEngine
-from ldn_perception.inference.torch_engine import TorchEngine
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
+from ldn_perception.inference.torch_engine import MultiScaleEngine, TorchEngine
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
-from ldn_perception.models.segmentation_model import SegmentationModel
-from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork
+from ldn_perception.models.scale_networks import ScaleInvariantNetwork, SparsePyramidNetwork
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation, SegmentationModel
 from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
 from ldn_perception.pipeline import StereoSegmentationPipeline
-from ldn_perception.segmentation.crf_decoder import CrfDecoder
-from ldn_perception.segmentation.decoder import Decoder, LabelPolicy, OodRule
-from ldn_perception.segmentation.dense_crf import CRF_PRESETS, DenseCrf
-from ldn_perception.segmentation.fused_decoder import FusedDecoder
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.types import CameraGeometry, DisparityMap, Quantity, StereoFrame
 from ldn_perception.weights import (
     find_shipped_weights,
     find_what_weights_are_for,
@@ -309,7 +306,7 @@ def build_decoder(
         return FusedDecoder(taxonomy, num_threads)
     if find_spec('triton') is None:
         return TorchDecoder(taxonomy)
-    from ldn_perception.segmentation.triton_decoder import TritonDecoder
+    from ldn_perception.decoding.triton_decoder import TritonDecoder
     return TritonDecoder(taxonomy, device)
 
 

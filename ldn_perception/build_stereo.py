@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a configuration to the matcher it names."""
 
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,21 +14,15 @@ import torch
 
 from ldn_perception.config import NUM_PATHS, InferenceConfig, StereoConfig
 from ldn_perception.errors import ModelError
-from ldn_perception.inference.device import choose_device
-from ldn_perception.inference.precision import choose_precision
-from ldn_perception.models.normalisation import Normalisation
+from ldn_perception.hardware import choose_device, choose_precision
+from ldn_perception.models.segmentation_model import Normalisation
 from ldn_perception.models.weights import load_weights, read_weights_header
-from ldn_perception.stereo.block_matcher import BlockMatcher
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.embeddings import EMBEDDING_NAME, PatchEmbedding
 from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
-from ldn_perception.stereo.matcher import Matcher
-from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
-from ldn_perception.stereo.reduced_matcher import ReducedMatcher
-from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
-from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
-from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
-from ldn_perception.stereo.vector_costs import CostShares
+from ldn_perception.stereo.matcher import ExternalDisparity, Matcher, ReducedMatcher
+from ldn_perception.stereo.matching_costs import CensusCost, CostShares
+from ldn_perception.stereo.opencv_matchers import BlockMatcher, SemiGlobalBlockMatcher
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher, TorchSemiGlobalMatcher
 from ldn_perception.weights import find_shipped_weights
 
 EMBEDDING_NORMALISATION = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and weights that can be loaded by name."""
 
+
 from __future__ import annotations
 
 from dataclasses import dataclass

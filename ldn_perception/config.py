@@ -1,23 +1,163 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one list of options.
+"""The one list of options, and the parameter files that set them.
+
+Sections: A section of options is a dataclass whose fields `option_field` makes.
 
 Each field of these dataclasses is a ROS parameter (`stereo.max_disparity`), a row of the
 table of docs/parameters.md and a command line override; nothing else declares options.
 """
 
+
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 import os
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
+
+import yaml
 
 from ldn_perception.errors import ConfigError
 from ldn_perception.models.names import MODEL_NAMES
-from ldn_perception.option import Option, Value, option_field, section_options
-from ldn_perception.parameter_file import read_parameter_file
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is to be known of one option.
+
+    Attributes:
+        name: Full name, section and field: 'stereo.max_disparity'.
+        type: bool, int, float or str.
+        default: Value when nobody says otherwise.
+        doc: One sentence for people.
+        unit: Unit of the value; empty where it has none.
+        minimum: Smallest value, for numbers.
+        maximum: Largest value, for numbers.
+        choices: The possible values, for strings.
+        live: Whether a running node takes a new value.
+        see: Document that explains the choices, where they are many.
+    """
+
+    name: str
+    type: type
+    default: Value
+    doc: str
+    unit: str = ''
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    see: str = ''
+
+    def check(self, value: Any) -> Value:
+        """Return the value if this option can have it.
+
+        Raises:
+            ConfigError: It has the wrong type, is out of range or not a choice.
+        """
+        if self.type is float and type(value) is int:
+            value = float(value)
+        if not self._has_type(value):
+            raise ConfigError(
+                self.name, must_be=f'a {self.type.__name__}',
+                got=f'{value!r}', do='correct its type in the parameters',
+            )
+        if self.choices and value not in self.choices:
+            raise ConfigError(
+                self.name, must_be=f'one of {", ".join(self.choices)}', got=repr(value),
+                do='choose one of them',
+            )
+        if self.minimum is not None and not self.minimum <= value <= self._upper:
+            raise ConfigError(
+                self.name, must_be=f'in [{self.minimum:g}, {self._upper:g}]', got=value,
+                do='choose a value in the range',
+            )
+        return cast('Value', value)
+
+    def _has_type(self, value: Any) -> bool:
+        return type(value) is self.type  # a bool is an int to isinstance
+
+    @property
+    def _upper(self) -> float:
+        return float('inf') if self.maximum is None else self.maximum
+
+
+def option_field(default: Value, doc: str, **known: Any) -> Any:
+    """Field of a section of options; what is known of it beside, see `Option`."""
+    return field(default=default, metadata={'doc': doc, **known})
+
+
+def section_options(section: type, prefix: str = '') -> Iterator[Option]:
+    """Options of a section and those below it, by full name."""
+    types = get_type_hints(section)
+    for entry in fields(section):
+        if is_dataclass(types[entry.name]):
+            yield from section_options(types[entry.name], f'{prefix}{entry.name}.')
+        elif entry.default is not MISSING:
+            yield Option(
+                prefix + entry.name, types[entry.name], entry.default, **entry.metadata)
+
+
+def read_parameter_file(path: Path) -> dict[str, Any]:
+    """Read the values of a ROS parameter file by full option name.
+
+    Raises:
+        ConfigError: The file is missing or has no ros__parameters.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            'parameter file', must_be='an existing YAML file', got=str(path), do='check the path')
+    try:
+        tree = yaml.safe_load(path.read_text())
+        parameters = next(iter(tree.values()))['ros__parameters']
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, StopIteration):
+        raise ConfigError(
+            f'parameter file {path}', must_be='node name: ros__parameters: values',
+            got='something else', do='start from config/stereo_seg.yaml',
+        ) from None
+    return dict(flatten(parameters))
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield values of a nested mapping by dotted name."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f'{prefix}{key}.')
+        else:
+            yield prefix + key, value
+
+
+def parse_assignments(
+    texts: Iterable[str], option: str = '--set', example: str = 'stereo.matcher=census',
+) -> dict[str, Any]:
+    """Parse NAME=VALUE into values by name.
+
+    Args:
+        texts: NAME=VALUE each, the value in YAML; an empty one is the empty string.
+        option: Place of the texts on the command line, for the error.
+        example: Advice of the error.
+
+    Raises:
+        ConfigError: A text is no NAME=VALUE, or its value is no YAML.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not equals or not name:
+            raise ConfigError(
+                option, must_be='NAME=VALUE', got=repr(text), do=f'write for example {example}')
+        try:
+            values[name] = yaml.safe_load(value) if value else ''
+        except yaml.YAMLError:
+            raise ConfigError(
+                option, must_be='NAME=VALUE with a value in YAML', got=repr(text),
+                do='put the value into quotes') from None
+    return values
+
 
 NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
 """Numbers of paths that semi-global matchers have, the fewest first; others have no paths."""

@@ -1,16 +1,19 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results as pictures for people; nothing downstream computes with them."""
+"""Results as pictures for people, captions and picture files."""
+
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.frames import Segmentation
-from ldn_perception.taxonomy.cityscapes import CITYSCAPES
+from ldn_perception.taxonomy.driving import CITYSCAPES
 from ldn_perception.taxonomy.taxonomy import Taxonomy
+from ldn_perception.types import Segmentation
 
 OOD_COLOR = (0, 255, 255)
 """Colour of out-of-distribution pixels; no class has it."""
@@ -143,3 +146,36 @@ def color_switches(levels: NDArray[np.uint8]) -> Picture:
     side_by_side = np.hstack(list(levels))
     channels = [cv2.LUT(side_by_side, palette[:, i]) for i in range(3)]
     return np.asarray(cv2.merge(channels), np.uint8)
+
+
+_BAR_PX = 22
+
+
+def captioned(image: Picture, text: str) -> Picture:
+    """An image below a dark bar with white text.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        text: ASCII; what does not fit is cut off.
+
+    Returns:
+        (H + 22, W, 3) uint8 RGB.
+    """
+    bar = np.full((_BAR_PX, image.shape[1], 3), 32, np.uint8)
+    cv2.putText(
+        bar, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([bar, image])
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a PNG.
+
+    Args:
+        path: File to write.
+        picture: (H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    _, data = cv2.imencode('.png', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    path.write_bytes(data.tobytes())

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The corridor: a frame in, a result out."""
 
+
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+from ldn_perception.decoding.decoder import Decoder, OodRule
 from ldn_perception.errors import StereoError
-from ldn_perception.frames import (
+from ldn_perception.inference.engine import Engine
+from ldn_perception.stereo.matcher import Matcher
+from ldn_perception.types import (
     CameraGeometry,
     DisparityMap,
     PerceptionResult,
@@ -21,9 +25,6 @@ from ldn_perception.frames import (
     Segmentation,
     StereoFrame,
 )
-from ldn_perception.inference.engine import Engine
-from ldn_perception.segmentation.decoder import Decoder, OodRule
-from ldn_perception.stereo.matcher import Matcher
 
 
 class StereoSegmentationPipeline:

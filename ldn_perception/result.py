@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of the Python API: arrays, pictures and files."""
 
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.bags.image_files import encode_disparity
+from ldn_perception.data.images import encode_disparity
 from ldn_perception.errors import ConfigError, OutputError
-from ldn_perception.frames import UNLABELLED, CameraGeometry, DisparityMap, Segmentation
 from ldn_perception.pictures import Picture, color_labels, overlay
 from ldn_perception.taxonomy.taxonomy import Taxonomy
+from ldn_perception.types import UNLABELLED, CameraGeometry, DisparityMap, Segmentation
 
 DEFAULT_OPACITY = 0.5
 """Opacity of the class colours of an overlay."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Segmentation of images and stereo pairs from Python."""
 
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -24,11 +25,11 @@ from ldn_perception.config import PerceptionConfig
 from ldn_perception.data.images import ImageLike, to_disparity, to_rgb
 from ldn_perception.data.sources import Input, Refuse, Source, open_source
 from ldn_perception.errors import ConfigError, FrameError, LdnPerceptionError
-from ldn_perception.frames import DisparityMap, Quantity, Segmentation, StereoFrame
-from ldn_perception.inference.resized_engine import ResizedEngine
+from ldn_perception.inference.torch_engine import ResizedEngine
 from ldn_perception.result import Result
-from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.matcher import ExternalDisparity
 from ldn_perception.stereo_camera import StereoCamera
+from ldn_perception.types import DisparityMap, Quantity, Segmentation, StereoFrame
 
 _DEFAULT = PerceptionConfig()
 _FRAME_ID = 'left_camera_optical_frame'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibrated stereo cameras of the Python API."""
 
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.bags.calibration_file import read_calibration_file
-from ldn_perception.data.camera_info_file import YAML_SUFFIXES, read_camera_infos
+from ldn_perception.data.calibration_files import (
+    YAML_SUFFIXES,
+    read_calibration_file,
+    read_camera_infos,
+)
+from ldn_perception.data.messages import calibration_from_message, geometry_from_messages
 from ldn_perception.errors import BagError, CalibrationError, FrameError
-from ldn_perception.frames import CameraGeometry
-from ldn_perception.messages import calibration_from_message, geometry_from_messages
-from ldn_perception.rectification.camera_calibration import CameraCalibration
-from ldn_perception.rectification.rectifier import Rectifier
+from ldn_perception.stereo.rectification import CameraCalibration, Rectifier
+from ldn_perception.types import CameraGeometry
 
 COLOR_CAMERA = 2
 """KITTI number of the left colour camera; the left grey one is 0."""

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.models.normalisation import normalise
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import normalise
 from ldn_perception.models.weights import load_weights, save_weights
 
 HEIGHT, WIDTH = 64, 96

@@ -8,7 +8,7 @@ import time
 import torch
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.inference.artefact_cache import ArtefactCache
+from ldn_perception.inference.exports import ArtefactCache
 
 LIMIT_S = 30.0
 

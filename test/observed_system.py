@@ -8,15 +8,15 @@ import numpy as np
 from stereo_frames import geometry
 
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.diagnosis import observations as seen
-from ldn_perception.diagnosis.machine import (
+from ldn_perception.data.message_fields import camera_info_fields
+from ldn_perception.doctor import observations as seen
+from ldn_perception.doctor.machine_checks import (
     PROFILE_VARIABLES,
     Gpus,
     Machine,
     SharedMemory,
     WeightsFile,
 )
-from ldn_perception.message_fields import camera_info_fields
 
 NODE = '/stereo_seg_node'
 START_NS = 1_700_000_000 * 10**9

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from stereo_frames import geometry, namespace
 
-from ldn_perception.message_fields import camera_info_fields
+from ldn_perception.data.message_fields import camera_info_fields
 
 LENSES = {
     'plumb_bob': (-0.28, 0.09, 0.0008, -0.0011, -0.01),

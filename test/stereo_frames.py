@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ldn_perception.frames import CameraGeometry, StereoFrame
-from ldn_perception.message_fields import camera_info_fields, image_fields
+from ldn_perception.data.message_fields import camera_info_fields, image_fields
+from ldn_perception.types import CameraGeometry, StereoFrame
 
 
 def geometry(width=160, height=96, **changes):

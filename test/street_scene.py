@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ldn_perception.frames import CameraGeometry, Segmentation
 from ldn_perception.taxonomy import CITYSCAPES
+from ldn_perception.types import CameraGeometry, Segmentation
 
 ROAD, SIDEWALK, CAR, SKY = map(
     CITYSCAPES.class_names.index, ('road', 'sidewalk', 'car', 'sky'))

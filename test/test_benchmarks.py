@@ -15,13 +15,11 @@ import pytest
 import torch
 from torch import nn
 
-from ldn_perception.frames import Quantity
-from ldn_perception.models.complexity import count_multiply_adds
-from ldn_perception.models.normalisation import IMAGENET
-from ldn_perception.models.registry import build_model
-from ldn_perception.segmentation.decoder import OodRule
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
+from ldn_perception.decoding.decoder import OodRule, TorchDecoder
+from ldn_perception.models.registry import build_model, count_multiply_adds
+from ldn_perception.models.segmentation_model import IMAGENET
 from ldn_perception.taxonomy import CITYSCAPES
+from ldn_perception.types import Quantity
 
 BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
 

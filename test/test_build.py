@@ -36,23 +36,20 @@ from ldn_perception.config import (
     SegmentationConfig,
     StereoConfig,
 )
-from ldn_perception.domain_alarm import AlarmRule
+from ldn_perception.decoding.dense_crf import CRF_PRESETS
+from ldn_perception.decoding.domain_alarm import AlarmRule
 from ldn_perception.errors import InferenceError, ModelError, TaxonomyError
-from ldn_perception.free_space.road_grid import GridRule
-from ldn_perception.inference.artefact_cache import default_cache_folder
-from ldn_perception.inference.backends import BACKEND_NAMES
+from ldn_perception.free_road import GridRule
+from ldn_perception.inference.backends import BACKEND_NAMES, EngineChoice
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.engine_choice import EngineChoice
-from ldn_perception.inference.multi_scale import MultiScaleEngine
-from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.inference.exports import default_cache_folder
+from ldn_perception.inference.torch_engine import MultiScaleEngine, TorchEngine
 from ldn_perception.models.deeplab import DEEPLAB_PRESETS
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
-from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.scale_family import SCALE_FAMILY
+from ldn_perception.models.registry import LADDER_DESIGNS, MODELS, build_model
+from ldn_perception.models.scale_networks import SCALE_FAMILY
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation
 from ldn_perception.models.weights import read_weights_header, save_weights
-from ldn_perception.segmentation.dense_crf import CRF_PRESETS
-from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME
+from ldn_perception.stereo.embeddings import EMBEDDING_NAME
 from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, UNIVERSAL, Taxonomy
 from ldn_perception.taxonomy.taxonomy import ClassInfo, Domain
 from ldn_perception.weights import SHIPPED, find_shipped_weights

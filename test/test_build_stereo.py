@@ -16,16 +16,15 @@ from ldn_perception.build_stereo import (
 )
 from ldn_perception.config import NUM_PATHS, InferenceConfig, PerceptionConfig, StereoConfig
 from ldn_perception.errors import ModelError
-from ldn_perception.inference.precision import choose_precision
+from ldn_perception.hardware import choose_precision
 from ldn_perception.models.weights import save_weights
-from ldn_perception.stereo.block_matcher import BlockMatcher
-from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.embeddings import EMBEDDING_NAME, PatchEmbedding
 from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
-from ldn_perception.stereo.patch_embedding import EMBEDDING_NAME, PatchEmbedding
+from ldn_perception.stereo.matcher import ExternalDisparity
+from ldn_perception.stereo.matching_costs import CostShares
+from ldn_perception.stereo.opencv_matchers import MODES, BlockMatcher, SemiGlobalBlockMatcher
 from ldn_perception.stereo.semi_global_aggregation import PATHS
-from ldn_perception.stereo.semi_global_block_matcher import MODES, SemiGlobalBlockMatcher
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
-from ldn_perception.stereo.vector_costs import CostShares
 from ldn_perception.weights import find_shipped_weights
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')

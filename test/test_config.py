@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ldn_perception.config import PerceptionConfig, options
+from ldn_perception.config import (
+    Option,
+    PerceptionConfig,
+    options,
+    parse_assignments,
+    read_parameter_file,
+)
 from ldn_perception.errors import ConfigError
-from ldn_perception.option import Option
-from ldn_perception.parameter_file import parse_assignments, read_parameter_file
 
 
 def test_every_option_has_a_full_name_a_doc_and_an_allowed_default():

@@ -9,8 +9,8 @@ import torch
 
 from ldn_perception.build import build_perception
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.frames import Quantity
 from ldn_perception.pipeline import pixels_per_metre
+from ldn_perception.types import Quantity
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='torch sees no GPU')
 

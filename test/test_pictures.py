@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from ldn_perception.frames import Segmentation
 from ldn_perception.pictures import (
     ERROR_COLORS,
     ERROR_UNKNOWN_COLOR,
@@ -16,6 +15,7 @@ from ldn_perception.pictures import (
     overlay,
 )
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+from ldn_perception.types import Segmentation
 
 
 def test_labels_have_the_colours_of_their_classes_and_void_is_black():

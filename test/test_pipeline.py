@@ -13,14 +13,13 @@ import torch
 from ldn_perception import pipeline as pipeline_module
 from ldn_perception.build import build_perception, warm_up
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.decoding.decoder import LabelPolicy, OodRule, TorchDecoder
 from ldn_perception.errors import InferenceError, StereoError
-from ldn_perception.frames import DisparityMap, Quantity
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.pipeline import StereoSegmentationPipeline, pixels_per_metre
-from ldn_perception.segmentation.decoder import LabelPolicy, OodRule
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
-from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
+from ldn_perception.stereo.opencv_matchers import SemiGlobalBlockMatcher
 from ldn_perception.taxonomy import ROB2018, UNIVERSAL
+from ldn_perception.types import DisparityMap, Quantity
 
 
 def small(**values):

@@ -16,10 +16,10 @@ from stereo_frames import geometry, shifted_frame
 import torch
 
 import ldn_perception as ldn
-from ldn_perception.bags import StereoBagWriter
-from ldn_perception.bags.image_files import read_disparity, read_rgb
 from ldn_perception.build import build_perception, find_weights
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.images import read_disparity, read_rgb
 from ldn_perception.errors import (
     BagError,
     ConfigError,
@@ -28,7 +28,7 @@ from ldn_perception.errors import (
     OutputError,
     StereoError,
 )
-from ldn_perception.frames import Quantity
+from ldn_perception.types import Quantity
 
 ROOT = Path(__file__).resolve().parents[1]
 KITTI = ROOT.parent / 'shared/data/kitti2015_000046'
@@ -363,7 +363,7 @@ except AttributeError as error:
 
 @pytest.mark.skipif(not KITTI.is_dir(), reason=f'no images in {KITTI}')
 def test_the_shipped_weights_see_the_road():
-    from ldn_perception.bags import ImageFolder
+    from ldn_perception.data.image_folder import ImageFolder
     from ldn_perception.taxonomy import TAXONOMIES
     segmenter = ldn.load(device='cpu', engine='torch')
     assert segmenter.made_by['weights'] == find_weights(PerceptionConfig().model).name

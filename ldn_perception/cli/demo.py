@@ -6,6 +6,7 @@ Without a source it renders a synthetic drive. OUTPUT becomes a folder with the 
 results, a report and the pictures.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -29,28 +30,26 @@ from rich.progress import (
 from rich.table import Table
 import yaml
 
-from ldn_perception.bags.image_folder import ImageFolder
-from ldn_perception.bags.raw_messages import RawBag
-from ldn_perception.bags.stereo_bag_reader import StereoBagReader
-from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
-from ldn_perception.bags.topics import COMPRESSED_IMAGE, find_stereo_topics
 from ldn_perception.build import build_perception, find_weights
 from ldn_perception.cli import options
-from ldn_perception.cli.demo_pictures import draw
-from ldn_perception.cli.demo_score import DemoScore, join, score_recording, to_json
-from ldn_perception.cli.node_process import NodeProcess, isolated_environment
-from ldn_perception.cli.node_values import add_node_options, read_node_values
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.picture_tiles import write_picture
+from ldn_perception.cli.demo_score import DemoScore, draw, join, score_recording, to_json
+from ldn_perception.cli.given_weights import add_node_options, read_node_values
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.cli.processes import NodeProcess, isolated_environment
 from ldn_perception.cli.recorded_results import read_results
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.data.bag_messages import RawBag
+from ldn_perception.data.bag_reader import COMPRESSED_IMAGE, StereoBagReader, find_stereo_topics
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.image_folder import ImageFolder
 from ldn_perception.data.sources import is_bag
-from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive
 from ldn_perception.errors import BagError, LdnPerceptionError
-from ldn_perception.frames import Quantity
-from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.inference.prepared_engine import PreparedEngine
+from ldn_perception.pictures import write_picture
+from ldn_perception.synthetic_drive import ParallelDrive, SyntheticDrive
 from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.types import Quantity
 
 EXAMPLE = 'ldn demo DRIVE --output build/demo'
 

@@ -1,6 +1,7 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded results against the drive they were computed from."""
+"""Scores and pictures of a recorded demo."""
+
 
 from __future__ import annotations
 
@@ -9,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldn_perception.bags.stereo_sample import StereoSample
-from ldn_perception.cli.recorded_results import (
-    RecordedResult,
-    read_last_diagnostics,
-    read_results,
-)
+import numpy as np
+
+from ldn_perception.cli.recorded_results import RecordedResult, read_last_diagnostics, read_results
+from ldn_perception.data.stamp_joining import StampReader
+from ldn_perception.data.stereo_sample import StereoSample
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.latency import LatencySummary
-from ldn_perception.evaluation.pair_scorer import PairScorer, ScoringTask
-from ldn_perception.stamp_joining import StampReader
+from ldn_perception.metrics.latency import LatencySummary
+from ldn_perception.metrics.pair_scorer import PairScorer, ScoringTask
+from ldn_perception.pictures import Picture, captioned, color_disparity, color_labels
 from ldn_perception.taxonomy import Taxonomy
 
 _SCORED = ('labels', 'foreign_probability', 'disparity')
@@ -165,3 +165,31 @@ def to_json(score: DemoScore) -> dict[str, Any]:
         'd1': score.d1,
         'state': score.state,
     }
+
+
+def draw(
+    result: RecordedResult, sample: StereoSample, taxonomy: Taxonomy, max_disparity: float,
+) -> Picture:
+    """Left image, disparity, labels and overlay of one pair, two by two.
+
+    Args:
+        result: What the node published; a missing part stays black.
+        sample: The pair.
+        taxonomy: Gives the colours.
+        max_disparity: Disparity of the warmest colour [px].
+
+    Returns:
+        (2 (H + 22), 2 W, 3) uint8 RGB.
+    """
+    black = np.zeros_like(sample.frame.left)
+    images = result.images
+    disparity = images.get('disparity')
+    labels = images.get('labels')
+    tiles = [
+        ('left image', sample.frame.left),
+        ('disparity', black if disparity is None else color_disparity(disparity, max_disparity)),
+        ('labels', black if labels is None else color_labels(labels, taxonomy)),
+        ('overlay, out of distribution is cyan', images.get('overlay', black)),
+    ]
+    drawn = [captioned(image, text) for text, image in tiles]
+    return np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])

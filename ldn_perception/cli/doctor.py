@@ -6,6 +6,7 @@
 findings and the facts they are based on.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -22,12 +23,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ldn_perception.cli import options
-from ldn_perception.cli.node_process import NodeProcess
-from ldn_perception.cli.outputs import check_output_file
+from ldn_perception.cli.options import check_output_file
+from ldn_perception.cli.processes import NodeProcess
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.diagnosis.finding import Finding, State, error, skipped
-from ldn_perception.diagnosis.machine import Machine
-from ldn_perception.diagnosis.observations import Observations, observations_from_json
+from ldn_perception.doctor.finding import Finding, State, error, skipped
+from ldn_perception.doctor.machine_checks import Machine
+from ldn_perception.doctor.observations import Observations, observations_from_json
 from ldn_perception.errors import ConfigError
 
 EXAMPLE = 'ldn doctor --namespace front --output report.json'
@@ -69,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
     if given.output:
         check_output_file(given.output, overwrite=given.overwrite)
     # Imports torch and OpenCV, which the help needs not.
-    from ldn_perception.diagnosis.checkup import check_live, check_machine, config_of_the_node
+    from ldn_perception.doctor.checkup import check_live, check_machine, config_of_the_node
 
     console = Console()
     config = (
@@ -134,7 +135,7 @@ def observe(given: argparse.Namespace) -> tuple[Observations | None, Finding | N
             return None, error(
                 'live system', f'the process that listens ended with code {code}: {lines[-1]}',
                 'make the other rows right first; then python -m '
-                'ldn_perception.nodes.system_probe out.json tells more')
+                'ldn_perception.ros.nodes.system_probe out.json tells more')
         return observations_from_json(output.read_text()), None
 
 

@@ -6,6 +6,7 @@ OUTPUT becomes a folder with scores.json, index.html and the pictures. Engines o
 export the network for each size of images first: give --size where sizes differ.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -18,26 +19,12 @@ from rich.progress import Progress
 
 from ldn_perception.build import find_weights_file
 from ldn_perception.cli import options
-from ldn_perception.cli.evaluation_json import to_json
-from ldn_perception.cli.evaluation_page import write_page
-from ldn_perception.cli.evaluation_pictures import Extremes
-from ldn_perception.cli.evaluation_run import Evaluation
-from ldn_perception.cli.evaluation_samples import add_dataset_arguments, open_samples
-from ldn_perception.cli.evaluation_tables import percent, tables
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.trained_model import (
-    TrainedModel,
-    add_model_arguments,
-    load_trained_model,
-)
-from ldn_perception.evaluation.component_scores import COMPONENT_TRACKS
-from ldn_perception.evaluation.figures import (
-    draw_confusion,
-    draw_ood_curves,
-    draw_reliability,
-)
-from ldn_perception.evaluation.ood_report import OodReport
-from ldn_perception.evaluation.score_files import ScoreFiles
+from ldn_perception.cli.evaluation_report import Extremes, percent, tables, to_json, write_page
+from ldn_perception.cli.evaluation_run import Evaluation, add_dataset_arguments, open_samples
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.cli.trained_model import TrainedModel, add_model_arguments, load_trained_model
+from ldn_perception.evaluation.figures import draw_confusion, draw_ood_curves, draw_reliability
+from ldn_perception.metrics.ood_report import COMPONENT_TRACKS, OodReport, ScoreFiles
 
 EXAMPLE = 'ldn evaluate --weights ldn121_road --data camvid --dataset camvid --split test'
 

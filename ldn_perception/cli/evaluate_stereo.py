@@ -5,29 +5,44 @@
 OUTPUT becomes a folder with scores.json, index.html and the pictures.
 """
 
+
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 import json
 from pathlib import Path
 import re
+import time
 from typing import Any
 
+import cv2
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
+from ldn_perception.build_stereo import build_matcher
 from ldn_perception.cli import options
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.picture_tiles import write_picture
-from ldn_perception.cli.stereo_evaluation import (
-    TABLE_WIDTH,
-    SetScores,
-    build_matchers,
-    score_table,
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.config import PerceptionConfig, parse_assignments, read_parameter_file
+from ldn_perception.data.registry import open_stereo_folder
+from ldn_perception.data.stereo_pairs import StereoPair
+from ldn_perception.errors import ConfigError
+from ldn_perception.evaluation.pages import write_gallery
+from ldn_perception.metrics.pair_scorer import plain
+from ldn_perception.metrics.stereo import StereoScores
+from ldn_perception.pictures import (
+    ERROR_LEGEND,
+    Picture,
+    captioned,
+    color_disparity,
+    color_disparity_error,
+    write_picture,
 )
-from ldn_perception.cli.stereo_pictures import draw_pair, write_stereo_page
-from ldn_perception.datasets.stereo_folders import open_stereo_folder
-from ldn_perception.parameter_file import parse_assignments, read_parameter_file
+from ldn_perception.stereo.matcher import Matcher
+from ldn_perception.types import DisparityMap
 
 EXAMPLE = 'ldn evaluate-stereo kitti2015 --matchers sgbm,census --output build/stereo'
 
@@ -92,3 +107,143 @@ def run(given: argparse.Namespace) -> int:
 
 def _file_name(*parts: str) -> str:
     return '_'.join(re.sub(r'[^A-Za-z0-9.=-]+', '-', part) for part in parts) + '.png'
+
+
+TABLE_WIDTH = 130
+"""Characters that the table takes."""
+
+_COLUMNS = (
+    ('d1_all', 'D1', 100), ('bad_1_all', 'bad-1', 100), ('bad_2_all', 'bad-2', 100),
+    ('bad_3_all', 'bad-3', 100), ('bad_3_matched', 'bad-3 matched', 100),
+    ('end_point_error_px', 'error px', 1), ('density', 'density', 100),
+)
+
+
+@dataclass
+class SetScores:
+    """Scores of one matcher on one set.
+
+    Attributes:
+        scores: Errors, pooled over the pairs.
+        seconds: Of each pair [s].
+    """
+
+    scores: StereoScores = field(default_factory=StereoScores)
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, matcher: Matcher, pair: StereoPair) -> DisparityMap:
+        """Match a pair and score what comes out."""
+        started = time.perf_counter()
+        found = matcher.match(pair.frame)
+        disparity = found.to_host()
+        self.seconds.append(time.perf_counter() - started)
+        self.scores.accumulate(disparity, pair.disparity)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Parts in [0, 1], pixels and seconds; None where there is nothing to measure."""
+        return dict(plain({
+            'pairs': len(self.seconds), **self.scores.to_json(),
+            'median_seconds': sorted(self.seconds)[len(self.seconds) // 2]}))
+
+
+def build_matchers(names: str, shared: Mapping[str, Any]) -> dict[str, Matcher]:
+    """Build the matchers that a command line names.
+
+    Args:
+        names: Separated by commas, each with options of its own behind colons, as in
+            'sgbm,census:num_paths=8:fills_holes=true'.
+        shared: Values of parameters for all of them.
+
+    Raises:
+        ConfigError: An unknown matcher or option, or a value it cannot have.
+    """
+    matchers = {}
+    for name in names.split(','):
+        kind, *own = name.split(':')
+        values = {
+            f'stereo.{key}': value
+            for key, value in parse_assignments(
+                own, 'option of a matcher', 'census:num_paths=8').items()}
+        config = PerceptionConfig.from_values({**shared, 'stereo.matcher': kind, **values})
+        if kind == 'external':
+            raise ConfigError(
+                '--matchers', must_be='matchers of pairs', got='external',
+                do='leave it out: its disparities come from another node')
+        matchers[name] = build_matcher(config.stereo, config.inference)
+    return matchers
+
+
+def score_table(sets: dict[str, dict[str, Any]]) -> Table:
+    """All sets and matchers as one table.
+
+    Args:
+        sets: Scores by set and matcher, as `SetScores.to_json` gives them.
+    """
+    table = Table(title='disparity, % of the ground truth', title_justify='left')
+    table.add_column('set', no_wrap=True)
+    table.add_column('matcher', no_wrap=True)
+    for _, heading, _ in _COLUMNS:
+        table.add_column(heading, justify='right')
+    table.add_column('ms', justify='right')
+    for set_name, matchers in sets.items():
+        for matcher, scores in matchers.items():
+            cells = (
+                '–' if scores[key] is None else f'{factor * scores[key]:.2f}'
+                for key, _, factor in _COLUMNS)
+            table.add_row(set_name, matcher, *cells, f'{1e3 * scores["median_seconds"]:.0f}')
+        table.add_section()
+    return table
+
+
+TILE_WIDTH_PX = 480
+
+
+def draw_pair(pair: StereoPair, found: DisparityMap, matcher: str) -> Picture:
+    """Left image, disparity and its error, side by side.
+
+    Args:
+        pair: With its ground truth.
+        found: What a matcher says.
+        matcher: Its name.
+
+    Returns:
+        (h + 22, 3 * 480, 3) uint8 RGB.
+    """
+    disparity = found.to_host()
+    known = pair.disparity[np.isfinite(pair.disparity)]
+    warmest = float(known.max()) if known.size else found.max_disparity
+    tiles = (
+        (f'{pair.name}', pair.frame.left),
+        (f'{matcher}: {100 * found.density:.1f} % known',
+         color_disparity(disparity, warmest)),
+        (f'error: {ERROR_LEGEND}', color_disparity_error(disparity, pair.disparity)),
+    )
+    return np.hstack([captioned(_resized(image), text) for text, image in tiles])
+
+
+def _resized(image: Picture) -> Picture:
+    height = max(1, round(image.shape[0] * TILE_WIDTH_PX / image.shape[1]))
+    return np.asarray(cv2.resize(
+        image, (TILE_WIDTH_PX, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def write_stereo_page(folder: Path, table: Table, pictures: dict[str, list[str]]) -> Path:
+    """Write index.html, which needs the pictures beside it and nothing else.
+
+    Args:
+        folder: Where to; it exists.
+        table: The scores.
+        pictures: Names of the files in the folder pictures, by set.
+
+    Returns:
+        The page.
+    """
+    console = Console(width=TABLE_WIDTH, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    page = folder / 'index.html'
+    write_gallery(
+        page, 'Stereo matchers', captured.get(), list(pictures.items()),
+        note=f'Error: {ERROR_LEGEND}, black without ground truth.')
+    return page

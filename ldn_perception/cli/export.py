@@ -6,6 +6,7 @@ The node exports by itself what it lacks; whoever exports before saves it that t
 exported already is only tried: it runs beside torch on an image of noise. --size may be repeated.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -20,15 +21,12 @@ from ldn_perception.build import find_weights_file
 from ldn_perception.cli import options
 from ldn_perception.cli.options import parse_size
 from ldn_perception.errors import ConfigError
-from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
-from ldn_perception.inference.backend import Backend
+from ldn_perception.hardware import choose_device, choose_precision, keep_freed_memory
 from ldn_perception.inference.backends import BACKEND_NAMES, build_backend
 from ldn_perception.inference.calibration import calibration_for
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.device import choose_device
-from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.inference.precision import choose_precision
+from ldn_perception.inference.engine import Backend, Engine
+from ldn_perception.inference.exports import ArtefactCache, default_cache_folder
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import load_weights, read_weights_header

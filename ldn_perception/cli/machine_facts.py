@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads from this machine what `ldn doctor` wants to know of it."""
 
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,9 @@ import numpy as np
 import torch
 
 from ldn_perception.build import find_weights
-from ldn_perception.cli.node_process import LARGE_IMAGE_PROFILE, find_config
+from ldn_perception.cli.processes import LARGE_IMAGE_PROFILE, find_config
 from ldn_perception.config import ModelConfig
-from ldn_perception.diagnosis.machine import (
+from ldn_perception.doctor.machine_checks import (
     ENVIRONMENT_VARIABLES,
     PROFILE_VARIABLES,
     ROS_PACKAGES,
@@ -31,7 +32,7 @@ from ldn_perception.diagnosis.machine import (
     WeightsFile,
 )
 from ldn_perception.errors import ConfigError, ModelError
-from ldn_perception.inference.precision import choose_precision
+from ldn_perception.hardware import choose_precision
 from ldn_perception.models.weights import read_weights_header
 from ldn_perception.taxonomy import TAXONOMIES
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn models`: size and cost of the ladder networks beside the tables of the thesis."""
 
+
 from __future__ import annotations
 
 import argparse
@@ -10,9 +11,13 @@ from functools import partial
 
 import torch
 
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
-from ldn_perception.models.ladder_design import LadderDesign, build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
+from ldn_perception.models.registry import (
+    LADDER_DESIGNS,
+    LadderDesign,
+    build_ladder_network,
+    count_multiply_adds,
+    count_parameters,
+)
 
 EXAMPLE = 'ldn models'
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn parameters`: the table of docs/parameters.md, made from the one list of options."""
 
+
 from __future__ import annotations
 
 import argparse
 from pathlib import PurePosixPath
 
-from ldn_perception.config import options
-from ldn_perception.option import Option
+from ldn_perception.config import Option, options
 
 EXAMPLE = 'ldn parameters'
 

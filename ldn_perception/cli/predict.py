@@ -7,6 +7,7 @@ images have one size the network is exported for a faster engine first, unless -
 The network sees images at --size; results have the size of the image.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -20,24 +21,16 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ldn_perception.cli import options
-from ldn_perception.cli.node_values import add_node_options, read_node_values
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.view import VideoClock
-from ldn_perception.cli.view_frames import pad_to_even
-from ldn_perception.cli.view_video import VideoWriter
+from ldn_perception.cli.given_weights import add_node_options, read_node_values
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.cli.view import VideoClock, VideoWriter, pad_to_even
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.data.sources import Source, open_source
 from ldn_perception.errors import ConfigError, LdnPerceptionError, OutputError
-from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.result import ARTEFACTS, Result, check_artefacts
 from ldn_perception.segmenter import Segmenter, load
 from ldn_perception.stereo_camera import StereoCamera

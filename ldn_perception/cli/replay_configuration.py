@@ -1,6 +1,7 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""One configuration of a replay: its name, its options, and running it."""
+"""One configuration of a replay: options, run, pictures."""
+
 
 from __future__ import annotations
 
@@ -10,6 +11,10 @@ from pathlib import Path
 import re
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from ldn_perception.build import (
     Perception,
     build_perception,
@@ -17,13 +22,21 @@ from ldn_perception.build import (
     options_of_weights,
     warm_up,
 )
-from ldn_perception.cli.replay_pictures import PairPainter
-from ldn_perception.config import PerceptionConfig
+from ldn_perception.config import PerceptionConfig, parse_assignments
+from ldn_perception.data.stereo_sample import StereoSample
 from ldn_perception.errors import ConfigError
-from ldn_perception.parameter_file import parse_assignments
-from ldn_perception.replay.runner import Replay, Watcher
-from ldn_perception.replay.settings import ReplaySettings
-from ldn_perception.taxonomy import TAXONOMIES
+from ldn_perception.evaluation.replay import Replay, Watcher
+from ldn_perception.evaluation.replay_folder import ReplaySettings
+from ldn_perception.pictures import (
+    Picture,
+    captioned,
+    color_disparity,
+    color_labels,
+    overlay,
+    paint_ood,
+)
+from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.types import PerceptionResult
 from ldn_perception.weights import shipped_names
 
 
@@ -163,3 +176,75 @@ def build_replay(
     painter = PairPainter(
         perception.taxonomy, config.output.overlay_opacity, config.stereo.max_disparity)
     return Replay(request.settings(configuration), perception.pipeline, painter.draw)
+
+
+TILE_WIDTH_PX = 620
+
+
+@dataclass(frozen=True, slots=True)
+class PairPainter:
+    """Draws four tiles of a pair, two by two.
+
+    Attributes:
+        taxonomy: Gives the colours.
+        opacity: Of the overlay, in [0, 1].
+        max_disparity: Disparity of the warmest colour [px].
+    """
+
+    taxonomy: Taxonomy
+    opacity: float
+    max_disparity: float
+
+    def draw(self, sample: StereoSample, result: PerceptionResult) -> Picture:
+        """Left image, overlay, foreign probability, and ground truth or else disparity.
+
+        Args:
+            sample: The pair and its ground truth.
+            result: Of the pair, with mask and foreign probability.
+
+        Returns:
+            (H, W, 3) uint8 RGB; tiles are at most 620 px wide.
+        """
+        left, segmentation = sample.frame.left, result.segmentation
+        assert segmentation.foreign_probability is not None
+        tiles = [
+            ('left image', left),
+            ('overlay, out of distribution is cyan',
+             overlay(left, segmentation, self.taxonomy, self.opacity)),
+            ('foreign probability, 0 blue to 1 red',
+             color_probability(segmentation.foreign_probability)),
+            self._last_tile(sample, result),
+        ]
+        drawn = [captioned(_at_most(image, TILE_WIDTH_PX), text) for text, image in tiles]
+        return np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])
+
+    def _last_tile(self, sample: StereoSample, result: PerceptionResult) -> tuple[str, Picture]:
+        if sample.labels is not None:
+            truth = color_labels(sample.labels, self.taxonomy)
+            return 'ground truth, foreign is cyan', paint_ood(truth, sample.foreign)
+        if result.disparity is not None:
+            disparity = result.disparity.to_host()
+            return 'disparity, near is warm', color_disparity(disparity, self.max_disparity)
+        return 'no ground truth', np.zeros_like(sample.frame.left)
+
+
+def color_probability(probability: NDArray[np.float32]) -> Picture:
+    """Probability as colours, blue to red.
+
+    Args:
+        probability: (H, W) float32 in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    grey = np.clip(probability * np.float32(255), 0, 255).astype(np.uint8)
+    colors = cv2.applyColorMap(grey, cv2.COLORMAP_TURBO)
+    return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _at_most(picture: Picture, width_px: int) -> Picture:
+    height, width = picture.shape[:2]
+    if width <= width_px:
+        return picture
+    size = width_px, round(height * width_px / width)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

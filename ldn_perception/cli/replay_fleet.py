@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replay on many machines: a task for each bag and configuration, and their sum."""
 
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -14,18 +15,17 @@ import cv2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ldn_perception.cli.processes import StopSignals
 from ldn_perception.cli.replay_configuration import (
     Configuration,
     ReplayRequest,
     replay_configuration,
 )
-from ldn_perception.cli.stop_signals import StopSignals
 from ldn_perception.errors import ConfigError, ReplayError
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.replay.merging import merge_replays, needs_merge
-from ldn_perception.replay.ray_fleet import FleetTask, RayFleet, TaskEnd
-from ldn_perception.replay.replay_folder import is_finished
-from ldn_perception.replay.runner import Watcher
+from ldn_perception.evaluation.ray_fleet import FleetTask, RayFleet, TaskEnd
+from ldn_perception.evaluation.replay import Watcher, merge_replays, needs_merge
+from ldn_perception.evaluation.replay_folder import is_finished
+from ldn_perception.hardware import keep_freed_memory
 
 PARTS = 'parts'
 """Folder of the results of single bags."""

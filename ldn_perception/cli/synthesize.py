@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn synthesize`: a synthetic stereo drive with ground truth, as a bag or as images."""
 
+
 from __future__ import annotations
 
 import argparse
@@ -11,7 +12,7 @@ from rich.progress import Progress
 
 from ldn_perception.cli import options
 from ldn_perception.cli.demo import write_drive
-from ldn_perception.datasets.synthetic_drive import ParallelDrive, SyntheticDrive, write_images
+from ldn_perception.synthetic_drive import ParallelDrive, SyntheticDrive, write_images
 
 EXAMPLE = 'ldn synthesize --output build/town --frames 60 --seed 1'
 

@@ -7,34 +7,43 @@ correspondence (the metric of the learned matcher). OUTPUT becomes a folder with
 of the steps and, in the end, the weights.
 """
 
+
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
 import torch
 
+from ldn_perception.build_stereo import EMBEDDING_NORMALISATION
 from ldn_perception.cli import options
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.train_correspondence import train_correspondence
-from ldn_perception.cli.training_progress import WEIGHTS_FILE, run_training
-from ldn_perception.cli.training_table import training_table
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.cli.processes import StopSignals
+from ldn_perception.config import parse_assignments
 from ldn_perception.errors import ConfigError
-from ldn_perception.inference.device import choose_device
-from ldn_perception.inference.host_memory import keep_freed_memory
+from ldn_perception.hardware import choose_device, keep_freed_memory
 from ldn_perception.models.weights import save_weights
-from ldn_perception.parameter_file import parse_assignments
+from ldn_perception.stereo.embeddings import EMBEDDING_NAME
 from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.training.build import build_trainer
-from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe
+from ldn_perception.training.correspondence_trainer import build_correspondence_trainer
 from ldn_perception.training.curves import draw_curves
-from ldn_perception.training.recipe import TrainingRecipe, read_recipe
-from ldn_perception.training.trainer import Trainer
-from ldn_perception.training.training_logs import read_logs
+from ldn_perception.training.recipe import CorrespondenceRecipe, TrainingRecipe, read_recipe
+from ldn_perception.training.trainer import Record, Trainer, TrainingLoop
+from ldn_perception.training.training_files import read_logs
 from ldn_perception.training.workers import Workers
 
 EXAMPLE = 'ldn train --recipe config/training/ldn121_road.yaml --data DATA --output runs/road'
@@ -128,3 +137,106 @@ def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) 
          'torch': torch.__version__},
         class_colors=[info.color for info in taxonomy.classes], dtype=torch.float16)
     console.print(f'weights: {output / WEIGHTS_FILE}')
+
+
+def training_table(trainer: Trainer, workers: Workers) -> Table:
+    """Table of network, domains, steps and machine.
+
+    Args:
+        trainer: Built, perhaps with steps done.
+        workers: The processes that train together.
+    """
+    recipe, batches = trainer.recipe, trainer.batches
+    table = Table('training', 'of what', show_edge=False)
+    table.add_row('network', f'{recipe.model}, {_millions(trainer):.2f} M parameters, '
+                  f'{trainer.model.num_classes} classes ({recipe.taxonomy})')
+    for domain, images in zip(recipe.domains, batches.domains, strict=True):
+        table.add_row('domain', f'{domain.dataset} {domain.split}: {len(images.images)} images, '
+                      f'{images.shown} an epoch')
+    table.add_row('crops', f'{recipe.batch_size} of {recipe.crop_width_px} x '
+                  f'{recipe.crop_height_px} px a step')
+    table.add_row('steps', f'{trainer.num_steps} ({recipe.epochs} epochs), {trainer.step} done')
+    processes = '' if workers.count == 1 else f', {workers.count} processes'
+    table.add_row('device', f'{trainer.device}, {recipe.precision}{processes}')
+    return table
+
+
+def _millions(trainer: Trainer) -> float:
+    """Parameters without the heads that only the training has."""
+    return sum(
+        value.numel() for name, value in trainer.model.named_parameters()
+        if not name.startswith('auxiliary_heads.')) / 1e6
+
+
+WEIGHTS_FILE = 'weights.safetensors'
+_SMOOTHING = 0.98
+
+
+def run_training(
+    trainer: TrainingLoop[Record], console: Console, stop_at: float, text: str,
+    measure: Callable[[Record], float],
+) -> bool:
+    """Do the steps that are left, until a signal comes or the time is over.
+
+    Args:
+        trainer: Built, perhaps with steps done.
+        console: Console of the progress bar.
+        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
+        text: Format of the number beside the bar.
+        measure: Gives that number for the record of a step; a moving mean of it is shown.
+
+    Returns:
+        Whether all steps are done.
+    """
+    with StopSignals() as signals, Progress(
+        TextColumn('training'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True), TextColumn('{task.fields[measured]}'),
+        console=console, speed_estimate_period=600,
+    ) as progress:
+        task = progress.add_task(
+            '', total=trainer.num_steps, completed=trainer.step, measured='')
+        mean: list[float] = []
+
+        def show(record: Record) -> None:
+            value = measure(record)
+            before = mean.pop() if mean else value
+            mean.append(_SMOOTHING * before + (1 - _SMOOTHING) * value)
+            progress.update(task, completed=trainer.step, measured=text.format(mean[0]))
+
+        def should_stop() -> bool:
+            return bool(signals.received) or time.monotonic() > stop_at
+
+        is_done = trainer.train(should_stop, show)
+    if signals.received:
+        console.print(f'{signals.received} received, snapshot written')
+    if not is_done:
+        console.print(
+            f'stopped after step {trainer.step} of {trainer.num_steps}; the same command goes on')
+    return is_done
+
+
+def train_correspondence(
+    recipe: CorrespondenceRecipe, data: Path, output: Path, device: torch.device, stop_at: float,
+) -> None:
+    """Train the metric; with all steps done, write the weights.
+
+    Args:
+        recipe: The training.
+        data: Folder of all data.
+        output: Folder of the training.
+        device: Where it computes.
+        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
+    """
+    console = Console()
+    trainer = build_correspondence_trainer(recipe, data, output, device)
+    if run_training(
+            trainer, console, stop_at, '{:.1%} matched', lambda record: record.accuracy):
+        path = output / WEIGHTS_FILE
+        save_weights(
+            path, trainer.network, EMBEDDING_NAME, (),
+            {'num_maps': recipe.num_maps, 'num_layers': recipe.num_layers,
+             'vector_cost': recipe.vector_cost, 'bit_cost': recipe.bit_cost,
+             'recipe': recipe.to_values(), 'steps': trainer.num_steps,
+             'torch': torch.__version__},
+            normalisation=EMBEDDING_NORMALISATION, dtype=torch.float16)
+        console.print(f'weights: {path}')

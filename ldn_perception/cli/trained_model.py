@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trained network as its weights file describes it, for verbs that run it over images."""
 
+
 from __future__ import annotations
 
 import argparse
@@ -13,18 +14,13 @@ from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.build import (
-    DEFAULT_THRESHOLD,
-    build_device,
-    build_engine,
-    find_taxonomy,
-)
+from ldn_perception.build import DEFAULT_THRESHOLD, build_device, build_engine, find_taxonomy
 from ldn_perception.cli import options
 from ldn_perception.config import InferenceConfig
 from ldn_perception.errors import EvaluationError
+from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.host_memory import keep_freed_memory
-from ldn_perception.inference.resized_engine import ResizedEngine
+from ldn_perception.inference.torch_engine import ResizedEngine
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import WeightsHeader, load_weights, read_weights_header
 from ldn_perception.taxonomy import Taxonomy

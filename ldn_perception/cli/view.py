@@ -6,28 +6,42 @@ OUTPUT becomes a folder with view.mp4 and the pictures. Labels are of the class 
 or of universal, unless --taxonomy is given.
 """
 
+
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
+from fractions import Fraction
 import json
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
+import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from ldn_perception.cli import options
-from ldn_perception.cli.outputs import make_output_folder
-from ldn_perception.cli.picture_tiles import write_picture
-from ldn_perception.cli.recorded_results import RecordedResult
-from ldn_perception.cli.view_frames import ViewStyle, draw_frame
-from ldn_perception.cli.view_pairs import ViewPairs, ViewSource
-from ldn_perception.cli.view_video import VideoWriter
+from ldn_perception.cli.options import make_output_folder
+from ldn_perception.cli.recorded_results import RecordedResult, ViewPairs, ViewSource
 from ldn_perception.config import OutputConfig
-from ldn_perception.errors import ConfigError
-from ldn_perception.replay.report_folder import ReplayedConfiguration, read_configuration
+from ldn_perception.errors import ConfigError, VideoError
+from ldn_perception.evaluation.report_folder import ReplayedConfiguration, read_configuration
+from ldn_perception.pictures import (
+    Picture,
+    captioned,
+    color_disparity,
+    overlay,
+    paint_ood,
+    write_picture,
+)
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.types import UNLABELLED, Segmentation
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 EXAMPLE = 'ldn view runs/replay/ldn121_64_4/bag --output runs/view'
 
@@ -171,3 +185,194 @@ def _taxonomy(name: str | None, replay: ReplayedConfiguration | None) -> Taxonom
 def _max_disparity(replay: ReplayedConfiguration | None) -> float:
     settings = {} if replay is None else replay.replay.get('settings', {})
     return float(settings.get('stereo.max_disparity', _DEFAULT_MAX_DISPARITY))
+
+
+TILE_WIDTHS_PX = (320, 960)
+"""Smallest and largest width of a tile; images between them keep theirs [px]."""
+
+_DIMMED = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class ViewStyle:
+    """The looks of a video.
+
+    Attributes:
+        taxonomy: Classes of the labels.
+        max_disparity: Disparity of the warmest colour [px].
+        overlay_opacity: Of the class colours over the image, in [0, 1].
+    """
+
+    taxonomy: Taxonomy
+    max_disparity: float
+    overlay_opacity: float
+
+
+def draw_frame(image: Picture, result: RecordedResult, text: str, style: ViewStyle) -> Picture:
+    """Left image, overlay, out-of-distribution mask and disparity, two by two below a caption.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        result: Of this image, with labels; what else is missing stays black.
+        text: ASCII caption.
+        style: Colours.
+
+    Returns:
+        (H', W', 3) uint8 RGB with even sides.
+
+    Raises:
+        ConfigError: The labels are ids of another taxonomy.
+    """
+    labels = result.images['labels']
+    _check_labels(labels, style.taxonomy)
+    mask = result.images.get('ood_mask')
+    segmentation = Segmentation(
+        style.taxonomy.name, labels, None if mask is None else mask > 0)
+    disparity = result.images.get('disparity')
+    black = np.zeros_like(image)
+    tiles = (
+        ('left image', image),
+        ('overlay', overlay(image, segmentation, style.taxonomy, style.overlay_opacity)),
+        ('out of distribution', black) if mask is None else
+        (f'out of distribution: {100 * float((mask > 0).mean()):.1f} % of the pixels',
+         paint_ood(_dimmed(image), segmentation.ood_mask)),
+        ('no disparity', black) if disparity is None else
+        (f'disparity, 0 to {style.max_disparity:g} px',
+         color_disparity(disparity, style.max_disparity)),
+    )
+    drawn = [captioned(_resized(tile), name) for name, tile in tiles]
+    rows = np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])
+    return pad_to_even(captioned(rows, text))
+
+
+def _check_labels(labels: np.ndarray, taxonomy: Taxonomy) -> None:
+    largest = int(labels[labels != UNLABELLED].max(initial=0))
+    if largest >= len(taxonomy):
+        raise ConfigError(
+            'labels to view', must_be=f'below {len(taxonomy)}, ids of {taxonomy.name}',
+            got=largest, do='name the class list they were predicted with by --taxonomy')
+
+
+def _dimmed(image: Picture) -> Picture:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * np.float32(_DIMMED)
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _resized(image: Picture) -> Picture:
+    height, width = image.shape[:2]
+    target = int(np.clip(width, *TILE_WIDTHS_PX))
+    if target == width:
+        return image
+    return np.asarray(cv2.resize(
+        image, (target, max(1, round(height * target / width))),
+        interpolation=cv2.INTER_AREA if target < width else cv2.INTER_NEAREST), np.uint8)
+
+
+def pad_to_even(image: Picture) -> Picture:
+    """Pad a picture with black to even sides, as H.264 needs them."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)))
+
+
+_CODEC = 'libx264'
+_OPTIONS = {'preset': 'veryfast', 'crf': '20'}
+_TICKS_PER_S = 90_000  # what MPEG counts time in
+_MAX_RATE_HZ = 240.0
+_BT_709 = 1  # codes of ITU-T H.273
+_LIMITED = 1
+
+
+class VideoWriter:
+    """An H.264 video in an MP4 file, every picture shown from its own time on.
+
+    Used as a context manager; the file can be played however the block ends.
+
+    Args:
+        path: File to write; one that is there is replaced.
+        rate_hz: Usual number of pictures a second.
+
+    Raises:
+        VideoError: PyAV or its H.264 encoder is missing, or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, rate_hz: float) -> None:
+        self._path = path
+        self._tick = -1
+        try:
+            import av
+        except ImportError as error:
+            raise VideoError(
+                'Python package av', must_be='installed', got=str(error),
+                do='install it with `make environment`, or `pip install av`') from error
+        self._av = av
+        if _CODEC not in av.codecs_available:
+            raise VideoError(
+                'H.264 encoder of PyAV', must_be=_CODEC, got='a build of FFmpeg without it',
+                do='install av from PyPI, whose wheels bring the encoder')
+        try:
+            path.touch()  # FFmpeg opens the file with the first picture only
+            self._container = av.open(str(path), 'w', options={'movflags': '+faststart'})
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(
+                f'video {path}', must_be='a file that can be written', got=str(error),
+                do='choose another --output') from error
+        rate = Fraction(min(max(rate_hz, 1.0), _MAX_RATE_HZ)).limit_denominator(1000)
+        self._stream = cast(
+            'VideoStream', self._container.add_stream(_CODEC, rate=rate, options=_OPTIONS))
+        self._stream.pix_fmt = 'yuv420p'
+        context = self._stream.codec_context
+        context.time_base = Fraction(1, _TICKS_PER_S)
+        # Players guess what is not said, and guess it by the height of the video.
+        context.colorspace = context.color_primaries = context.color_trc = _BT_709
+        context.color_range = _LIMITED
+
+    def write(self, picture: Picture, time_ns: int) -> None:
+        """Append a picture.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB with even sides, all of one size.
+            time_ns: When it is shown, later than the one before [ns].
+
+        Raises:
+            VideoError: The picture does not fit, or the disk does not take it.
+        """
+        height, width = picture.shape[:2]
+        stream = self._stream
+        if not stream.codec_context.is_open:
+            stream.width, stream.height = width, height
+        if (stream.width, stream.height) != (width, height) or width % 2 or height % 2:
+            raise VideoError(
+                f'picture of {self._path}', must_be='of even sides, as large as the first one',
+                got=f'{width}x{height} after {stream.width}x{stream.height}',
+                do='make one video of images of one size')
+        frame = self._av.VideoFrame.from_ndarray(picture, format='rgb24').reformat(
+            format='yuv420p', dst_colorspace='ITU709', dst_color_range='MPEG')
+        self._tick = max(time_ns * _TICKS_PER_S // _NS_PER_S, self._tick + 1)
+        frame.pts = self._tick
+        frame.time_base = Fraction(1, _TICKS_PER_S)
+        self._mux(frame)
+
+    def _mux(self, frame: VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (self._av.FFmpegError, OSError) as error:
+            raise VideoError(
+                f'video {self._path}', must_be='on a disk with space left', got=str(error),
+                do='free some space and make it again') from error
+
+    def close(self) -> None:
+        """Write what the encoder still holds, and the index."""
+        if self._stream.codec_context.is_open:
+            self._mux(None)
+        self._container.close()
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -7,13 +7,14 @@ statistics: `ldn train` with it as initial_weights, an epoch and a learning rate
 own.
 """
 
+
 from __future__ import annotations
 
 import argparse
 
 from ldn_perception.build import find_weights_file
 from ldn_perception.cli import options
-from ldn_perception.cli.outputs import check_output_file
+from ldn_perception.cli.options import check_output_file
 from ldn_perception.models.weights import average_weights
 
 EXAMPLE = 'ldn weights average one.safetensors two.safetensors --output mean.safetensors'

@@ -5,6 +5,7 @@
 Without --output the file itself is replaced.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -16,20 +17,11 @@ from rich.table import Table
 import torch
 
 from ldn_perception.cli import options
-from ldn_perception.cli.changed_weights import add_changed_weights, find_changed_weights
-from ldn_perception.cli.evaluation_samples import (
-    Samples,
-    add_dataset_arguments,
-    open_samples,
-)
-from ldn_perception.cli.trained_model import (
-    TrainedModel,
-    add_model_arguments,
-    load_trained_model,
-)
+from ldn_perception.cli.evaluation_run import Samples, add_dataset_arguments, open_samples
+from ldn_perception.cli.given_weights import add_changed_weights, find_changed_weights
+from ldn_perception.cli.trained_model import TrainedModel, add_model_arguments, load_trained_model
 from ldn_perception.errors import ConfigError
-from ldn_perception.evaluation.foreign_scores import foreign_probability
-from ldn_perception.evaluation.foreign_threshold import ForeignThreshold
+from ldn_perception.metrics.foreign_scores import ForeignThreshold, foreign_probability
 from ldn_perception.models.weights import store_ood_threshold
 
 EXAMPLE = (

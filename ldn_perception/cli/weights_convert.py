@@ -6,6 +6,7 @@ The file says which network and classes it is for and how its images are normali
 which the checkpoint does. Heads that only training uses are left out.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -16,11 +17,9 @@ from pathlib import Path
 import torch
 
 from ldn_perception.cli import options
-from ldn_perception.cli.outputs import check_output_file
-from ldn_perception.models.ladder_design import build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
+from ldn_perception.cli.options import check_output_file
 from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.normalisation import Normalisation
+from ldn_perception.models.registry import LADDER_DESIGNS, build_ladder_network
 from ldn_perception.models.released_ldn import (
     RELEASED_IMAGE_MEAN,
     RELEASED_IMAGE_STD,
@@ -28,6 +27,7 @@ from ldn_perception.models.released_ldn import (
     load_released_ldn,
     read_released_ldn,
 )
+from ldn_perception.models.segmentation_model import Normalisation
 from ldn_perception.models.weights import save_weights
 from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
 

@@ -5,13 +5,14 @@
 Without --output the file itself is replaced.
 """
 
+
 from __future__ import annotations
 
 import argparse
 
 from ldn_perception.build import find_taxonomy
 from ldn_perception.cli import options
-from ldn_perception.cli.changed_weights import add_changed_weights, find_changed_weights
+from ldn_perception.cli.given_weights import add_changed_weights, find_changed_weights
 from ldn_perception.models.class_prior import multiply_foreign_odds
 from ldn_perception.models.weights import read_weights_header
 

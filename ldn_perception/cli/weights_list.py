@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn weights list`: weights that come with the package, by the name that --weights takes."""
 
+
 from __future__ import annotations
 
 import argparse

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A live evaluation from the plan of the player to the last result."""
 
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,18 +11,19 @@ import math
 from typing import Any
 
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.live_events import (
+from ldn_perception.evaluation.live_matching import (
+    LABELS,
     Event,
     LapBegan,
     LapEnded,
+    LivePair,
     PairSent,
     PlaybackEnded,
     PlaybackPlanned,
+    StampMatcher,
 )
-from ldn_perception.evaluation.live_matching import LABELS, LivePair, StampMatcher
-from ldn_perception.evaluation.live_node_state import NodeState
-from ldn_perception.evaluation.live_scores import Decode, PassScores
-from ldn_perception.evaluation.pair_scorer import OOD_OUTPUTS, ScoringTask
+from ldn_perception.evaluation.live_scores import Decode, NodeState, PassScores
+from ldn_perception.metrics.pair_scorer import OOD_OUTPUTS, ScoringTask
 from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, Taxonomy
 
 

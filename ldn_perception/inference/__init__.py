@@ -1,3 +1,3 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running a network on a device."""
+"""Engines: one protocol, one file for each backend, one chooser."""

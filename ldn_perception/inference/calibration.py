@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of the cameras, which tell an int8 network the ranges of its tensors."""
 
+
 from __future__ import annotations
 
 from collections.abc import Iterator

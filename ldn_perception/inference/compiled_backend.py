@@ -6,6 +6,7 @@ It is compiled ahead of time, so that loading it needs neither the compiler nor 
 the network.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -19,11 +20,9 @@ import torch
 from torch import Tensor
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.host_transfers import upload
+from ldn_perception.hardware import PRECISION_NAMES, upload
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_engine import ExportedEngine
-from ldn_perception.inference.precision import PRECISION_NAMES
-from ldn_perception.inference.quiet_export import quiet_export
+from ldn_perception.inference.engine import ExportedEngine, quiet_export
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 
 _FORMAT = 1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network as it is exported: camera bytes in, logits out."""
 
+
 from __future__ import annotations
 
 from copy import deepcopy
@@ -11,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ldn_perception.models.inference_form import is_rewritable, rewrite_for_inference
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
-from ldn_perception.models.segmentation_model import SegmentationModel
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation, SegmentationModel
 
 _TYPICAL_PIXELS_PER_METRE = 30.0
 

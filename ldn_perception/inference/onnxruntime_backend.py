@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime: networks on the CPU, by CUDA or by TensorRT. The only file that imports it."""
 
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -14,11 +15,9 @@ import numpy as np
 import torch
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.host_transfers import upload
+from ldn_perception.hardware import PRECISION_NAMES, upload
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_engine import ExportedEngine
-from ldn_perception.inference.precision import PRECISION_NAMES
-from ldn_perception.inference.quiet_export import quiet_export
+from ldn_perception.inference.engine import ExportedEngine, quiet_export
 
 PROVIDERS = {
     'cpu': 'CPUExecutionProvider',

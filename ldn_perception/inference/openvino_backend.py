@@ -1,26 +1,32 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: networks on the CPU. The only file that imports it."""
+"""OpenVINO: networks on the CPU, in int8 by NNCF."""
+
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from functools import cache
+from importlib.util import find_spec
+import io
+import logging
 from pathlib import Path
 import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 import torch
+from torch import Tensor
+from torch.export import ExportedProgram
 
 from ldn_perception.errors import InferenceError
+from ldn_perception.hardware import PRECISION_NAMES
 from ldn_perception.inference.calibration import INT8, CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.exported_engine import ExportedEngine
-from ldn_perception.inference.int8_model import VERSION as NNCF_VERSION
-from ldn_perception.inference.int8_model import check_int8, quantised
-from ldn_perception.inference.precision import PRECISION_NAMES
-from ldn_perception.inference.quiet_export import quiet_export
-from ldn_perception.inference.resize_matrix import resize_by_matrices
+from ldn_perception.inference.engine import ExportedEngine, quiet_export
 
 VERSION = '2026.4.1'
 """What the package is tested with."""
@@ -167,3 +173,72 @@ def _import_openvino() -> ModuleType:
             do=f'pip install openvino=={VERSION}, or choose another engine',
         ) from error
     return openvino
+
+
+def resize_by_matrices(program: ExportedProgram) -> ExportedProgram:
+    """The same program with its antialiased resizes as products with constant matrices."""
+    return program.run_decompositions(
+        {torch.ops.aten._upsample_bilinear2d_aa.vec: _resize})
+
+
+def resize_matrix(num_in: int, num_out: int) -> Tensor:
+    """What one axis of an image is multiplied by to be resized.
+
+    Rows and columns are resized one after the other: R image C^T. It is torch's bilinear
+    interpolation with antialias and without align_corners: each pixel is the mean of those around
+    its centre, with weights that fall linearly to zero one pixel of the coarser grid away.
+
+    Args:
+        num_in: Pixels along the axis.
+        num_out: Pixels wanted, at least 1.
+
+    Returns:
+        (num_out, num_in) float32, rows sum to 1.
+    """
+    step = num_in / num_out
+    pixels = torch.arange(num_in, dtype=torch.float64) + 0.5
+    centres = (torch.arange(num_out, dtype=torch.float64) + 0.5) * step
+    weights = (1 - (pixels - centres[:, None]).abs() / max(1.0, step)).clamp(min=0)
+    return (weights / weights.sum(1, keepdim=True)).float()
+
+
+def _resize(image: Tensor, size: Sequence[int], align_corners: bool, _: object = None) -> Tensor:
+    assert not align_corners
+    rows, columns = (
+        resize_matrix(*sides).to(image) for sides in zip(image.shape[-2:], size, strict=True))
+    return rows @ image @ columns.T
+
+
+NNCF_VERSION = '3.4.0'
+"""What the package is tested with."""
+
+
+def check_int8() -> None:
+    """Check that `quantised` can be called, without importing what takes seconds.
+
+    Raises:
+        InferenceError: NNCF is not installed.
+    """
+    if find_spec('nncf') is None:
+        raise InferenceError(
+            'package nncf', must_be='installed for precision int8', got='no such package',
+            do=f'pip install nncf=={NNCF_VERSION}, or choose bfloat16')
+
+
+def quantised(model: Any, images: Iterable[NDArray[np.uint8]]) -> Any:
+    """Put convolutions into int8: one scale a channel of weights, one a tensor for what they take.
+
+    Args:
+        model: openvino.Model with one input, (1, H, W, 3) uint8.
+        images: What it will see, each as the input; ranges are from these.
+
+    Returns:
+        A new openvino.Model that ends as the old one does.
+    """
+    with redirect_stdout(io.StringIO()):  # a bar for every step
+        import nncf
+        logging.getLogger('nncf').setLevel(logging.ERROR)
+        samples = list(images)
+        return nncf.quantize(
+            model, nncf.Dataset(samples), subset_size=len(samples),
+            preset=nncf.QuantizationPreset.MIXED)

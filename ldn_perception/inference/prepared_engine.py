@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine that answers at once and becomes faster when a backend is ready."""
 
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -15,15 +16,16 @@ import torch
 from torch import Tensor
 
 from ldn_perception.errors import InferenceError, LdnPerceptionError
-from ldn_perception.inference.artefact_cache import ArtefactCache
-from ldn_perception.inference.backend import Backend
-from ldn_perception.inference.background_exports import BackgroundExports, Exporter
+from ldn_perception.inference.backends import EngineChoice
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.engine import Engine
-from ldn_perception.inference.engine_choice import EngineChoice
-from ldn_perception.inference.engine_decision import DecisionStore, EngineDecision
-from ldn_perception.inference.engine_trial import EngineTrial
-from ldn_perception.inference.network_digest import network_digest
+from ldn_perception.inference.engine import Backend, Engine
+from ldn_perception.inference.engine_trial import DecisionStore, EngineDecision, EngineTrial
+from ldn_perception.inference.exports import (
+    ArtefactCache,
+    BackgroundExports,
+    Exporter,
+    network_digest,
+)
 
 LEAST_AGREEMENT = {'float32': 0.99, 'bfloat16': 0.97, 'int8': 0.93}
 """Share of labels an engine must have in common with torch, by its precision; torch computes in

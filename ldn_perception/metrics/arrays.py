@@ -6,6 +6,7 @@ Where an argument may be one array or a sequence of arrays, a sequence is scored
 are counted over all images before anything is divided.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.confusion import ConfusionMatrix
-from ldn_perception.evaluation.ood import OodMetrics, OodScores
-from ldn_perception.evaluation.stereo import StereoScores
+from ldn_perception.metrics.ood import OodMetrics, OodScores
+from ldn_perception.metrics.segmentation import ConfusionMatrix
+from ldn_perception.metrics.stereo import StereoScores
 
 Arrays = Union['NDArray[Any]', Sequence['NDArray[Any]']]
 """One array, or one for each image of a set."""

@@ -15,6 +15,7 @@ segment of that too.
 Source: thesis sections 4.5 and 4.6.7, Figure 4.4 and Table 4.11.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,9 +31,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseBlock, DenseUnit, Stem, TransitionDown
-from ldn_perception.models.dpn import DualPathUnit, SmallStem
-from ldn_perception.models.ladder import TransitionUp
-from ldn_perception.models.resnet import ResidualUnit
+from ldn_perception.models.ldn import TransitionUp
+from ldn_perception.models.resnet import DualPathUnit, ResidualUnit, SmallStem
 
 
 class Segment(enum.Enum):

@@ -6,6 +6,7 @@ Source: Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutiona
 Convolution, and Fully Connected CRFs, T-PAMI 2018. The CRF is a decoder's business.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -7,6 +7,7 @@ Source: Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neu
 authors' code: no squeeze-and-excitation, ReLU6, and stem and last stage are not scaled.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation
 
 TENSORFLOW = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
 """(x - 127) / 128 for x in [0, 255], which the published weights were trained with."""

@@ -7,6 +7,7 @@ packages of PyPI. No code of either is needed: the tables below hold the publish
 tensor. All backbones take images normalised as `normalise` does it.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,8 +28,8 @@ from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
 from ldn_perception.models.efficientnet import EfficientNetLite, InvertedBlock
 from ldn_perception.models.resnet import ConvNorm, ResidualUnit, ResNet
-from ldn_perception.models.torch_file import UNREADABLE, load_torch_file, unreadable_reason
 from ldn_perception.models.vgg import PyramidNorm, VggFeatures
+from ldn_perception.models.weights import UNREADABLE, load_torch_file, unreadable_reason
 
 _SERVER = 'https://download.pytorch.org/models'
 

@@ -7,6 +7,7 @@ then projected is projected after the average. docs/engines.md says what either 
 was tried beside it.
 """
 
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -16,12 +17,9 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.densenet import DenseNet, DenseUnit, Stem, TransitionDown
-from ldn_perception.models.ladder import TransitionUp
-from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.norm_relu_conv import NormReluConv
+from ldn_perception.models.densenet import DenseNet, DenseUnit, NormReluConv, Stem, TransitionDown
+from ldn_perception.models.ldn import LadderDenseNet, LocalContext, TransitionUp
 from ldn_perception.models.segmentation_model import SegmentationModel
-from ldn_perception.models.spatial_pyramid import LocalContext
 
 
 def is_rewritable(model: SegmentationModel) -> bool:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of all networks, to be read without torch; `registry.py` builds exactly these."""
 
+
 MODEL_NAMES = (
     'ldn121', 'ldn_small', 'ldn121_64_4', 'ldn121_32_4', 'ldn121_128_4', 'ldn121_32_2',
     'ldn121_16_2', 'ldn121_down32', 'ldn161_64_4', 'ldn161_32_4', 'ldn169_32_4', 'lrn18_32_4',

@@ -10,6 +10,7 @@ again.
 Source: thesis section 4.6.6 and Figure 4.13.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -21,9 +22,8 @@ from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseNet, DenseUnit
-from ldn_perception.models.dpn import DualPathNet, DualPathUnit
 from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.resnet import ResidualUnit, ResNet
+from ldn_perception.models.resnet import DualPathNet, DualPathUnit, ResidualUnit, ResNet
 
 T = TypeVar('T')
 

@@ -9,6 +9,7 @@ ImageNet values, and so must whoever runs the network with these weights.
 Source: https://github.com/ivankreso/LDN, models/ldn_semseg.py and layers.py.
 """
 
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from torch import Tensor
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseNet, TransitionDown
 from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.torch_file import UNREADABLE, load_torch_file, unreadable_reason
+from ldn_perception.models.weights import UNREADABLE, load_torch_file, unreadable_reason
 
 RELEASED_IMAGE_MEAN = tuple(value / 255 for value in (73.45286, 83.21195, 72.78044))
 """Mean RGB their images are normalised with, for values in [0, 1]."""

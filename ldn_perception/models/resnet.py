@@ -1,20 +1,67 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet as a feature extractor.
+"""Residual and dual path networks as feature extractors.
 
-Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Table 1; the networks
-to compare with in thesis section 4.6.
+ResNet: Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Table 1; the
+networks to compare with in thesis section 4.6.
+
+Dual path network: Source: Chen et al., Dual Path Networks, NeurIPS 2017, equations 5 to 8 and
+Table 1. Its smallest network is DPN-92; the sizes of DPN-68 are those of the network its authors
+released.
 """
+
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
 from ldn_perception.models.densenet import Stem
-from ldn_perception.models.staged_backbone import StagedBackbone
+
+
+class StagedBackbone(nn.Module):
+    """Stem and stages of units; each stage after the first halves the resolution.
+
+    Args:
+        stem: From the image to 1/4 of its resolution.
+        stages: Units of each stage; the first unit of each but the first has stride 2.
+        channels: Maps that go out of each stage.
+
+    Attributes:
+        channels: Maps of each feature `forward` returns, finest first.
+        strides: Image pixels per cell of each of them [px].
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: Sequence[Sequence[nn.Module]],
+        channels: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.stem = stem
+        self.stages = nn.ModuleList(nn.Sequential(*units) for units in stages)
+        self.channels = tuple(channels)
+        self.strides = tuple(4 << level for level in range(len(self.channels)))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Output of every stage, finest first.
+
+        Args:
+            image: (N, 3, H, W).
+
+        Returns:
+            (N, channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for every i.
+        """
+        features = []
+        output = self.stem(image)
+        for stage in self.stages:
+            output = stage(output)
+            features.append(output)
+        return features
 
 
 class ConvNorm(nn.Sequential):
@@ -132,3 +179,151 @@ def resnet50() -> ResNet:
 def resnet101() -> ResNet:
     """ResNet-101: 42.5 M parameters."""
     return ResNet(stage_sizes=(3, 4, 23, 3), bottleneck=True)
+
+
+_NORM_EPSILON = 1e-3
+"""What the released network adds to variances, a hundred times the usual."""
+
+
+class NormReluGroupedConv(nn.Sequential):
+    """Batch norm, ReLU and a convolution, possibly in groups and with a stride.
+
+    Args:
+        in_channels: Maps that come in.
+        out_channels: Maps that go out.
+        kernel_size: Odd width of the kernel [px].
+        stride: Step of the kernel [px]; sides shrink to 1 / stride, rounded up.
+        groups: Groups of maps that do not see each other.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(in_channels, eps=_NORM_EPSILON)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2,
+            groups=groups, bias=False,
+        )
+
+
+class DualPathUnit(nn.Module):
+    """One unit on two paths: some of its maps are added, the others appended.
+
+    The first `residual` maps are the residual path, all after them the dense path.
+
+    Args:
+        in_channels: Maps that come in, those of both paths.
+        width: Maps between the convolutions.
+        residual: Maps of the residual path.
+        growth: Maps that are appended to the dense path.
+        groups: Groups of the 3x3 convolution.
+        stride: Of the unit [px]; more than 1 only where it begins a stage.
+        begins_stage: Whether a 1x1 convolution makes both paths anew, the dense one with twice
+            `growth` maps, instead of the input going on as it is.
+
+    Attributes:
+        out_channels: Maps that go out, those of both paths.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        width: int,
+        residual: int,
+        growth: int,
+        groups: int,
+        stride: int = 1,
+        begins_stage: bool = False,
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        carried = residual + 2 * growth if begins_stage else in_channels
+        self.out_channels = carried + growth
+        self.project: nn.Module = nn.Identity()
+        if begins_stage:
+            self.project = NormReluGroupedConv(in_channels, carried, kernel_size=1, stride=stride)
+        self.reduce = NormReluGroupedConv(in_channels, width, kernel_size=1)
+        self.transform = NormReluGroupedConv(
+            width, width, kernel_size=3, stride=stride, groups=groups
+        )
+        self.expand = NormReluGroupedConv(width, residual + growth, kernel_size=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
+        carried = self.project(features)
+        update = self.expand(self.transform(self.reduce(features)))
+        added = carried[:, :self.residual] + update[:, :self.residual]
+        return torch.cat(
+            (added, carried[:, self.residual:], update[:, self.residual:]), dim=1
+        )
+
+
+class SmallStem(nn.Sequential):
+    """3x3 convolution with stride 2, batch norm, ReLU and max pooling: 1/4 of the resolution.
+
+    Args:
+        out_channels: Maps that go out.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, out_channels, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels, eps=_NORM_EPSILON)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+
+
+class DualPathNet(StagedBackbone):
+    """Stages of dual path units; a feature is the concatenation of both paths.
+
+    There is no norm and no ReLU after a stage: whatever follows, the next stage, the pyramid or
+    the ladder, begins with them. The default is DPN-68.
+
+    Args:
+        stage_sizes: Units of each stage.
+        growths: Maps each unit of a stage appends to the dense path.
+        widths: Maps between the convolutions in each stage.
+        residuals: Maps of the residual path in each stage.
+        groups: Groups of the 3x3 convolutions.
+        stem_channels: Maps of the stem.
+    """
+
+    def __init__(
+        self,
+        *,
+        stage_sizes: Sequence[int] = (3, 4, 12, 3),
+        growths: Sequence[int] = (16, 32, 32, 64),
+        widths: Sequence[int] = (128, 256, 512, 1024),
+        residuals: Sequence[int] = (64, 128, 256, 512),
+        groups: int = 32,
+        stem_channels: int = 10,
+    ) -> None:
+        stages, channels = [], []
+        in_channels = stem_channels
+        sizes = zip(stage_sizes, growths, widths, residuals, strict=True)
+        for index, (size, growth, width, residual) in enumerate(sizes):
+            units = []
+            for number in range(size):
+                unit = DualPathUnit(
+                    in_channels, width=width, residual=residual, growth=growth, groups=groups,
+                    stride=2 if index and not number else 1, begins_stage=number == 0,
+                )
+                units.append(unit)
+                in_channels = unit.out_channels
+            stages.append(units)
+            channels.append(in_channels)
+        super().__init__(SmallStem(stem_channels), stages, channels)
+
+
+def dpn68() -> DualPathNet:
+    """DPN-68: 11.8 M parameters."""
+    return DualPathNet()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights files: safetensors with a header that says which network and classes they are for."""
 
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 import json
 import os
 from pathlib import Path
+import pickle
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.normalisation import IMAGENET, Normalisation
+from ldn_perception.models.segmentation_model import IMAGENET, Normalisation
 
 FORMAT_VERSION = 1
 _HEADER_KEY = 'ldn_perception'
@@ -336,3 +338,26 @@ def _check_tensors(
                 f'tensor {name} of weights file {path}', must_be=f'{tuple(value.shape)}',
                 got=tuple(found[name].shape), do=advice,
             )
+
+
+UNREADABLE = (
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError, OverflowError, pickle.UnpicklingError,
+)
+"""What torch raises for files that are damaged or something else altogether."""
+
+
+def load_torch_file(path: Path) -> object:
+    """What torch.save has written, on the CPU; anything but data in it is refused.
+
+    Raises:
+        Exception: One of `UNREADABLE`; `unreadable_reason` says it in a few words.
+    """
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def unreadable_reason(error: BaseException) -> str:
+    """First line of an error of torch, without its advice to run whatever code the file holds."""
+    if isinstance(error, pickle.UnpicklingError):
+        return 'a damaged file, or one that holds more than tensors'
+    return str(error).partition('\n')[0] or type(error).__name__

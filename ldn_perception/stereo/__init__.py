@@ -1,3 +1,3 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a stereo pair to a disparity map."""
+"""Rectification of stereo pairs and matchers that give their disparity."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From winning disparities to ones that can be trusted: checks, smoothing, filling."""
 
+
 from __future__ import annotations
 
 from functools import partial
@@ -11,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.row_workers import RowWorkers
+from ldn_perception.hardware import RowWorkers
 
 _SUBPIXEL = 16
 _UNKNOWN = -32768  # below every disparity of an image in sixteenths

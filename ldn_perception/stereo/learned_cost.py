@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matching cost that was learned: the angle between embeddings, beside the census distance."""
 
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,14 +10,12 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.census_signs import census_signs, grey_levels
-from ldn_perception.stereo.device_steps import steps_on
-from ldn_perception.stereo.patch_embedding import SCALE, PatchEmbedding
+from ldn_perception.hardware import RowWorkers
+from ldn_perception.stereo.embeddings import SCALE, PatchEmbedding, census_signs, grey_levels
+from ldn_perception.stereo.matching_costs import CensusCost, CostShares, vector_costs
 from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties
-from ldn_perception.stereo.torch_costs import Described
-from ldn_perception.stereo.vector_costs import CostShares, vector_costs
+from ldn_perception.stereo.semi_global_matcher import steps_on
+from ldn_perception.stereo.torch_aggregation import Described
 
 OUTSIDE_COST = 40
 """Cost of embeddings outside of the right image, of 128: more than of most true matches."""

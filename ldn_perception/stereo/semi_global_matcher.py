@@ -1,17 +1,22 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Semi-global matching of any matching cost on the CPU."""
+"""Semi-global matching on the CPU and on a GPU."""
+
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 import torch
+from torch import Tensor
 
 from ldn_perception.errors import StereoError
-from ldn_perception.frames import CameraGeometry, DisparityMap, StereoFrame
-from ldn_perception.row_workers import RowWorkers
+from ldn_perception.hardware import RowWorkers, upload
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,
@@ -19,14 +24,30 @@ from ldn_perception.stereo.disparity_refinement import (
     median_of_known,
     remove_speckles,
 )
-from ldn_perception.stereo.matching_cost import MatchingCost
-from ldn_perception.stereo.pair_checks import blank_side, take_pair, unknown_disparity
+from ldn_perception.stereo.embeddings import grey_levels
+from ldn_perception.stereo.matcher import blank_side, take_pair, unknown_disparity
+from ldn_perception.stereo.matching_costs import CostShares, MatchingCost
 from ldn_perception.stereo.semi_global_aggregation import (
     PATHS,
     SmoothnessPenalties,
+    Winners,
     aggregate_costs,
+    take_winners,
 )
-from ldn_perception.stereo.winner_takes_all import Winners, take_winners
+from ldn_perception.stereo.torch_aggregation import (
+    Described,
+    aggregate_on_device,
+    compare_on_device,
+)
+from ldn_perception.stereo.torch_refinement import (
+    fill_from_background_on_device,
+    keep_consistent_on_device,
+    keep_inside_on_device,
+    median_of_known_on_device,
+    remove_speckles_on_device,
+    take_winners_on_device,
+)
+from ldn_perception.types import CameraGeometry, DisparityMap, StereoFrame
 
 STEP_PX = 1 / 16
 """Smallest difference of disparity that is stated."""
@@ -37,7 +58,7 @@ class SemiGlobalMatcher:
 
     The leftmost columns are matched like all others; only what points outside of the right image
     is unknown. Construction compiles what was not compiled before. The confidence is the margin of
-    the winner, see winner_takes_all.py; it is 0 where a disparity comes from pixels around.
+    the winner, see semi_global_aggregation.py; it is 0 where a disparity comes from pixels around.
 
     Args:
         cost: What matching pixels costs.
@@ -141,3 +162,103 @@ def _small_frame(width: int) -> StereoFrame:
     image = np.random.default_rng(0).integers(0, 256, (8, width, 3), np.uint8)
     geometry = CameraGeometry(width, 8, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     return StereoFrame(0, '', image, image, geometry)
+
+
+class DeviceCost(MatchingCost, Protocol):
+    """A matching cost that also works on tensors."""
+
+    def compute_on_device(
+        self, left: Tensor, right: Tensor, min_disparity: int, num_disparities: int,
+    ) -> Tensor:
+        """As `compute`, of (H, W, 3) to (H, W, D) uint8, all on the device of the images."""
+        ...
+
+
+class TorchSemiGlobalMatcher(SemiGlobalMatcher):
+    """SemiGlobalMatcher on a device of torch, with the same disparities from the same costs.
+
+    Args:
+        cost: What matching pixels costs, on the device.
+        device: Where everything runs.
+        options: Those of SemiGlobalMatcher but num_threads.
+
+    Raises:
+        StereoError: See SemiGlobalMatcher.
+    """
+
+    def __init__(self, cost: DeviceCost, device: torch.device, **options: object) -> None:
+        self._device, self._device_cost = device, cost
+        self._steps = steps_on(device)
+        super().__init__(cost, **options)  # type: ignore[arg-type]  # checked there
+
+    def match(self, frame: StereoFrame) -> DisparityMap:
+        """Disparity of the left image, on the device; see SemiGlobalMatcher."""
+        left, right = take_pair(frame, self._min_disparity, self._max_disparity)
+        problem = blank_side(left, right)
+        if problem:
+            return unknown_disparity(
+                frame.geometry.shape, self._min_disparity, self._max_disparity - 1, STEP_PX,
+                problem, self._device, gives_confidence=True)
+        with torch.inference_mode():
+            values, confidence = self._match(self._uploaded(left), self._uploaded(right))
+        return DisparityMap(
+            values, self._min_disparity, self._max_disparity - 1, STEP_PX, confidence)
+
+    def _match(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        costs = self._device_cost.compute_on_device(
+            left, right, self._min_disparity, self._max_disparity - self._min_disparity)
+        totals = self._steps.aggregate(
+            costs, grey_levels(left), self._penalties, self._num_paths)
+        matched, right_disparity, confidence = self._steps.take_winners(
+            totals, self._min_disparity, self._uniqueness_percent)
+        if self._left_right_tolerance >= 0:
+            matched = keep_consistent_on_device(
+                matched, right_disparity, self._left_right_tolerance)
+        disparity = self._steps.smooth(matched, self._median_side)
+        disparity = remove_speckles_on_device(
+            keep_inside_on_device(disparity), self._speckle_size, self._speckle_range)
+        is_matched = matched.isfinite() & disparity.isfinite()
+        confidence = torch.where(is_matched, confidence, 0.0)
+        if self._fills_holes:
+            disparity = fill_from_background_on_device(disparity)
+        return disparity, confidence
+
+    def _uploaded(self, image: NDArray[np.uint8]) -> Tensor:
+        return upload(torch.from_numpy(image), self._device)
+
+
+class DeviceSteps(NamedTuple):
+    """Functions that work on a device; `take_winners` takes the sums of `aggregate`.
+
+    Attributes:
+        compare: (left, right, shares, min_disparity, num_disparities, outside_cost) to costs, see
+            `vector_costs`.
+        aggregate: (costs, image, penalties, num_paths) to sums, see `aggregate_costs`.
+        take_winners: (sums, min_disparity, uniqueness_percent) to disparities of the left and of
+            the right image and the confidence, see `take_winners`.
+        smooth: (disparities, side_px) to medians, see `median_of_known`.
+    """
+
+    compare: Callable[[Described, Described, CostShares, int, int, int], Tensor]
+    aggregate: Callable[[Tensor, Tensor, SmoothnessPenalties, int], Tensor]
+    take_winners: Callable[[Tensor, int, int], tuple[Tensor, Tensor, Tensor]]
+    smooth: Callable[[Tensor, int], Tensor]
+
+
+def steps_on(device: torch.device) -> DeviceSteps:
+    """Kernels of Triton on a GPU where it is installed, as it is with torch for CUDA; else torch.
+
+    Both find the same numbers.
+    """
+    if device.type != 'cuda' or find_spec('triton') is None:
+        return DeviceSteps(
+            compare_on_device, aggregate_on_device, take_winners_on_device,
+            median_of_known_on_device)
+    from ldn_perception.stereo.triton_kernels import (
+        aggregate_in_launches,
+        compare_in_launch,
+        median_in_launch,
+        take_winners_in_launches,
+    )
+    return DeviceSteps(
+        compare_in_launch, aggregate_in_launches, take_winners_in_launches, median_in_launch)

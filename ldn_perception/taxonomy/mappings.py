@@ -2,23 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which label mapping leads from the taxonomy of a dataset to that of a network."""
 
+
 from ldn_perception.errors import TaxonomyError
-from ldn_perception.taxonomy.camvid import CAMVID_TO_UNIVERSAL
-from ldn_perception.taxonomy.cityscapes import CITYSCAPES
-from ldn_perception.taxonomy.coco_panoptic import COCO_PANOPTIC_TO_UNIVERSAL
-from ldn_perception.taxonomy.foreign_scene import FOREIGN_SCENE_TO_UNIVERSAL
-from ldn_perception.taxonomy.idd_lite import IDD_LITE_TO_UNIVERSAL
-from ldn_perception.taxonomy.kitti11 import KITTI11_TO_UNIVERSAL
-from ldn_perception.taxonomy.label_mapping import LabelMapping
-from ldn_perception.taxonomy.label_me_facade import LABEL_ME_FACADE_TO_UNIVERSAL
-from ldn_perception.taxonomy.mapillary import MAPILLARY_TO_UNIVERSAL
-from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_TO_UNIVERSAL
-from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC_TO_UNIVERSAL
-from ldn_perception.taxonomy.rob2018 import ROB2018
-from ldn_perception.taxonomy.scannet import SCANNET, SCANNET_TO_UNIVERSAL
-from ldn_perception.taxonomy.synthetic_drive import SYNTHETIC_DRIVE_TO_UNIVERSAL
-from ldn_perception.taxonomy.taxonomy import Taxonomy
-from ldn_perception.taxonomy.universal import SURROUNDING_CLASSES, UNIVERSAL
+from ldn_perception.taxonomy.driving import (
+    CAMVID_TO_UNIVERSAL,
+    CITYSCAPES,
+    IDD_LITE_TO_UNIVERSAL,
+    KITTI11_TO_UNIVERSAL,
+    LABEL_ME_FACADE_TO_UNIVERSAL,
+    MAPILLARY_TO_UNIVERSAL,
+    SURROUNDING_CLASSES,
+    SYNTHETIC_DRIVE_TO_UNIVERSAL,
+    UNIVERSAL,
+)
+from ldn_perception.taxonomy.everyday import (
+    COCO_PANOPTIC_TO_UNIVERSAL,
+    FOREIGN_SCENE_TO_UNIVERSAL,
+    MSRC_V2_TO_UNIVERSAL,
+    PASCAL_VOC_TO_UNIVERSAL,
+    ROB2018,
+    SCANNET,
+    SCANNET_TO_UNIVERSAL,
+)
+from ldn_perception.taxonomy.taxonomy import LabelMapping, Taxonomy
 
 TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
     LabelMapping.identity(UNIVERSAL),

@@ -1,17 +1,27 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A taxonomy: the classes a model can predict, and which of them cannot be on a road camera."""
+"""Taxonomies and the mappings between their classes.
+
+A label rarely names one class of a larger taxonomy: the car of CamVid is a car, a truck, a bus or
+a train of Cityscapes. A label therefore stands for a set of classes, and a network is right when
+it puts its probability anywhere inside the set. A class that a dataset does not know is inside no
+set of its labels other than the one it hides in, so nothing is learned against it where the
+dataset calls it by another name, and nothing at all where the dataset does not label it.
+"""
+
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import enum
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ldn_perception.errors import TaxonomyError
-from ldn_perception.frames import UNLABELLED
+from ldn_perception.types import UNLABELLED
 
 
 class Domain(enum.Enum):
@@ -94,3 +104,119 @@ class Taxonomy:
         palette = np.zeros((256, 3), np.uint8)
         palette[:len(self)] = [info.color for info in self.classes]
         return palette
+
+
+@dataclass(frozen=True)
+class LabelMapping:
+    """Sets of classes that the labels of a dataset stand for.
+
+    Attributes:
+        source: Taxonomy of the dataset.
+        target: Taxonomy of the network.
+        sets: Name of every source class -> names of the target classes it may be; an empty set
+            says that the pixel teaches nothing.
+
+    Raises:
+        TaxonomyError: A source class is missing, or a name is of no class.
+    """
+
+    source: Taxonomy
+    target: Taxonomy
+    sets: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        what = f'mapping from {self.source.name} to {self.target.name}'
+        missing = [name for name in self.source.class_names if name not in self.sets]
+        if missing:
+            raise TaxonomyError(
+                what, must_be='a set for every source class', got=f'none for {missing}',
+                do='add them, an empty set where nothing can be said',
+            )
+        known = {self.source.name: set(self.source.class_names),
+                 self.target.name: set(self.target.class_names)}
+        used = {self.source.name: set(self.sets),
+                self.target.name: {name for names in self.sets.values() for name in names}}
+        for taxonomy, names in used.items():
+            if names - known[taxonomy]:
+                raise TaxonomyError(
+                    what, must_be=f'made of classes of {taxonomy}',
+                    got=sorted(names - known[taxonomy]), do='check the spelling',
+                )
+
+    @cached_property
+    def table(self) -> NDArray[np.bool_]:
+        """(source classes, target classes) bool, True where a label may be a class."""
+        index = {name: number for number, name in enumerate(self.target.class_names)}
+        table = np.zeros((len(self.source), len(self.target)), np.bool_)
+        for row, name in enumerate(self.source.class_names):
+            table[row, [index[target] for target in self.sets[name]]] = True
+        return table
+
+    @cached_property
+    def foreign_labels(self) -> NDArray[np.bool_]:
+        """(source classes,) bool, True where a label stands for foreign classes only."""
+        num_driving = self.target.num_driving
+        return np.asarray(self.table.any(axis=1) & ~self.table[:, :num_driving].any(axis=1))
+
+    @cached_property
+    def driving_labels(self) -> NDArray[np.bool_]:
+        """(source classes,) bool, True where a label stands for driving classes only."""
+        num_driving = self.target.num_driving
+        return np.asarray(self.table.any(axis=1) & ~self.table[:, num_driving:].any(axis=1))
+
+    @classmethod
+    def identity(cls, taxonomy: Taxonomy) -> LabelMapping:
+        """Every label stands for its own class."""
+        return cls(taxonomy, taxonomy, {name: (name,) for name in taxonomy.class_names})
+
+    @classmethod
+    def by_name(
+        cls, source: Taxonomy, target: Taxonomy, sets: Mapping[str, tuple[str, ...]],
+    ) -> LabelMapping:
+        """Labels stand for the class of their name, but for those that are listed."""
+        return cls(source, target, {
+            **{name: (name,) for name in source.class_names if name not in sets}, **sets,
+        })
+
+    def wholly_foreign(self) -> LabelMapping:
+        """The same for images whose every label is foreign, trees and sky too.
+
+        A label that may be foreign keeps its foreign classes; one that may not, or that teaches
+        nothing, may be any foreign class.
+
+        Raises:
+            TaxonomyError: The target has no foreign classes.
+
+        Source: thesis section 5.3.
+        """
+        foreign = self.target.class_names[self.target.num_driving:]
+        if not foreign:
+            raise TaxonomyError(
+                f'mapping of wholly foreign images of {self.source.name}',
+                must_be='to a taxonomy with foreign classes', got=self.target.name,
+                do='choose another taxonomy, or remove wholly_foreign')
+        return LabelMapping(self.source, self.target, {
+            name: tuple(target for target in targets if target in foreign) or foreign
+            for name, targets in self.sets.items()
+        })
+
+    def then(self, following: LabelMapping) -> LabelMapping:
+        """Pass the sets on to a third taxonomy.
+
+        Args:
+            following: Mapping whose source is this one's target.
+
+        Raises:
+            TaxonomyError: It starts from another taxonomy.
+        """
+        if following.source != self.target:
+            raise TaxonomyError(
+                f'mapping that follows one to {self.target.name}',
+                must_be=f'from {self.target.name}', got=f'from {following.source.name}',
+                do='put the mapping between them in the middle',
+            )
+        return LabelMapping(self.source, following.target, {
+            name: tuple(dict.fromkeys(
+                final for target in targets for final in following.sets[target]))
+            for name, targets in self.sets.items()
+        })

@@ -1,37 +1,54 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a recipe to a trainer.
+"""From a recipe to a trainer and its domains.
 
 This module and build_domains are the only ones of this room that choose classes.
 """
 
+
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 import torch
 
-from ldn_perception.datasets.augmentation import Augmentation
-from ldn_perception.datasets.camera_look import CameraLook
-from ldn_perception.datasets.registry import build_dataset
+from ldn_perception.data.augmentation import Augmentation, CameraLook
+from ldn_perception.data.foreign_cutouts import ForeignCutouts, foreign_things
+from ldn_perception.data.labelled_images import ImagesOfSetting, LabelledImages, SettingClasses
+from ldn_perception.data.registry import build_dataset
 from ldn_perception.errors import TrainingError
 from ldn_perception.models.checkpointing import checkpoint_model
 from ldn_perception.models.imagenet_weights import load_imagenet_weights
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder_design import build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
-from ldn_perception.models.registry import build_model
+from ldn_perception.models.registry import (
+    LADDER_DESIGNS,
+    build_ladder_network,
+    build_model,
+    initialise,
+)
 from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.models.weights import load_weights
-from ldn_perception.taxonomy import TAXONOMIES, Taxonomy
+from ldn_perception.taxonomy import COCO_PANOPTIC, MSRC_V2, TAXONOMIES, UNIVERSAL, Taxonomy
+from ldn_perception.taxonomy.driving import SURROUNDING_CLASSES
+from ldn_perception.taxonomy.everyday import COCO_THINGS, MSRC_V2_THINGS
 from ldn_perception.taxonomy.mappings import label_mapping
-from ldn_perception.training.build_domains import build_domains
+from ldn_perception.taxonomy.taxonomy import LabelMapping
 from ldn_perception.training.losses import SegmentationLoss
-from ldn_perception.training.mixed_batches import MixedBatches
-from ldn_perception.training.optimizer import find_backbone
-from ldn_perception.training.recipe import TrainingRecipe, ValidationRecipe
-from ldn_perception.training.trainer import Trainer
+from ldn_perception.training.mixed_batches import LabelSets, MixedBatches, TrainingDomain
+from ldn_perception.training.recipe import DomainRecipe, TrainingRecipe, ValidationRecipe
+from ldn_perception.training.street_changes import (
+    CutoutSource,
+    Pasting,
+    Resurfacing,
+    RoadPainting,
+    SceneryChange,
+    ScenerySource,
+    StreetChange,
+)
+from ldn_perception.training.trainer import Trainer, find_backbone
 from ldn_perception.training.validation import Validation, ValidationDomain
 from ldn_perception.training.workers import Workers
 
@@ -134,3 +151,146 @@ def _build_augmentation(recipe: TrainingRecipe) -> Augmentation:
         recipe.crop_height_px, recipe.crop_width_px, recipe.smallest_scale,
         recipe.largest_scale, CameraLook(
             recipe.colour_jitter, recipe.grey_share, recipe.white_balance, recipe.sharpness))
+
+
+_THINGS = {COCO_PANOPTIC.name: COCO_THINGS, MSRC_V2.name: MSRC_V2_THINGS}
+
+ROAD_CLASSES = ('road', 'sidewalk', 'pavement', 'pavement-merged')
+"""Names, in any dataset, of that on which pasted things stand, which is resurfaced, and which
+makes a photograph one of a road."""
+
+REPLACEABLE_CLASSES = (
+    'building', 'wall', 'fence', 'vegetation', 'tree', 'terrain', 'sky', 'sidewalk', 'pavement')
+"""Names, in any dataset, of what surrounds a road and may be hidden by other scenery."""
+
+INDOOR_CLASSES = ('furniture', 'household object', 'food', 'indoor surface')
+OUTDOOR_CLASSES = ('vegetation', 'terrain', 'sky', *SURROUNDING_CLASSES)
+UPRIGHT_CLASSES = ('vegetation', 'sky')
+"""Universal classes that tell where a photograph was taken, and those outdoors over which no road
+leads."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A dataset with what its labels mean."""
+
+    images: LabelledImages
+    mapping: LabelMapping
+    taught: LabelMapping
+    """What the labels mean to the network."""
+
+
+def build_domains(
+    recipes: Sequence[DomainRecipe], data: Path, taxonomy: Taxonomy
+) -> tuple[list[TrainingDomain], LabelSets]:
+    """Open the datasets of a training.
+
+    Args:
+        recipes: The domains.
+        data: Folder of all data; the roots of the domains lie below it.
+        taxonomy: Of the network.
+
+    Returns:
+        The domains, and what their targets mean.
+
+    Raises:
+        DatasetError: A dataset is missing or damaged.
+        TaxonomyError: Nothing is known of how a dataset's labels fit the taxonomy.
+        TrainingError: Things cannot be cut out of a dataset, or roads are painted where nothing
+            is labelled as a road.
+    """
+    sources = [_open_source(recipe, data, taxonomy) for recipe in recipes]
+    scenery = _scenery_sources(recipes, sources)
+    # A tree beside a road is a tree, wherever it is from: scenery is taught by its classes.
+    sets = LabelSets([
+        *(source.taught for source in sources), *(source.mapping for source in scenery)])
+    cutouts = [
+        CutoutSource(_cut_out(sources[number]), sets.targets[number])
+        for number, recipe in enumerate(recipes)
+        if recipe.is_cutout_source and any(each.paste_share for each in recipes)]
+    nature = [
+        _nature(source, targets)
+        for source, targets in zip(scenery, sets.targets[len(sources):], strict=True)]
+    domains = [
+        TrainingDomain(source.images, targets, recipe.repeat, _street_changes(
+            recipe, source.images.taxonomy, sets, nature, cutouts))
+        for recipe, source, targets in zip(recipes, sources, sets.targets, strict=False)]
+    return domains, sets
+
+
+def _open_source(domain: DomainRecipe, data: Path, taxonomy: Taxonomy) -> _Source:
+    images = build_dataset(domain.dataset, data / domain.root, domain.split)
+    mapping = label_mapping(images.taxonomy, taxonomy)
+    if domain.setting != 'all':
+        images = ImagesOfSetting(images, domain.setting, _setting_classes(images.taxonomy))
+    return _Source(images, mapping, mapping.wholly_foreign() if domain.wholly_foreign else mapping)
+
+
+def _setting_classes(taxonomy: Taxonomy) -> SettingClasses:
+    universal = label_mapping(taxonomy, UNIVERSAL)
+    outdoor = _classes_within(universal, OUTDOOR_CLASSES)
+    upright = [set(universal.sets[name]) <= set(UPRIGHT_CLASSES) for name in outdoor]
+    return SettingClasses(
+        indoor=_classes_within(universal, INDOOR_CLASSES), outdoor=outdoor,
+        road=[name for name in taxonomy.class_names if name in ROAD_CLASSES],
+        ground=[name for name, stands in zip(outdoor, upright, strict=True) if not stands])
+
+
+def _classes_within(mapping: LabelMapping, names: Collection[str]) -> list[str]:
+    """Classes of a dataset that stand for nothing but these."""
+    return [
+        name for name, targets in mapping.sets.items() if targets and set(targets) <= set(names)]
+
+
+def _scenery_sources(
+    recipes: Sequence[DomainRecipe], sources: Sequence[_Source]
+) -> list[_Source]:
+    changes = any(recipe.scenery_share for recipe in recipes)
+    return [
+        source for recipe, source in zip(recipes, sources, strict=True)
+        if changes and recipe.is_scenery_source]
+
+
+def _nature(source: _Source, targets: NDArray[np.uint8]) -> ScenerySource:
+    taxonomy = source.images.taxonomy
+    classes = _setting_classes(taxonomy)
+    return ScenerySource(
+        ImagesOfSetting(source.images, 'outdoor', classes), targets,
+        _labels_named(taxonomy, classes.outdoor))
+
+
+def _cut_out(source: _Source) -> ForeignCutouts:
+    taxonomy = source.images.taxonomy
+    if taxonomy.name not in _THINGS:
+        raise TrainingError(
+            'cutout source', must_be=f'a dataset with classes of {" or ".join(_THINGS)}',
+            got=taxonomy.name, do='set is_cutout_source for another domain')
+    return ForeignCutouts(
+        source.images, foreign_things(source.mapping, _THINGS[taxonomy.name]))
+
+
+def _street_changes(
+    recipe: DomainRecipe, taxonomy: Taxonomy, sets: LabelSets, scenery: Sequence[ScenerySource],
+    cutouts: Sequence[CutoutSource],
+) -> list[StreetChange]:
+    """In the order in which they hide each other, the last one above all."""
+    road = _labels_named(taxonomy, ROAD_CLASSES)
+    changes: list[StreetChange] = []
+    if recipe.resurfacing_share:
+        changes.append(Resurfacing(recipe.resurfacing_share, road))
+    if recipe.scenery_share:
+        changes.append(SceneryChange(
+            recipe.scenery_share, scenery, _labels_named(taxonomy, REPLACEABLE_CLASSES)))
+    if recipe.painted_road_share:
+        changes.append(RoadPainting(
+            recipe.painted_road_share, _labels_named(taxonomy, _setting_classes(taxonomy).ground),
+            sets.target_of('road')))
+    if recipe.paste_share:
+        changes.append(Pasting(recipe.paste_share, cutouts, road))
+    return changes
+
+
+def _labels_named(taxonomy: Taxonomy, names: Collection[str]) -> NDArray[np.bool_]:
+    labels = np.zeros(256, np.bool_)
+    labels[:len(taxonomy)] = [name in names for name in taxonomy.class_names]
+    return labels

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The course of a training as a picture."""
 
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.training.record_log import StepRecord, ValidationRecord
+from ldn_perception.training.training_files import StepRecord, ValidationRecord
 
 _MOST_POINTS = 400
 

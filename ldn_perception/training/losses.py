@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the training minimises."""
 
+
 from __future__ import annotations
 
 from collections.abc import Callable

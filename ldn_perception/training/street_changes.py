@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training changes in the images it shows: their road, surroundings and things."""
 
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -12,12 +13,9 @@ from typing import NamedTuple, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
-from ldn_perception.datasets.labelled_image import LabelledImages
-from ldn_perception.datasets.painted_road import paint_road
-from ldn_perception.datasets.paste_foreign import paste_foreign
-from ldn_perception.datasets.resurfacing import resurface
-from ldn_perception.datasets.scenery import replace_scenery
+from ldn_perception.data.foreign_cutouts import ForeignCutouts, paste_foreign
+from ldn_perception.data.labelled_images import LabelledImages
+from ldn_perception.data.road_changes import paint_road, replace_scenery, resurface
 
 Source = TypeVar('Source')
 

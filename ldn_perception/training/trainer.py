@@ -1,32 +1,120 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training."""
+"""The training loop, its optimiser, learning rate and norm statistics."""
+
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 import math
 from pathlib import Path
 import time
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ldn_perception.errors import TrainingError
 from ldn_perception.models.segmentation_model import SegmentationModel
-from ldn_perception.training.forward_pass import ForwardPass
-from ldn_perception.training.learning_rate import cosine_learning_rate
-from ldn_perception.training.loop import TrainingLoop
 from ldn_perception.training.losses import LossParts, SegmentationLoss
 from ldn_perception.training.mixed_batches import Batch, MixedBatches
-from ldn_perception.training.norm_statistics import average_norm_statistics
-from ldn_perception.training.optimizer import build_optimizer
 from ldn_perception.training.recipe import TrainingRecipe
-from ldn_perception.training.record_log import StepRecord
-from ldn_perception.training.snapshot import Snapshot, read_snapshot, write_snapshot
-from ldn_perception.training.training_logs import TrainingLogs
-from ldn_perception.training.validation import Validation
+from ldn_perception.training.training_files import (
+    Snapshot,
+    StepRecord,
+    TrainingLogs,
+    read_snapshot,
+    write_snapshot,
+)
+from ldn_perception.training.validation import ForwardPass, Validation
 from ldn_perception.training.workers import Workers
+
+Record = TypeVar('Record')
+
+
+class StepLogs(Protocol):
+    """Logs of a training."""
+
+    def add_step(self, record: Any) -> None:
+        """Append the record of a step."""
+        ...
+
+    def close(self) -> None:
+        """Close the files."""
+        ...
+
+
+class TrainingLoop(ABC, Generic[Record]):
+    """A training that is killed and started again does the same steps as one that was not.
+
+    Attributes:
+        step: Steps done.
+        num_steps: Steps of the whole training.
+        snapshot_steps: Steps between two snapshots.
+    """
+
+    step: int
+    num_steps: int
+    snapshot_steps: int
+
+    def train(
+        self, should_stop: Callable[[], bool] = lambda: False,
+        report: Callable[[Record], None] | None = None,
+    ) -> bool:
+        """Do the steps that are left.
+
+        Args:
+            should_stop: Asked in every step whether it is to be the last for now; with several
+                workers one that says so is enough.
+            report: Called after every step.
+
+        Returns:
+            Whether all steps are done.
+
+        Raises:
+            DatasetError: A file is missing or damaged.
+            TrainingError: The loss is not finite, or the logs cannot be gone on with.
+        """
+        logs = self._open_logs()
+        try:
+            for record in self._steps(should_stop):
+                self.step += 1
+                if logs is not None:
+                    logs.add_step(record)
+                if report is not None:
+                    report(record)
+                self._validate(logs)
+                if self._stops(should_stop):
+                    break
+                if self.step % self.snapshot_steps == 0:
+                    self.write_snapshot()
+        finally:
+            if logs is not None:
+                logs.close()
+        self.write_snapshot()
+        return self.step >= self.num_steps
+
+    @abstractmethod
+    def write_snapshot(self) -> None:
+        """Keep the state."""
+
+    @abstractmethod
+    def _open_logs(self) -> Any:
+        """Open the logs where the training stands; None for a worker that writes none."""
+
+    @abstractmethod
+    def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Record]:
+        """Do the steps that are left, one for each record."""
+
+    @abstractmethod
+    def _validate(self, logs: Any) -> None:
+        """Score the network if it is time to."""
+
+    def _stops(self, should_stop: Callable[[], bool]) -> bool:
+        return should_stop()
 
 
 class Trainer(TrainingLoop[StepRecord]):
@@ -186,3 +274,76 @@ class Trainer(TrainingLoop[StepRecord]):
             if logs is not None:
                 logs.add_validation(record)
         self.model.train()
+
+
+def build_optimizer(model: SegmentationModel, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """Build Adam, whose groups know by what their learning rate is divided.
+
+    Source: thesis section 4.6.1. Weight decay, which it does not have, is that of AdamW; without
+    any the two are the same.
+    """
+    divisor = recipe.backbone_divisor if recipe.imagenet_weights else 1.0
+    backbone = find_backbone(model)
+    pretrained = set() if backbone is None else {id(value) for value in backbone.parameters()}
+    groups = [
+        {'params': [p for p in model.parameters() if id(p) not in pretrained], 'divisor': 1.0},
+        {'params': [p for p in model.parameters() if id(p) in pretrained], 'divisor': divisor},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group['params']], lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay)
+
+
+def find_backbone(model: nn.Module) -> nn.Module | None:
+    """The part of a network that ImageNet weights are for; None if it has no such part."""
+    for name in ('backbone', 'extractor'):
+        found = getattr(model, name, None)
+        if isinstance(found, nn.Module):
+            return find_backbone(found) or found
+    return None
+
+
+def cosine_learning_rate(
+    epoch: int, num_epochs: int, largest: float, smallest: float
+) -> float:
+    """Learning rate of an epoch, constant within it.
+
+    Args:
+        epoch: Number of epochs done, from 0.
+        num_epochs: Length of the training.
+        largest: Rate of the first epoch.
+        smallest: Rate that is neared towards the end.
+
+    Source: thesis equation 4.1.
+    """
+    return smallest + (largest - smallest) / 2 * (1 + math.cos(math.pi * epoch / num_epochs))
+
+
+AnyBatch = TypeVar('AnyBatch')
+
+
+def average_norm_statistics(
+    model: nn.Module, run: Callable[[AnyBatch], object], batches: Iterable[AnyBatch]
+) -> None:
+    """Replace decayed averages by the mean over batches, each counting the same.
+
+    Args:
+        model: The network; its mode is as before afterwards.
+        run: Sends a batch through it.
+        batches: What to average over.
+
+    Source: thesis section 4.6.1.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    was_training = model.training
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # of torch: the cumulative average
+    with torch.no_grad():
+        for batch in batches:
+            run(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.train(was_training)

@@ -1,10 +1,13 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a network is on the way."""
+"""Validation during a training, and the forward pass of both."""
+
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +15,15 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from ldn_perception.datasets.labelled_image import LabelledImage, LabelledImages
+from ldn_perception.data.labelled_images import LabelledImage, LabelledImages
 from ldn_perception.errors import TrainingError
-from ldn_perception.evaluation.confusion import ConfusionMatrix
-from ldn_perception.evaluation.label_space import LabelSpace
-from ldn_perception.frames import UNLABELLED
-from ldn_perception.taxonomy.label_mapping import LabelMapping
-from ldn_perception.training.forward_pass import ForwardPass
-from ldn_perception.training.record_log import ValidationRecord
+from ldn_perception.metrics.label_space import LabelSpace
+from ldn_perception.metrics.segmentation import ConfusionMatrix
+from ldn_perception.models.segmentation_model import SegmentationOutput, normalise
+from ldn_perception.taxonomy.taxonomy import LabelMapping
+from ldn_perception.training.training_files import ValidationRecord
 from ldn_perception.training.workers import Workers
+from ldn_perception.types import UNLABELLED
 
 
 class ValidationDomain(NamedTuple):
@@ -103,3 +106,51 @@ def _logits(sample: LabelledImage, model: nn.Module, forward_pass: ForwardPass) 
         model, torch.from_numpy(sample.image)[None], torch.from_numpy(metres)[None])
     return F.interpolate(
         output.logits.float(), sample.labels.shape, mode='bilinear', align_corners=False)[0]
+
+
+PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPass:
+    """Where and in which arithmetic a network computes.
+
+    Attributes:
+        device: Where the network is.
+        precision: One of PRECISIONS; bfloat16 is autocast, the weights stay float32.
+        uses_disparity: Whether the network gets the size of a metre.
+    """
+
+    device: torch.device
+    precision: str
+    uses_disparity: bool
+
+    def run(
+        self, model: nn.Module, image: Tensor, pixels_per_metre: Tensor
+    ) -> SegmentationOutput:
+        """Send a batch through a network.
+
+        Args:
+            model: The network, on the device.
+            image: (N, h, w, 3) uint8 RGB.
+            pixels_per_metre: (N, h, w) float32 [px/m], NaN where unknown.
+        """
+        normalised = normalise_batch(image.to(self.device, non_blocking=True))
+        metres = None
+        if self.uses_disparity:
+            metres = pixels_per_metre.to(self.device, non_blocking=True)
+        with self._autocast():
+            output: SegmentationOutput = model(normalised, metres)
+        return output
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        precision = PRECISIONS[self.precision]
+        return torch.autocast(
+            self.device.type, precision, enabled=precision is not torch.float32)
+
+
+def normalise_batch(image: Tensor) -> Tensor:
+    """(N, h, w, 3) uint8 RGB to (N, 3, h, w) float32, normalised, channels last in memory."""
+    count, height, width, _ = image.shape
+    tall = normalise(image.reshape(count * height, width, 3))  # (1, 3, N * h, w)
+    return tall[0].permute(1, 2, 0).view(count, height, width, 3).permute(0, 3, 1, 2)

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from stereo_frames import shifted_frame
 
-from ldn_perception.bags.stereo_bag_reader import StereoBagReader
-from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
-from ldn_perception.bags.stereo_sample import StereoSample
 from ldn_perception.build import build_perception
-from ldn_perception.cli.demo_pictures import draw
-from ldn_perception.cli.demo_score import join
+from ldn_perception.cli.demo_score import draw, join
 from ldn_perception.cli.main import main
 from ldn_perception.cli.recorded_results import RecordedResult, read_last_diagnostics, read_results
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.data.bag_reader import StereoBagReader
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.stereo_sample import StereoSample
 from ldn_perception.errors import EvaluationError
 from ldn_perception.taxonomy import CITYSCAPES
 

@@ -7,14 +7,14 @@ import pytest
 from stereo_frames import geometry, shifted_frame
 import torch
 
-from ldn_perception.bags.message_types import build_header, build_message, serialize
-from ldn_perception.bags.raw_bag_writer import RawBagWriter
-from ldn_perception.bags.stereo_sample import StereoSample
-from ldn_perception.bags.topics import DISPARITY_IMAGE
 from ldn_perception.cli.demo_score import score_recording
-from ldn_perception.frames import DisparityMap
-from ldn_perception.message_fields import disparity_fields
+from ldn_perception.data.bag_messages import build_header, build_message, serialize
+from ldn_perception.data.bag_reader import DISPARITY_IMAGE
+from ldn_perception.data.bag_writers import RawBagWriter
+from ldn_perception.data.message_fields import disparity_fields
+from ldn_perception.data.stereo_sample import StereoSample
 from ldn_perception.taxonomy import CITYSCAPES
+from ldn_perception.types import DisparityMap
 
 STAMP_NS = 1_500_000_007
 DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'

@@ -27,7 +27,7 @@ from ldn_perception.cli.machine_facts import (
 )
 from ldn_perception.cli.main import main
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.diagnosis.finding import error, ok, skipped, warning
+from ldn_perception.doctor.finding import error, ok, skipped, warning
 from ldn_perception.weights import find_shipped_weights
 
 FINDINGS = [
@@ -257,7 +257,7 @@ def test_processes_with_a_middleware_are_found(tmp_path):
 
 @pytest.mark.parametrize(('command', 'short'), [
     (['/opt/ros/lib/camera/driver', '--ros-args', '-r', '__node:=left_camera'], 'left_camera'),
-    (['/usr/bin/python3', '-m', 'ldn_perception.nodes.stereo_seg_node'], 'stereo_seg_node'),
+    (['/usr/bin/python3', '-m', 'ldn_perception.ros.nodes.stereo_seg_node'], 'stereo_seg_node'),
     (['/usr/bin/python3', '/opt/ros/bin/ros2', 'bag'], 'ros2'),
     (['/opt/ros/lib/rviz2/rviz2', '-d', 'x'], 'rviz2'),
     ([''], 'a process'),

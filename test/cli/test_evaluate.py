@@ -18,7 +18,7 @@ import torch
 
 from ldn_perception.cli.main import main
 from ldn_perception.taxonomy import CAMVID, CITYSCAPES, UNIVERSAL
-from ldn_perception.taxonomy.camvid import CAMVID_TO_UNIVERSAL
+from ldn_perception.taxonomy.driving import CAMVID_TO_UNIVERSAL
 
 NUM_DRIVING = 22
 """Driving classes of the universal taxonomy."""

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from stereo_frames import shifted_frame
 
+from ldn_perception.cli.evaluate_stereo import build_matchers
 from ldn_perception.cli.main import main
-from ldn_perception.cli.stereo_evaluation import build_matchers
-from ldn_perception.datasets.kitti_stereo import KittiStereo, KittiStereoFolder
-from ldn_perception.datasets.middlebury import Middlebury
-from ldn_perception.datasets.stereo_folders import open_stereo_folder
-from ldn_perception.datasets.synthetic_pairs import SyntheticPairs
+from ldn_perception.data.kitti import KittiStereo, KittiStereoFolder
+from ldn_perception.data.middlebury import Middlebury
+from ldn_perception.data.registry import open_stereo_folder
+from ldn_perception.data.synthetic_sets import SyntheticPairs
 from ldn_perception.errors import ConfigError
-from ldn_perception.stereo.reduced_matcher import ReducedMatcher
+from ldn_perception.stereo.matcher import ReducedMatcher
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
 
 CALIBRATION = {'fx': 90.0, 'fy': 90.0, 'cx': 80.0, 'cy': 48.0, 'baseline_m': 0.5}

@@ -212,7 +212,7 @@ def test_an_output_inside_a_file_is_one_sentence_in_every_verb(
     if name == 'predict':
         inputs = [next((ROOT / 'docs').rglob('*.png'))]
     elif name in ('replay', 'view'):
-        from replay.tiny_drives import stamps, write_drive
+        from evaluation.tiny_drives import stamps, write_drive
         inputs = [write_drive(tmp_path / 'drive', stamps(0, 1))]
     assert run(*name.split(), *inputs, '--output', output) == 1
     error = capsys.readouterr().err.splitlines()

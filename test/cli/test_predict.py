@@ -11,11 +11,11 @@ import pytest
 from stereo_frames import shifted_frame
 
 import ldn_perception as ldn
-from ldn_perception.bags import StereoBagWriter
-from ldn_perception.bags.image_files import read_labels
 from ldn_perception.cli.main import main
 from ldn_perception.cli.predict import pays_for_export
-from ldn_perception.cli.view_video import VideoWriter
+from ldn_perception.cli.view import VideoWriter
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.images import read_labels
 from ldn_perception.data.sources import Source
 from ldn_perception.taxonomy import UNIVERSAL
 

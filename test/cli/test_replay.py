@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
+from evaluation import tiny_drives
+from evaluation.tiny_drives import stamps, write_drive
 from evaluation_fixtures import write_weights
 import pytest
-from replay import tiny_drives
-from replay.tiny_drives import stamps, write_drive
 
-from ldn_perception.bags import RawBag
 from ldn_perception.cli import replay
 from ldn_perception.cli.main import main
 from ldn_perception.cli.replay_configuration import parse_configurations
 from ldn_perception.config import PerceptionConfig
+from ldn_perception.data.bag_messages import RawBag
 from ldn_perception.errors import ConfigError
 from ldn_perception.taxonomy import UNIVERSAL
 

@@ -16,7 +16,7 @@ from training.roads import write_roads, write_things
 
 from ldn_perception import build
 from ldn_perception.cli.main import main
-from ldn_perception.cli.stop_signals import StopSignals
+from ldn_perception.cli.processes import StopSignals
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.models.weights import read_weights_header
 from ldn_perception.taxonomy import UNIVERSAL

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from ldn_perception.bags.image_folder import ImageFolder
-from ldn_perception.bags.stereo_bag_reader import StereoBagReader
-from ldn_perception.cli import node_process
+from ldn_perception.cli import processes
 from ldn_perception.cli.main import EXTRAS, VERBS, load_verb, main
-from ldn_perception.cli.node_process import find_config, isolated_environment
 from ldn_perception.cli.parameters import parameter_table
+from ldn_perception.cli.processes import find_config, isolated_environment
 from ldn_perception.config import options
+from ldn_perception.data.bag_reader import StereoBagReader
+from ldn_perception.data.image_folder import ImageFolder
 from ldn_perception.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_an_installed_package_finds_its_config(tmp_path, monkeypatch):
     share = tmp_path / 'share' / 'ldn_perception' / 'config'
     share.mkdir(parents=True)
     (share / 'a.yaml').touch()
-    monkeypatch.setattr(node_process, '__file__', str(tmp_path / 'a' / 'b' / 'c.py'))
+    monkeypatch.setattr(processes, '__file__', str(tmp_path / 'a' / 'b' / 'c.py'))
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
     assert find_config('a.yaml') == share / 'a.yaml'
     with pytest.raises(ConfigError, match=(
@@ -106,7 +106,7 @@ def test_a_missing_package_is_named_with_what_to_do(monkeypatch, capsys):
 
 def test_a_missing_optional_package_is_named_with_its_extra(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, 'ldn_perception.cli.evaluate', raising=False)
-    monkeypatch.setitem(sys.modules, 'ldn_perception.cli.evaluation_json', None)
+    monkeypatch.setitem(sys.modules, 'ldn_perception.cli.evaluation_report', None)
     monkeypatch.setitem(EXTRAS, 'ldn_perception', 'report')  # the package of what is missing
     assert run('evaluate') == 1
     assert capsys.readouterr().err == (

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 from stereo_frames import shifted_frame, texture
 
-from ldn_perception.bags.message_types import build_header, build_message, serialize
-from ldn_perception.bags.raw_bag_writer import RawBagWriter
-from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
-from ldn_perception.bags.topics import DISPARITY_IMAGE, IMAGE
 from ldn_perception.cli.main import main
-from ldn_perception.cli.view import VideoClock, evenly_spaced, usual_rate_hz
-from ldn_perception.cli.view_frames import TILE_WIDTHS_PX
-from ldn_perception.cli.view_video import VideoWriter
+from ldn_perception.cli.view import (
+    TILE_WIDTHS_PX,
+    VideoClock,
+    VideoWriter,
+    evenly_spaced,
+    usual_rate_hz,
+)
+from ldn_perception.data.bag_messages import build_header, build_message, serialize
+from ldn_perception.data.bag_reader import DISPARITY_IMAGE, IMAGE
+from ldn_perception.data.bag_writers import RawBagWriter, StereoBagWriter
+from ldn_perception.data.message_fields import disparity_fields, image_fields
 from ldn_perception.errors import VideoError
-from ldn_perception.message_fields import disparity_fields, image_fields
 from ldn_perception.taxonomy import CITYSCAPES
 
 av = pytest.importorskip('av', reason='PyAV is not installed')
@@ -67,7 +70,7 @@ def write_results(writer, stamps, node=NODE, mass=None, labels=0):
 def disparity_map(value):
     import torch
 
-    from ldn_perception.frames import DisparityMap
+    from ldn_perception.types import DisparityMap
     return DisparityMap(torch.full((HEIGHT, WIDTH), value), 0.0, 128.0)
 
 
@@ -302,7 +305,7 @@ def test_damaged_played_stamps_are_an_error(recording, tmp_path, capsys):
 
 
 def test_results_far_from_their_images_do_not_fill_the_memory(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr('ldn_perception.cli.view_pairs.MAX_WAITING_PAIRS', 3)
+    monkeypatch.setattr('ldn_perception.cli.recorded_results.MAX_WAITING_PAIRS', 3)
     with RawBagWriter(tmp_path / 'bag') as writer:
         write_images(writer, STAMPS_NS)
         for number, stamp in enumerate(reversed(STAMPS_NS), start=1):

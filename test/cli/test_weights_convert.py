@@ -10,10 +10,12 @@ import torch
 from ldn_perception.build import build_perception
 from ldn_perception.cli.main import main
 from ldn_perception.config import PerceptionConfig
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder_design import build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
-from ldn_perception.models.registry import build_model
+from ldn_perception.models.registry import (
+    LADDER_DESIGNS,
+    build_ladder_network,
+    build_model,
+    initialise,
+)
 from ldn_perception.models.released_ldn import released_names
 from ldn_perception.models.weights import load_weights, read_weights_header
 from ldn_perception.taxonomy import CITYSCAPES

@@ -1,16 +1,16 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-from datasets.fixtures.driving import DRIVING
-from datasets.fixtures.foreign import FOREIGN
+from data.fixtures.driving import DRIVING
+from data.fixtures.foreign import FOREIGN
 import numpy as np
 from PIL import Image
 import pytest
 
-from ldn_perception.datasets.registry import DATASETS, STEREO_DATASETS, build_dataset
+from ldn_perception.data.registry import DATASETS, STEREO_DATASETS, build_dataset
 from ldn_perception.errors import DatasetError
-from ldn_perception.frames import UNLABELLED
 from ldn_perception.taxonomy import TAXONOMIES, UNIVERSAL
 from ldn_perception.taxonomy.mappings import label_mapping
+from ldn_perception.types import UNLABELLED
 
 WRITERS = {**DRIVING, **FOREIGN}
 STRETCHED = {'cityscapes_256': 2}

@@ -3,19 +3,17 @@
 from importlib.util import find_spec
 import math
 
+from decoding.interpreted_decoder import InterpretedDecoder
 import numpy as np
 import pytest
-from segmentation.interpreted_decoder import InterpretedDecoder
 import torch
 
+from ldn_perception.decoding.decoder import LabelPolicy, OodRule, TorchDecoder
+from ldn_perception.decoding.dense_crf import CrfDecoder, CrfParameters, DenseCrf
+from ldn_perception.decoding.fused_decoder import FusedDecoder
 from ldn_perception.errors import SegmentationError
-from ldn_perception.frames import Quantity
-from ldn_perception.segmentation.crf_decoder import CrfDecoder
-from ldn_perception.segmentation.decoder import LabelPolicy, OodRule
-from ldn_perception.segmentation.dense_crf import CrfParameters, DenseCrf
-from ldn_perception.segmentation.fused_decoder import FusedDecoder
-from ldn_perception.segmentation.torch_decoder import TorchDecoder
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018
+from ldn_perception.types import Quantity
 
 with_triton = pytest.mark.skipif(find_spec('triton') is None, reason='triton is not installed')
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='torch sees no GPU')
@@ -32,7 +30,7 @@ class OnGpu:
 
 
 def triton_on_gpu(taxonomy):
-    from ldn_perception.segmentation.triton_decoder import TritonDecoder
+    from ldn_perception.decoding.triton_decoder import TritonDecoder
     return OnGpu(TritonDecoder(taxonomy, torch.device('cuda')))
 
 

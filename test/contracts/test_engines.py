@@ -11,23 +11,25 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.datasets.camvid import CamVid
+from ldn_perception.data.driving_images import CamVid
 from ldn_perception.errors import InferenceError, ModelError
-from ldn_perception.evaluation.confusion import ConfusionMatrix
-from ldn_perception.evaluation.label_space import LabelSpace
 from ldn_perception.inference.backends import build_backend
 from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.metrics.label_space import LabelSpace
+from ldn_perception.metrics.segmentation import ConfusionMatrix
 from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder_design import LadderDesign, build_ladder_network
-from ldn_perception.models.normalisation import Normalisation
-from ldn_perception.models.registry import build_model
-from ldn_perception.models.scale_family import SMALL_SIZE
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
+from ldn_perception.models.ldn import SpatialPyramid
+from ldn_perception.models.registry import (
+    LadderDesign,
+    build_ladder_network,
+    build_model,
+    initialise,
+)
 from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
-from ldn_perception.models.spatial_pyramid import SpatialPyramid
+from ldn_perception.models.scale_networks import SMALL_SIZE, ScaleInvariantNetwork
+from ldn_perception.models.segmentation_model import Normalisation
 from ldn_perception.models.weights import load_weights, read_weights_header
 from ldn_perception.taxonomy import CAMVID, UNIVERSAL
 from ldn_perception.taxonomy.mappings import label_mapping

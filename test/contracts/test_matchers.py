@@ -6,17 +6,13 @@ from stereo_frames import geometry, shifted_frame, texture
 import torch
 
 from ldn_perception.errors import FrameError, StereoError
-from ldn_perception.frames import DisparityMap, StereoFrame
-from ldn_perception.stereo.block_matcher import BlockMatcher
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.external_disparity import ExternalDisparity
+from ldn_perception.stereo.embeddings import PatchEmbedding
 from ldn_perception.stereo.learned_cost import LEARNED_PENALTIES, LearnedCost
-from ldn_perception.stereo.patch_embedding import PatchEmbedding
-from ldn_perception.stereo.reduced_matcher import ReducedMatcher
-from ldn_perception.stereo.semi_global_block_matcher import MODES, SemiGlobalBlockMatcher
-from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
-from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
-from ldn_perception.stereo.vector_costs import CostShares
+from ldn_perception.stereo.matcher import ExternalDisparity, ReducedMatcher
+from ldn_perception.stereo.matching_costs import CensusCost, CostShares
+from ldn_perception.stereo.opencv_matchers import MODES, BlockMatcher, SemiGlobalBlockMatcher
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher, TorchSemiGlobalMatcher
+from ldn_perception.types import DisparityMap, StereoFrame
 
 DISPARITY_PX = 12
 

@@ -17,9 +17,8 @@ import torch
 from torch import nn
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.dpn import DualPathUnit
 from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.resnet import ResidualUnit
+from ldn_perception.models.resnet import DualPathUnit, ResidualUnit
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 
 NUM_CLASSES = 5

@@ -7,12 +7,12 @@ from stereo_frames import header, namespace
 
 pytest.importorskip('rclpy', reason='no ROS 2 here')
 
-from ldn_perception.nodes.message_filters_synchronizer import (
+from ldn_perception.data.stamp_joining import StampSynchronizer
+from ldn_perception.ros.nodes.stereo_input import (
     MessageFiltersSynchronizer,
     build_synchronizer,
     message_filters,
 )
-from ldn_perception.stamp_joining import StampSynchronizer
 
 needs_message_filters = pytest.mark.skipif(
     message_filters is None,

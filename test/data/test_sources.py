@@ -7,10 +7,9 @@ from PIL import Image
 import pytest
 from stereo_frames import shifted_frame
 
-from ldn_perception.bags import StereoBagWriter
-from ldn_perception.cli.view_video import VideoWriter
-from ldn_perception.data.sources import open_source
-from ldn_perception.data.video_reader import VideoReader
+from ldn_perception.cli.view import VideoWriter
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.data.sources import VideoReader, open_source
 from ldn_perception.errors import BagError, VideoError
 
 FRAME = shifted_frame(12)

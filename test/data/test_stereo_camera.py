@@ -10,8 +10,8 @@ from stereo_frames import geometry
 import yaml
 
 from ldn_perception import StereoCamera
+from ldn_perception.data.message_fields import camera_info_fields
 from ldn_perception.errors import BagError, CalibrationError, FrameError, MessageError
-from ldn_perception.message_fields import camera_info_fields
 
 RIG = geometry(cx_right=70.0)
 

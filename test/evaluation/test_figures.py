@@ -4,13 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ldn_perception.evaluation import CalibrationError
-from ldn_perception.evaluation.figures import (
-    draw_confusion,
-    draw_ood_curves,
-    draw_reliability,
-)
-from ldn_perception.evaluation.ood import OodScores
+from ldn_perception.evaluation.figures import draw_confusion, draw_ood_curves, draw_reliability
+from ldn_perception.metrics.ood import OodScores
+from ldn_perception.metrics.segmentation_scores import CalibrationError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.live_events import (
+from ldn_perception.evaluation.live_matching import (
     LapBegan,
     LapEnded,
     PairSent,

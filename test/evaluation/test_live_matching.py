@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from ldn_perception.evaluation.live_events import PairSent
-from ldn_perception.evaluation.live_matching import StampMatcher
+from ldn_perception.evaluation.live_matching import PairSent, StampMatcher
 
 RESULTS, TRUTH = frozenset({'labels', 'disparity'}), frozenset({'labels'})
 

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 
 from ldn_perception.errors import EvaluationError
-from ldn_perception.evaluation.live_events import (
+from ldn_perception.evaluation.live_matching import (
     LapBegan,
     LapEnded,
     PairSent,
     PlaybackEnded,
     PlaybackPlanned,
 )
-from ldn_perception.evaluation.live_node_state import NodeState
-from ldn_perception.evaluation.live_report import check_scored, to_json
+from ldn_perception.evaluation.live_report import check_scored, to_json, to_table
+from ldn_perception.evaluation.live_scores import NodeState
 from ldn_perception.evaluation.live_session import LiveSession, SessionRules
-from ldn_perception.evaluation.live_table import to_table
 from ldn_perception.taxonomy import CITYSCAPES
 
 MS = 1_000_000

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.inference.artefact_cache import ArtefactCache, default_cache_folder
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.models.normalisation import Normalisation
+from ldn_perception.inference.exports import ArtefactCache, default_cache_folder
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import Normalisation
 
 SIZE = ImageSize(96, 64)
 

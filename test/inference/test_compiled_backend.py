@@ -14,13 +14,10 @@ import torch.nn.functional as F
 from ldn_perception.errors import InferenceError, ModelError
 from ldn_perception.inference.compiled_backend import CompiledBackend
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder import Ladder
-from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.norm_relu_conv import NormReluConv
+from ldn_perception.models.densenet import DenseNet, NormReluConv
+from ldn_perception.models.ldn import Ladder, LadderDenseNet, SpatialPyramid
+from ldn_perception.models.registry import initialise
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
-from ldn_perception.models.spatial_pyramid import SpatialPyramid
 
 CPU = torch.device('cpu')
 SIZE = ImageSize(37, 21)

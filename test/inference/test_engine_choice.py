@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.inference import engine_choice
-from ldn_perception.inference.engine_choice import choose_backends
+from ldn_perception.inference import backends
+from ldn_perception.inference.backends import choose_backends
 
 CPU, GPU = torch.device('cpu'), torch.device('cuda')
 
@@ -22,7 +22,7 @@ def installed(monkeypatch):
                 f'package {name}', must_be='installed', got='none', do='install it')
         return MadeBackend(f'{name}/{device.type}/{num_threads}')
 
-    monkeypatch.setattr(engine_choice, 'build_backend', build)
+    monkeypatch.setattr(backends, 'build_backend', build)
     return names
 
 

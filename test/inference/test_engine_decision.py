@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ldn_perception.inference.engine_decision import DecisionStore, EngineDecision
+from ldn_perception.inference.engine_trial import DecisionStore, EngineDecision
 
 FACTS = {'network': 'abc', 'size': '160x96'}
 DECISION = EngineDecision('openvino', 'openvino: 5 ms against 9 ms of torch', ('b is refused',))

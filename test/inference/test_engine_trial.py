@@ -6,8 +6,7 @@ from made_engines import LOGITS, MadeEngine, with_wrong_labels
 import pytest
 import torch
 
-from ldn_perception.inference.engine_decision import EngineDecision
-from ldn_perception.inference.engine_trial import NUM_IMAGES, EngineTrial
+from ldn_perception.inference.engine_trial import NUM_IMAGES, EngineDecision, EngineTrial
 
 IMAGE = torch.zeros(80, 200, 3, dtype=torch.uint8)
 SLOW_S, FAST_S = 0.02, 0.002

@@ -10,7 +10,7 @@ import pytest
 
 from ldn_perception.errors import InferenceError
 from ldn_perception.inference.deployed_network import ImageSize
-from ldn_perception.inference.export_process import LOW_PRIORITY, ExportProcess
+from ldn_perception.inference.exports import LOW_PRIORITY, ExportProcess
 
 SIZE = ImageSize(160, 96)
 LIMIT_S = 30.0

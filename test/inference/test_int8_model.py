@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ldn_perception.errors import InferenceError
-from ldn_perception.inference import int8_model
+from ldn_perception.inference import openvino_backend
 from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.openvino_backend import OpenVinoBackend
 
@@ -72,18 +72,20 @@ def test_images_and_versions_are_in_the_fingerprint(calibration):
     plain = OpenVinoBackend(torch.float32, 1).fingerprint
     int8 = OpenVinoBackend(torch.float32, 1, calibration).fingerprint
     assert int8 == plain.replace(
-        'float32', f'int8 for images {calibration.digest}, nncf {int8_model.VERSION}, float32')
+        'float32',
+        f'int8 for images {calibration.digest}, nncf {openvino_backend.NNCF_VERSION}, float32')
 
 
 def test_the_version_it_asks_for_is_the_pinned_one():
-    assert f'\nnncf=={int8_model.VERSION}\n' in (TESTS.parent / 'constraints.txt').read_text()
+    assert f'\nnncf=={openvino_backend.NNCF_VERSION}\n' in (
+        TESTS.parent / 'constraints.txt').read_text()
 
 
 def test_without_nncf_it_says_what_to_install(calibration, monkeypatch):
-    monkeypatch.setattr(int8_model, 'find_spec', lambda name: None)
+    monkeypatch.setattr(openvino_backend, 'find_spec', lambda name: None)
     with pytest.raises(InferenceError, match=(
             r'package nncf must be installed for precision int8, got no such package: pip install '
-            rf'nncf=={int8_model.VERSION}, or choose bfloat16')):
+            rf'nncf=={openvino_backend.NNCF_VERSION}, or choose bfloat16')):
         OpenVinoBackend(torch.float32, 1, calibration)
 
 

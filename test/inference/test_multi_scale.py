@@ -7,10 +7,14 @@ from torch import nn
 import torch.nn.functional as F
 
 from ldn_perception.errors import InferenceError, ModelError
-from ldn_perception.inference.multi_scale import MultiScaleEngine
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
+from ldn_perception.inference.torch_engine import MultiScaleEngine
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
+from ldn_perception.models.segmentation_model import (
+    IMAGE_MEAN,
+    IMAGE_STD,
+    SegmentationModel,
+    SegmentationOutput,
+)
 
 CPU = torch.device('cpu')
 IMAGE = torch.randint(

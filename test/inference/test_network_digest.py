@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from ldn_perception.inference import network_digest as module
+from ldn_perception.inference import exports as module
 from ldn_perception.inference.deployed_network import DeployedNetwork
-from ldn_perception.inference.network_digest import network_digest
-from ldn_perception.models.normalisation import Normalisation
+from ldn_perception.inference.exports import network_digest
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import Normalisation
 
 NAMES = ['ldn_small', 'scale_invariant_small']
 
@@ -22,7 +22,7 @@ def build(name='scale_invariant_small', seed=0, **options):
 @pytest.mark.parametrize('name', NAMES)
 def test_it_is_the_same_in_another_process(name):
     code = ('from ldn_perception.inference.deployed_network import DeployedNetwork\n'
-            'from ldn_perception.inference.network_digest import network_digest\n'
+            'from ldn_perception.inference.exports import network_digest\n'
             'from ldn_perception.models.registry import build_model\n'
             f'print(network_digest(DeployedNetwork(build_model({name!r}, 5))))')
     printed = subprocess.run(

@@ -18,10 +18,10 @@ import pytest
 import torch
 
 from ldn_perception.errors import InferenceError, ModelError
-from ldn_perception.inference.artefact_cache import ArtefactCache
+from ldn_perception.inference.backends import EngineChoice
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
-from ldn_perception.inference.engine_choice import EngineChoice
 from ldn_perception.inference.engine_trial import NUM_IMAGES
+from ldn_perception.inference.exports import ArtefactCache
 from ldn_perception.inference.prepared_engine import PreparedEngine
 from ldn_perception.models.registry import build_model
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ldn_perception.inference.resize_matrix import resize_by_matrices, resize_matrix
-from ldn_perception.models.image_pyramid import image_pyramid
+from ldn_perception.inference.openvino_backend import resize_by_matrices, resize_matrix
+from ldn_perception.models.scale_multiplexer import image_pyramid
 
 
 @pytest.mark.parametrize(('size', 'resized'), [

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ldn_perception.inference.resized_engine import ResizedEngine
+from ldn_perception.inference.torch_engine import ResizedEngine
 
 
 class RecordingEngine:

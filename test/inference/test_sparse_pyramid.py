@@ -10,11 +10,11 @@ import torch
 
 from ldn_perception.build_stereo import build_matcher
 from ldn_perception.config import InferenceConfig, StereoConfig
-from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
+from ldn_perception.data.kitti import KittiStereoFolder
 from ldn_perception.errors import ModelError
 from ldn_perception.inference.torch_engine import TorchEngine
 from ldn_perception.models.registry import build_model
-from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork
+from ldn_perception.models.scale_networks import SparsePyramidNetwork
 from ldn_perception.models.weights import load_weights
 from ldn_perception.pipeline import pixels_per_metre
 from ldn_perception.taxonomy import TAXONOMIES

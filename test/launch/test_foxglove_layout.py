@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from ldn_perception.message_fields import POINT_TYPE
+from ldn_perception.data.message_fields import POINT_TYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = json.loads((ROOT / 'config' / 'foxglove_stereo_seg.json').read_text())
@@ -51,7 +51,7 @@ def plotted() -> list[re.Match[str]]:
 def published() -> dict[str, str]:
     """Topic -> type of everything the node may publish, by its default name."""
     pytest.importorskip('rclpy', reason='no ROS 2 here')
-    from ldn_perception.nodes import outputs
+    from ldn_perception.ros.nodes import outputs
     extra = (outputs.SCALE_SWITCHES, outputs.DISPARITY_CONFIDENCE, outputs.FREE_ROAD,
              outputs.FREE_ROAD_GRID)
     return {
@@ -91,10 +91,8 @@ def test_plots_and_summary_read_what_diagnostics_has() -> None:
     pytest.importorskip('rclpy', reason='no ROS 2 here')
     from builtin_interfaces.msg import Time
 
-    from ldn_perception.domain_alarm import AlarmRule, DomainAlarm
-    from ldn_perception.nodes.diagnostics import Diagnostics
-    from ldn_perception.nodes.epipolar_watch import PairCheck
-    from ldn_perception.nodes.statistics import Statistics
+    from ldn_perception.decoding.domain_alarm import AlarmRule, DomainAlarm
+    from ldn_perception.ros.nodes.diagnostics import Diagnostics, PairCheck, Statistics
     publisher, node = MagicMock(), MagicMock()
     node.create_publisher.return_value = publisher
     node.get_fully_qualified_name.return_value = f'/{NODE}'

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ldn_perception.rigs.preset import preset_names
-from ldn_perception.rigs.rig import read_rig
+from ldn_perception.ros.presets import preset_names
+from ldn_perception.ros.rigs import read_rig
 
 ROOT = Path(__file__).resolve().parents[2]
 RIG_ARGUMENTS = {

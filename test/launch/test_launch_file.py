@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ldn_perception.config import options
-from ldn_perception.rigs.stereo_topics import StereoTopics
+from ldn_perception.ros.presets import StereoTopics
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / 'launch' / 'stereo_seg.launch.py').read_text()

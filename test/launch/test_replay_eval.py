@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from stereo_frames import shifted_frame
 
-from ldn_perception.bags.stereo_bag_writer import StereoBagWriter
-from ldn_perception.datasets.synthetic_drive import SyntheticDrive
+from ldn_perception.data.bag_writers import StereoBagWriter
+from ldn_perception.synthetic_drive import SyntheticDrive
 
 pytest.importorskip('rclpy', reason='no ROS 2 here')
-from ldn_perception.nodes.evaluation_parameters import EvaluationParameters
-from ldn_perception.option import section_options
+from ldn_perception.config import section_options
+from ldn_perception.ros.nodes.evaluation_node import EvaluationParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = ast.parse((ROOT / 'launch' / 'replay_eval.launch.py').read_text())

@@ -100,7 +100,7 @@ def test_launch_file_leads_rviz_to_every_topic_in_a_namespace() -> None:
 @pytest.mark.parametrize('output', shown_outputs())
 def test_node_publishes_the_topic_with_the_type_of_the_display(output: str) -> None:
     outputs = pytest.importorskip(
-        'ldn_perception.nodes.outputs', reason='rclpy is not installed')
+        'ldn_perception.ros.nodes.outputs', reason='rclpy is not installed')
     all_outputs = (*outputs.OUTPUTS, outputs.FREE_ROAD, outputs.FREE_ROAD_GRID)
     published = {entry.topic: entry.message_type.__name__ for entry in all_outputs}
     assert published[f'~/{output}'] == message_type(f'/stereo_seg_node/{output}')

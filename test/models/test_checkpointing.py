@@ -15,14 +15,10 @@ from ldn_perception.models.checkpointing import (
     half_momentum,
     sum_over_images,
 )
-from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder import Ladder
-from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.norm_relu_conv import NormReluConv
-from ldn_perception.models.registry import build_model
+from ldn_perception.models.densenet import DenseNet, NormReluConv
+from ldn_perception.models.ldn import Ladder, LadderDenseNet, SpatialPyramid
+from ldn_perception.models.registry import build_model, initialise
 from ldn_perception.models.resnet import ResNet
-from ldn_perception.models.spatial_pyramid import SpatialPyramid
 
 IMAGE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 PLANS = [plan for plan in CHECKPOINT_PLANS if plan != 'none']

@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
-from ldn_perception.models.registry import build_model
+from ldn_perception.models.registry import build_model, count_multiply_adds, count_parameters
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 
 

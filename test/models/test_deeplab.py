@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.models.complexity import count_parameters
 from ldn_perception.models.deeplab import (
     ASPP_LARGE,
     DEEPLAB_PRESETS,
@@ -18,7 +17,7 @@ from ldn_perception.models.deeplab import (
     build_resnet_deeplab,
     build_vgg_deeplab,
 )
-from ldn_perception.models.initialisation import initialise
+from ldn_perception.models.registry import count_parameters, initialise
 from ldn_perception.models.resnet import ResNet
 
 VGG16_CONVOLUTIONS = 138_357_544 - (25088 * 4096 + 4096) - (4096**2 + 4096) - (4096 * 1000 + 1000)

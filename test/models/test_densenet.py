@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from ldn_perception.models.complexity import count_parameters
 from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
+from ldn_perception.models.registry import count_parameters
 
 
 def test_parameters_are_those_published_for_densenet121():

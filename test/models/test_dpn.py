@@ -7,9 +7,8 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
-from ldn_perception.models.dpn import DualPathNet, DualPathUnit, dpn68
-from ldn_perception.models.registry import MODELS
+from ldn_perception.models.registry import MODELS, count_multiply_adds, count_parameters
+from ldn_perception.models.resnet import DualPathNet, DualPathUnit, dpn68
 
 SMALL = {
     'stage_sizes': (2, 2, 1, 1), 'growths': (2, 4, 4, 8), 'widths': (8, 16, 32, 64),

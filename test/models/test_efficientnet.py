@@ -20,8 +20,8 @@ from ldn_perception.models.efficientnet import (
     scaled_channels,
 )
 from ldn_perception.models.imagenet_weights import IMAGENET_PACKAGES, load_imagenet_weights
-from ldn_perception.models.normalisation import normalise
-from ldn_perception.models.torch_file import load_torch_file
+from ldn_perception.models.segmentation_model import normalise
+from ldn_perception.models.weights import load_torch_file
 
 SIZES = {
     'efficientnet_lite0': (efficientnet_lite0, 224),

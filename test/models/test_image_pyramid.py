@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ldn_perception.models.image_pyramid import crop_to_image, image_pyramid, pad_to_multiple
+from ldn_perception.models.scale_multiplexer import crop_to_image, image_pyramid, pad_to_multiple
 
 
 def sizes(height, width, levels=range(8)):

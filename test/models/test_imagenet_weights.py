@@ -20,9 +20,8 @@ from torch import nn
 from ldn_perception.errors import ModelError
 from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.dpn import dpn68
 from ldn_perception.models.imagenet_weights import IMAGENET_FILES, load_imagenet_weights
-from ldn_perception.models.resnet import ResNet, resnet18, resnet50, resnet101
+from ldn_perception.models.resnet import ResNet, dpn68, resnet18, resnet50, resnet101
 from ldn_perception.models.vgg import VggFeatures
 
 BACKBONES = {

@@ -5,20 +5,23 @@ import torch
 from torch import nn
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.densenet import DenseNet, Stem, TransitionDown
+from ldn_perception.models.densenet import DenseNet, NormReluConv, Stem, TransitionDown
 from ldn_perception.models.inference_form import (
     fold_norms,
     is_rewritable,
     pool_before_projections,
     rewrite_for_inference,
 )
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder import Blending, Ladder, TransitionUp
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
-from ldn_perception.models.ldn import AuxiliaryHeads, LadderDenseNet
-from ldn_perception.models.norm_relu_conv import NormReluConv
-from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.spatial_pyramid import LocalContext, SpatialPyramid
+from ldn_perception.models.ldn import (
+    AuxiliaryHeads,
+    Blending,
+    Ladder,
+    LadderDenseNet,
+    LocalContext,
+    SpatialPyramid,
+    TransitionUp,
+)
+from ldn_perception.models.registry import LADDER_DESIGNS, MODELS, build_model, initialise
 
 
 def scramble(model, seed):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ldn_perception.models.initialisation import initialise
+from ldn_perception.models.registry import initialise
 
 
 def test_convolutions_have_hes_variance_and_no_bias():

@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
 from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.ladder import Blending, Ladder, TransitionUp
-from ldn_perception.models.ladder_design import LadderDesign, build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS, NARROW_PYRAMID
-from ldn_perception.models.registry import build_model
-from ldn_perception.models.spatial_pyramid import SpatialPyramid
+from ldn_perception.models.ldn import Blending, Ladder, SpatialPyramid, TransitionUp
+from ldn_perception.models.registry import (
+    LADDER_DESIGNS,
+    NARROW_PYRAMID,
+    LadderDesign,
+    build_ladder_network,
+    build_model,
+    count_multiply_adds,
+    count_parameters,
+)
 
 
 def single_map_step(residual):

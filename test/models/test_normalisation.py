@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD, normalise
+from ldn_perception.models.segmentation_model import IMAGE_MEAN, IMAGE_STD, normalise
 
 
 def test_every_value_is_that_of_the_definition():

@@ -7,15 +7,11 @@ import torch.nn.functional as F
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.checkpointing import checkpoint_model
-from ldn_perception.models.densenet import DenseNet
-from ldn_perception.models.dpn import DualPathNet
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.ladder import Ladder
-from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.norm_relu_conv import NormReluConv
+from ldn_perception.models.densenet import DenseNet, NormReluConv
+from ldn_perception.models.ldn import Ladder, LadderDenseNet, SpatialPyramid
 from ldn_perception.models.pruning import disable_units, pruning_curve, units_per_block
-from ldn_perception.models.resnet import ResNet
-from ldn_perception.models.spatial_pyramid import SpatialPyramid
+from ldn_perception.models.registry import initialise
+from ldn_perception.models.resnet import DualPathNet, ResNet
 
 IMAGE = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

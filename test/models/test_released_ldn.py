@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.ladder_design import build_ladder_network
-from ldn_perception.models.ladder_presets import LADDER_DESIGNS
+from ldn_perception.models.registry import LADDER_DESIGNS, build_ladder_network
 from ldn_perception.models.released_ldn import load_released_ldn, released_names
 
 CODE = 'LDN_RELEASED_CODE'

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
+from ldn_perception.models.registry import count_multiply_adds, count_parameters
 from ldn_perception.models.resnet import (
     ConvNorm,
     ResNet,

@@ -5,14 +5,15 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ldn_perception.models.back_end import BackEnd
-from ldn_perception.models.complexity import count_multiply_adds, count_parameters
-from ldn_perception.models.fixed_scales import FixedScalesNetwork
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.scale_family import SCALE_FAMILY
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
+from ldn_perception.models.registry import count_multiply_adds, count_parameters, initialise
 from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
-from ldn_perception.models.single_scale import SingleScaleNetwork
+from ldn_perception.models.scale_networks import (
+    SCALE_FAMILY,
+    BackEnd,
+    FixedScalesNetwork,
+    ScaleInvariantNetwork,
+    SingleScaleNetwork,
+)
 from ldn_perception.models.vgg import VggFeatures
 
 VGG_D = 14_714_688

@@ -8,11 +8,9 @@ from torch import nn
 import torch.nn.functional as F
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.back_end import BackEnd
-from ldn_perception.models.complexity import count_multiply_adds
-from ldn_perception.models.registry import build_model
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
+from ldn_perception.models.registry import build_model, count_multiply_adds
 from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
+from ldn_perception.models.scale_networks import BackEnd, ScaleInvariantNetwork
 from ldn_perception.models.vgg import VggFeatures
 
 

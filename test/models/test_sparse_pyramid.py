@@ -6,13 +6,15 @@ import math
 import pytest
 import torch
 
-from ldn_perception.models.back_end import BackEnd
-from ldn_perception.models.image_pyramid import image_pyramid
-from ldn_perception.models.initialisation import initialise
-from ldn_perception.models.registry import build_model
-from ldn_perception.models.scale_invariant import ScaleInvariantNetwork
-from ldn_perception.models.scale_multiplexer import ScaleMultiplexer
-from ldn_perception.models.sparse_pyramid import SparsePyramidNetwork, Window, share_of_pixels
+from ldn_perception.models.registry import build_model, initialise
+from ldn_perception.models.scale_multiplexer import ScaleMultiplexer, image_pyramid
+from ldn_perception.models.scale_networks import (
+    BackEnd,
+    ScaleInvariantNetwork,
+    SparsePyramidNetwork,
+    Window,
+    share_of_pixels,
+)
 from ldn_perception.models.vgg import VggFeatures
 
 WIDTH_M, RECEPTIVE_FIELD_PX = 1.0, 185.0

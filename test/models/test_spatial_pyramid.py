@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.models.spatial_pyramid import LocalContext, SpatialPyramid, grid_shape
+from ldn_perception.models.ldn import LocalContext, SpatialPyramid, grid_shape
 
 
 def average_cells(features, rows, columns):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ldn_perception.models.complexity import count_parameters
+from ldn_perception.models.registry import count_parameters
 from ldn_perception.models.vgg import PyramidNorm, VggFeatures
 
 

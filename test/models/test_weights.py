@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from ldn_perception.errors import ModelError
-from ldn_perception.models.normalisation import IMAGE_MEAN, IMAGE_STD
 from ldn_perception.models.registry import build_model
+from ldn_perception.models.segmentation_model import IMAGE_MEAN, IMAGE_STD
 from ldn_perception.models.weights import (
     average_weights,
     load_weights,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldn_perception.errors import StereoError
-from ldn_perception.stereo.census_cost import CensusCost
+from ldn_perception.stereo.matching_costs import CensusCost
 
 
 def grey_rgb(height, width, seed=0, levels=256):

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.census_signs import NUM_SIGNS, census_signs, grey_levels
+from ldn_perception.stereo.embeddings import NUM_SIGNS, census_signs, grey_levels
+from ldn_perception.stereo.matching_costs import CensusCost
 
 
 def an_image(height=9, width=23):

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from ldn_perception.row_workers import RowWorkers
+from ldn_perception.hardware import RowWorkers
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,

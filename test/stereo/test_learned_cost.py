@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from ldn_perception.errors import StereoError
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.census_cost import CensusCost
+from ldn_perception.hardware import RowWorkers
+from ldn_perception.stereo.embeddings import SCALE, PatchEmbedding
 from ldn_perception.stereo.learned_cost import OUTSIDE_COST, LearnedCost
-from ldn_perception.stereo.patch_embedding import SCALE, PatchEmbedding
-from ldn_perception.stereo.vector_costs import CostShares, vector_costs
+from ldn_perception.stereo.matching_costs import CensusCost, CostShares, vector_costs
 
 SHARES = [CostShares(), CostShares(128, 2), CostShares(32, 2), CostShares(32, 0), CostShares(1, 4)]
 RANGES = [(0, 1), (0, 7), (3, 5), (-4, 9), (-30, 60), (20, 4), (-25, 4), (0, 100)]

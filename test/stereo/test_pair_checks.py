@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ldn_perception.stereo.pair_checks import unknown_disparity
+from ldn_perception.stereo.matcher import unknown_disparity
 
 THREADS = Path('/proc/self/task')
 

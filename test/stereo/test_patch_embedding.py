@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.stereo.patch_embedding import SCALE, PatchEmbedding, standardise
+from ldn_perception.stereo.embeddings import SCALE, PatchEmbedding, standardise
 
 
 def embedding(**sizes):

@@ -7,12 +7,12 @@ import pytest
 from stereo_frames import geometry, shifted_frame
 import torch
 
+from ldn_perception.data.message_fields import disparity_fields
 from ldn_perception.errors import StereoError
-from ldn_perception.frames import DisparityMap, StereoFrame
-from ldn_perception.message_fields import disparity_fields
 from ldn_perception.pipeline import pixels_per_metre
-from ldn_perception.stereo.reduced_matcher import ReducedMatcher, reduce_pair
-from ldn_perception.stereo.semi_global_block_matcher import SemiGlobalBlockMatcher
+from ldn_perception.stereo.matcher import ReducedMatcher, reduce_pair
+from ldn_perception.stereo.opencv_matchers import SemiGlobalBlockMatcher
+from ldn_perception.types import DisparityMap, StereoFrame
 
 DIVISORS = pytest.mark.parametrize('divisor', [2, 3, 4])
 

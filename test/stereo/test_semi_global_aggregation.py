@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from ldn_perception.errors import StereoError
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.semi_global_aggregation import (
-    SmoothnessPenalties,
-    aggregate_costs,
-)
+from ldn_perception.hardware import RowWorkers
+from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties, aggregate_costs
 
 STRAIGHT = [(1, 0), (-1, 0), (0, 1), (0, -1)]
 DIAGONAL = [(1, 1), (-1, 1), (1, -1), (-1, -1)]

@@ -9,13 +9,13 @@ import pytest
 from stereo_frames import geometry, shifted_frame, texture
 import torch
 
-from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
-from ldn_perception.datasets.middlebury import Middlebury
+from ldn_perception.data.kitti import KittiStereoFolder
+from ldn_perception.data.middlebury import Middlebury
 from ldn_perception.errors import StereoError
-from ldn_perception.evaluation.stereo import StereoScores
-from ldn_perception.frames import StereoFrame
-from ldn_perception.stereo.census_cost import CensusCost
+from ldn_perception.metrics.stereo import StereoScores
+from ldn_perception.stereo.matching_costs import CensusCost
 from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
+from ldn_perception.types import StereoFrame
 
 DATA = Path(__file__).resolve().parents[3] / 'shared' / 'data'
 

@@ -20,12 +20,9 @@ from stereo.test_winner_takes_all import obvious_winners
 from stereo_frames import geometry, shifted_frame, texture
 import torch
 
-from ldn_perception.datasets.kitti_stereo import KittiStereoFolder
+from ldn_perception.data.kitti import KittiStereoFolder
 from ldn_perception.errors import StereoError
-from ldn_perception.frames import StereoFrame
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.census_signs import grey_levels
+from ldn_perception.hardware import RowWorkers
 from ldn_perception.stereo.disparity_refinement import (
     fill_from_background,
     keep_consistent,
@@ -33,8 +30,10 @@ from ldn_perception.stereo.disparity_refinement import (
     median_of_known,
     remove_speckles,
 )
-from ldn_perception.stereo.semi_global_aggregation import aggregate_costs
-from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher
+from ldn_perception.stereo.embeddings import grey_levels
+from ldn_perception.stereo.matching_costs import CensusCost
+from ldn_perception.stereo.semi_global_aggregation import aggregate_costs, take_winners
+from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher, TorchSemiGlobalMatcher
 from ldn_perception.stereo.torch_aggregation import aggregate_on_device
 from ldn_perception.stereo.torch_refinement import (
     fill_from_background_on_device,
@@ -42,10 +41,9 @@ from ldn_perception.stereo.torch_refinement import (
     keep_inside_on_device,
     median_of_known_on_device,
     remove_speckles_on_device,
+    take_winners_on_device,
 )
-from ldn_perception.stereo.torch_semi_global_matcher import TorchSemiGlobalMatcher
-from ldn_perception.stereo.torch_winners import take_winners_on_device
-from ldn_perception.stereo.winner_takes_all import take_winners
+from ldn_perception.types import StereoFrame
 
 DATA = Path(__file__).resolve().parents[3] / 'shared' / 'data'
 DEVICES = [

@@ -18,18 +18,25 @@ from stereo.test_learned_cost import whole_vectors
 from stereo.test_semi_global_aggregation import PENALTIES, picture, volume
 import torch
 
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.census_cost import CensusCost
-from ldn_perception.stereo.census_signs import NUM_SIGNS
-from ldn_perception.stereo.device_steps import steps_on
+from ldn_perception.hardware import RowWorkers
 from ldn_perception.stereo.disparity_refinement import median_of_known
-from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties, aggregate_costs
-from ldn_perception.stereo.torch_aggregation import aggregate_on_device
-from ldn_perception.stereo.torch_costs import Described, compare_on_device
-from ldn_perception.stereo.torch_refinement import median_of_known_on_device
-from ldn_perception.stereo.torch_winners import take_winners_on_device
-from ldn_perception.stereo.vector_costs import CostShares, vector_costs
-from ldn_perception.stereo.winner_takes_all import take_winners
+from ldn_perception.stereo.embeddings import NUM_SIGNS
+from ldn_perception.stereo.matching_costs import CensusCost, CostShares, vector_costs
+from ldn_perception.stereo.semi_global_aggregation import (
+    SmoothnessPenalties,
+    aggregate_costs,
+    take_winners,
+)
+from ldn_perception.stereo.semi_global_matcher import steps_on
+from ldn_perception.stereo.torch_aggregation import (
+    Described,
+    aggregate_on_device,
+    compare_on_device,
+)
+from ldn_perception.stereo.torch_refinement import (
+    median_of_known_on_device,
+    take_winners_on_device,
+)
 
 with_triton = pytest.mark.skipif(find_spec('triton') is None, reason='triton is not installed')
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='torch sees no GPU')
@@ -245,12 +252,7 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(tmp_path, monkeypatch):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from ldn_perception.stereo import (
-        triton_aggregation,
-        triton_costs,
-        triton_median,
-        triton_winners,
-    )
+    from ldn_perception.stereo import triton_kernels
     monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
     pointers = {'costs': '*u8', 'levels': '*u8', 'totals': '*u16', 'left': '*fp32',
                 'right': '*fp32', 'confidence': '*fp32', 'disparity': '*fp32',
@@ -259,15 +261,15 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(tmp_path, monkeypatch):
     of_costs = {'LENGTH': 32, 'LANES': 32, 'NUM_SIGNS': 54, 'SIGN_LANES': 64, 'SCALE': 128,
                 'NUM_PIXELS': 64, 'NUM_COLUMNS': 64}
     for kernel, constants, num_warps in (
-        (triton_aggregation._follow_paths,
+        (triton_kernels._follow_paths,
          {'NUM_DISPARITIES': 70, 'LANES': 32, 'ABREAST': 2}, 1),
-        (triton_winners._take_left, {'NUM_DISPARITIES': 70, 'LANES': 128, 'NUM_PIXELS': 8}, 4),
-        (triton_winners._take_right, {'NUM_DISPARITIES': 70, 'LANES': 128, 'NUM_PIXELS': 16}, 4),
-        (triton_median._take_medians, {'SIDE': 5, 'NUM_PIXELS': 128}, 4),
-        (triton_costs._compare_tile, of_costs, 4),
-        (triton_costs._compare_tile, {**of_costs, 'left_signs': None, 'right_signs': None}, 4),
+        (triton_kernels._take_left, {'NUM_DISPARITIES': 70, 'LANES': 128, 'NUM_PIXELS': 8}, 4),
+        (triton_kernels._take_right, {'NUM_DISPARITIES': 70, 'LANES': 128, 'NUM_PIXELS': 16}, 4),
+        (triton_kernels._take_medians, {'SIDE': 5, 'NUM_PIXELS': 128}, 4),
+        (triton_kernels._compare_tile, of_costs, 4),
+        (triton_kernels._compare_tile, {**of_costs, 'left_signs': None, 'right_signs': None}, 4),
     ):
-        named = {**pointers, **vectors} if kernel is triton_costs._compare_tile else pointers
+        named = {**pointers, **vectors} if kernel is triton_kernels._compare_tile else pointers
         types = {name: 'constexpr' if name in constants else named.get(name, 'i32')
                  for name in kernel.arg_names}
         compiled = compile_kernel(
@@ -285,7 +287,7 @@ def test_without_a_gpu_torch_takes_the_steps():
 
 
 def test_without_triton_torch_takes_the_steps_on_a_gpu(monkeypatch):
-    monkeypatch.setattr('ldn_perception.stereo.device_steps.find_spec', lambda name: None)
+    monkeypatch.setattr('ldn_perception.stereo.semi_global_matcher.find_spec', lambda name: None)
     assert steps_on(torch.device('cuda')) == TORCH_STEPS
 
 

@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
-from ldn_perception.row_workers import RowWorkers
-from ldn_perception.stereo.winner_takes_all import take_winners
+from ldn_perception.hardware import RowWorkers
+from ldn_perception.stereo.semi_global_aggregation import take_winners
 
 
 def obvious_winners(totals, min_disparity, uniqueness_percent):

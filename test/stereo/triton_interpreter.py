@@ -11,13 +11,15 @@ import sys
 import numpy as np
 import torch
 
+from ldn_perception.stereo.matching_costs import CostShares
 from ldn_perception.stereo.semi_global_aggregation import SmoothnessPenalties
-from ldn_perception.stereo.torch_costs import Described
-from ldn_perception.stereo.triton_aggregation import aggregate_in_launches
-from ldn_perception.stereo.triton_costs import compare_in_launch
-from ldn_perception.stereo.triton_median import median_in_launch
-from ldn_perception.stereo.triton_winners import take_winners_in_launches
-from ldn_perception.stereo.vector_costs import CostShares
+from ldn_perception.stereo.torch_aggregation import Described
+from ldn_perception.stereo.triton_kernels import (
+    aggregate_in_launches,
+    compare_in_launch,
+    median_in_launch,
+    take_winners_in_launches,
+)
 
 
 def aggregate(tensors, penalties, num_paths):

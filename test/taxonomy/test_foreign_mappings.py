@@ -10,15 +10,16 @@ from ldn_perception.taxonomy import (
     UNIVERSAL,
     Domain,
 )
-from ldn_perception.taxonomy.coco_panoptic import (
+from ldn_perception.taxonomy.driving import MAPILLARY_TO_UNIVERSAL, SURROUNDING_CLASSES
+from ldn_perception.taxonomy.everyday import (
     CATEGORY_ID_TO_CLASS,
     COCO_PANOPTIC_TO_UNIVERSAL,
     COCO_THINGS,
+    MSRC_V2_THINGS,
+    MSRC_V2_TO_UNIVERSAL,
+    PASCAL_VOC_THINGS,
+    PASCAL_VOC_TO_UNIVERSAL,
 )
-from ldn_perception.taxonomy.mapillary import MAPILLARY_TO_UNIVERSAL
-from ldn_perception.taxonomy.msrc_v2 import MSRC_V2_THINGS, MSRC_V2_TO_UNIVERSAL
-from ldn_perception.taxonomy.pascal_voc import PASCAL_VOC_THINGS, PASCAL_VOC_TO_UNIVERSAL
-from ldn_perception.taxonomy.universal import SURROUNDING_CLASSES
 
 MAPPINGS = [COCO_PANOPTIC_TO_UNIVERSAL, MSRC_V2_TO_UNIVERSAL, PASCAL_VOC_TO_UNIVERSAL]
 

@@ -16,8 +16,8 @@ from ldn_perception.taxonomy import (
     Domain,
     Taxonomy,
 )
-from ldn_perception.taxonomy.label_mapping import LabelMapping
 from ldn_perception.taxonomy.mappings import TO_UNIVERSAL, label_mapping
+from ldn_perception.taxonomy.taxonomy import LabelMapping
 
 
 def taxonomy(name, *classes):

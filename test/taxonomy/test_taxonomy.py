@@ -5,7 +5,7 @@ import pytest
 
 from ldn_perception.errors import TaxonomyError
 from ldn_perception.taxonomy import CITYSCAPES, ROB2018, ClassInfo, Domain, Taxonomy
-from ldn_perception.taxonomy.cityscapes import LABEL_ID_TO_CLASS
+from ldn_perception.taxonomy.driving import LABEL_ID_TO_CLASS
 
 ROAD = ClassInfo('road', (1, 2, 3), Domain.DRIVING, 'flat')
 SOFA = ClassInfo('sofa', (4, 5, 6), Domain.FOREIGN, 'indoor')

@@ -9,7 +9,7 @@ import sys
 import torch
 from training.tiny import CPU, NETWORK_CLASSES, Striped, taxonomy, tiny_recipe, tiny_trainer
 
-from ldn_perception.taxonomy.label_mapping import LabelMapping
+from ldn_perception.taxonomy.taxonomy import LabelMapping
 from ldn_perception.training.validation import Validation, ValidationDomain
 from ldn_perception.training.workers import Workers
 

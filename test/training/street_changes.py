@@ -5,8 +5,8 @@
 import numpy as np
 from training.tiny import taxonomy
 
-from ldn_perception.datasets.foreign_cutouts import ForeignCutouts
-from ldn_perception.datasets.labelled_image import LabelledImage
+from ldn_perception.data.foreign_cutouts import ForeignCutouts
+from ldn_perception.data.labelled_images import LabelledImage
 from ldn_perception.training.street_changes import (
     CutoutSource,
     Pasting,

@@ -9,10 +9,10 @@ from stereo_frames import texture
 import torch
 
 from ldn_perception.errors import DatasetError
-from ldn_perception.frames import DisparityMap
-from ldn_perception.training.agreed_pairs import AgreedPairs, agreed_disparity
-from ldn_perception.training.build_correspondence import AGREED, open_domains, teachers
-from ldn_perception.training.correspondence_recipe import PairDomain
+from ldn_perception.training.correspondence_pairs import AgreedPairs, agreed_disparity
+from ldn_perception.training.correspondence_trainer import AGREED, open_domains, teachers
+from ldn_perception.training.recipe import PairDomain
+from ldn_perception.types import DisparityMap
 
 SHIFT_PX = 12
 

@@ -6,7 +6,7 @@ import torch
 from training.roads import write_roads, write_things
 from training.tiny import CPU
 
-from ldn_perception.datasets import registry
+from ldn_perception.data import registry
 from ldn_perception.errors import DatasetError, ModelError, TaxonomyError, TrainingError
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.weights import load_weights, save_weights

@@ -6,8 +6,8 @@ from training.roads import GRASS, WOODEN_FLOOR, write_roads, write_things
 
 from ldn_perception.errors import DatasetError, TrainingError
 from ldn_perception.taxonomy import CAMVID, TAXONOMIES, UNIVERSAL
-from ldn_perception.training import build_domains as module
-from ldn_perception.training.build_domains import build_domains
+from ldn_perception.training import build as module
+from ldn_perception.training.build import build_domains
 from ldn_perception.training.recipe import TrainingRecipe
 
 ROADS = {'dataset': 'camvid', 'root': 'roads'}

@@ -11,17 +11,17 @@ from stereo_frames import geometry, texture
 import torch
 import torch.nn.functional as F
 
-from ldn_perception.datasets.stereo_pairs import StereoPair
+from ldn_perception.data.stereo_pairs import StereoPair
 from ldn_perception.errors import ConfigError, TrainingError
-from ldn_perception.frames import StereoFrame
-from ldn_perception.stereo.census_signs import census_signs
-from ldn_perception.stereo.patch_embedding import PatchEmbedding, standardise
-from ldn_perception.training.build_correspondence import open_domains
-from ldn_perception.training.correspondence_loss import CorrespondenceLoss
-from ldn_perception.training.correspondence_recipe import CorrespondenceRecipe, PairDomain
-from ldn_perception.training.correspondence_trainer import CorrespondenceTrainer
-from ldn_perception.training.pair_batches import DrawnDomain, PairBatches
-from ldn_perception.training.pair_views import PairViews
+from ldn_perception.stereo.embeddings import PatchEmbedding, census_signs, standardise
+from ldn_perception.training.correspondence_pairs import DrawnDomain, PairBatches, PairViews
+from ldn_perception.training.correspondence_trainer import (
+    CorrespondenceLoss,
+    CorrespondenceTrainer,
+    open_domains,
+)
+from ldn_perception.training.recipe import CorrespondenceRecipe, PairDomain
+from ldn_perception.types import StereoFrame
 
 CPU = torch.device('cpu')
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ldn_perception.training.curves import draw_curves
-from ldn_perception.training.record_log import StepRecord, ValidationRecord
+from ldn_perception.training.training_files import StepRecord, ValidationRecord
 
 
 def _steps(count, auxiliary=2.0):

@@ -6,9 +6,9 @@ from training.tiny import taxonomy
 
 from ldn_perception.errors import TrainingError
 from ldn_perception.taxonomy import CAMVID, COCO_PANOPTIC, MSRC_V2, UNIVERSAL
-from ldn_perception.taxonomy.label_mapping import LabelMapping
 from ldn_perception.taxonomy.mappings import label_mapping
-from ldn_perception.training.label_sets import LabelSets
+from ldn_perception.taxonomy.taxonomy import LabelMapping
+from ldn_perception.training.mixed_batches import LabelSets
 
 CLASSES = taxonomy('network', 'abc', 'x')
 

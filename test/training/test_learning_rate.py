@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ldn_perception.training.learning_rate import cosine_learning_rate
+from ldn_perception.training.trainer import cosine_learning_rate
 
 
 @pytest.mark.parametrize(('epochs', 'largest', 'smallest'), [

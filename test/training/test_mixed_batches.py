@@ -8,7 +8,7 @@ import torch
 from training.street_changes import FOREST, forest, pasting
 from training.tiny import Striped, taxonomy
 
-from ldn_perception.datasets.augmentation import Augmentation
+from ldn_perception.data.augmentation import Augmentation
 from ldn_perception.errors import DatasetError
 from ldn_perception.training.mixed_batches import MixedBatches, TrainingDomain
 from ldn_perception.training.street_changes import Resurfacing

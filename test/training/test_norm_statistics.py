@@ -7,7 +7,7 @@ from torch import nn
 from ldn_perception.models.checkpointing import checkpoint_model
 from ldn_perception.models.registry import build_model
 from ldn_perception.models.vgg import PyramidNorm
-from ldn_perception.training.norm_statistics import average_norm_statistics
+from ldn_perception.training.trainer import average_norm_statistics
 
 
 def _batches(count=4, channels=3, seed=0):

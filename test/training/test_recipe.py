@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ldn_perception.datasets.registry import DATASETS
+from ldn_perception.config import Option, section_options
+from ldn_perception.data.registry import DATASETS
 from ldn_perception.errors import ConfigError
 from ldn_perception.models.checkpointing import CHECKPOINT_PLANS
 from ldn_perception.models.registry import MODELS
-from ldn_perception.option import Option, section_options
 from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.training.recipe import (
     FREE_OPTIONS,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ldn_perception.errors import TrainingError
-from ldn_perception.training.record_log import (
+from ldn_perception.training.training_files import (
     RecordLog,
     StepRecord,
     ValidationRecord,

@@ -9,7 +9,7 @@ from training.tiny import tiny_recipe
 
 from ldn_perception.errors import TrainingError
 from ldn_perception.training.recipe import ValidationRecipe
-from ldn_perception.training.snapshot import Snapshot, read_snapshot, write_snapshot
+from ldn_perception.training.training_files import Snapshot, read_snapshot, write_snapshot
 
 
 def _snapshot(recipe):

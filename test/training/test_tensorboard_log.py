@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from ldn_perception.errors import TrainingError
-from ldn_perception.training.record_log import StepRecord, ValidationRecord
-from ldn_perception.training.tensorboard_log import TensorBoardLog
+from ldn_perception.training.training_files import StepRecord, TensorBoardLog, ValidationRecord
 
 
 def test_events_hold_the_losses_and_scores(tmp_path):

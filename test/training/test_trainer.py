@@ -16,11 +16,10 @@ from training.tiny import (
 )
 
 from ldn_perception.errors import TrainingError
-from ldn_perception.taxonomy.label_mapping import LabelMapping
-from ldn_perception.training.forward_pass import ForwardPass
-from ldn_perception.training.optimizer import build_optimizer, find_backbone
-from ldn_perception.training.training_logs import read_logs
-from ldn_perception.training.validation import Validation, ValidationDomain
+from ldn_perception.taxonomy.taxonomy import LabelMapping
+from ldn_perception.training.trainer import build_optimizer, find_backbone
+from ldn_perception.training.training_files import read_logs
+from ldn_perception.training.validation import ForwardPass, Validation, ValidationDomain
 from ldn_perception.training.workers import Workers
 
 

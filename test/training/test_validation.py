@@ -7,10 +7,14 @@ import torch.nn.functional as F
 from training.tiny import CPU, NETWORK_CLASSES, Striped, TinyNet, taxonomy
 
 from ldn_perception.errors import TrainingError
-from ldn_perception.models.normalisation import normalise
-from ldn_perception.taxonomy.label_mapping import LabelMapping
-from ldn_perception.training.forward_pass import ForwardPass, normalise_batch
-from ldn_perception.training.validation import Validation, ValidationDomain
+from ldn_perception.models.segmentation_model import normalise
+from ldn_perception.taxonomy.taxonomy import LabelMapping
+from ldn_perception.training.validation import (
+    ForwardPass,
+    Validation,
+    ValidationDomain,
+    normalise_batch,
+)
 from ldn_perception.training.workers import Workers
 
 FLOAT = ForwardPass(CPU, 'float32', uses_disparity=False)

@@ -14,7 +14,7 @@ from training.ddp_training import train_all
 
 from ldn_perception.errors import TrainingError
 from ldn_perception.models.vgg import PyramidNorm
-from ldn_perception.training.training_logs import read_logs
+from ldn_perception.training.training_files import read_logs
 from ldn_perception.training.workers import Workers, synchronise_norms, take_own_gpu
 
 TESTS = Path(__file__).parents[1]

@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ldn_perception.datasets.augmentation import Augmentation
-from ldn_perception.datasets.labelled_image import LabelledImage
+from ldn_perception.data.augmentation import Augmentation
+from ldn_perception.data.labelled_images import LabelledImage
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 from ldn_perception.taxonomy import ClassInfo, Domain, Taxonomy
-from ldn_perception.taxonomy.label_mapping import LabelMapping
-from ldn_perception.training.label_sets import LabelSets
+from ldn_perception.taxonomy.taxonomy import LabelMapping
 from ldn_perception.training.losses import SegmentationLoss
-from ldn_perception.training.mixed_batches import MixedBatches, TrainingDomain
+from ldn_perception.training.mixed_batches import LabelSets, MixedBatches, TrainingDomain
 from ldn_perception.training.recipe import DomainRecipe, TrainingRecipe
 from ldn_perception.training.trainer import Trainer
 from ldn_perception.training.workers import Workers

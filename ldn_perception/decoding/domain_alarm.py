@@ -1,0 +1,100 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""An alarm for images that are foreign as a whole, with hysteresis."""
+
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+_LONGEST_STEP = 0.5  # of the time constant, so that no single image decides
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRule:
+    """When the alarm is raised and cleared.
+
+    Attributes:
+        raise_above: Mean OOD share above which it is raised, in [0, 1]; 1 is never.
+        clear_below: Mean OOD share below which it is cleared, <= raise_above.
+        time_constant_s: Of the mean over time, > 0.
+    """
+
+    raise_above: float = 0.5
+    clear_below: float = 0.35
+    time_constant_s: float = 2.0
+
+    @property
+    def is_off(self) -> bool:
+        """Whether no image can raise it."""
+        return self.raise_above >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """What is known after an image.
+
+    Attributes:
+        ood_share: Mean OOD share, in [0, 1].
+        raised_s: Time since the alarm was raised [s]; None while it is not.
+    """
+
+    ood_share: float = 0.0
+    raised_s: float | None = None
+
+
+class DomainAlarm:
+    """Average of the OOD share over time, and an alarm.
+
+    The mean is exponential and starts at 0, as on a road. A gap between two images, the first
+    image and a stamp that jumps back count for no more than half of the time constant.
+
+    Args:
+        rule: May be replaced at any time, the next image follows it.
+
+    Attributes:
+        state: After the last image; read it from any thread.
+    """
+
+    def __init__(self, rule: AlarmRule) -> None:
+        self.rule = rule
+        self.state = AlarmState()
+        self._last_ns: int | None = None
+
+    def update(self, stamp_ns: int, ood_share: float) -> AlarmState:
+        """Take one image into account.
+
+        Args:
+            stamp_ns: Its stamp [ns].
+            ood_share: Share of its pixels whose mask is set, in [0, 1].
+
+        Returns:
+            The new state. An alarm that is raised for 0 s was raised by this image.
+        """
+        rule, before = self.rule, self.state
+        longest_s = _LONGEST_STEP * rule.time_constant_s
+        passed_s = math.inf if self._last_ns is None else (stamp_ns - self._last_ns) / 1e9
+        self._last_ns = stamp_ns
+        if passed_s < 0:
+            passed_s = math.inf
+        weight = -math.expm1(-min(passed_s, longest_s) / rule.time_constant_s)
+        mean = before.ood_share + weight * (ood_share - before.ood_share)
+        if before.raised_s is None:
+            raised_s = 0.0 if mean > rule.raise_above else None
+        elif mean < rule.clear_below:
+            raised_s = None
+        else:
+            raised_s = before.raised_s + (passed_s if passed_s < math.inf else 0.0)
+        self.state = AlarmState(mean, raised_s)
+        return self.state
+
+
+def describe_alarm(state: AlarmState, rule: AlarmRule) -> str:
+    """Say in one sentence that the alarm is raised; empty if it is not."""
+    if state.raised_s is None or rule.is_off:
+        return ''
+    text = f'out of domain for {state.raised_s:.1f} s: OOD share {state.ood_share:.2f}'
+    if state.ood_share > rule.raise_above:
+        return f'{text} > {rule.raise_above:g}, the network does not know what the camera sees'
+    return f'{text} not yet below {rule.clear_below:g}'

@@ -1,0 +1,289 @@
+# Copyright 2026 The ldn_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Confusion of classes and intersection over union of several kinds."""
+
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ldn_perception.errors import EvaluationError
+from ldn_perception.types import UNLABELLED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ldn_perception.taxonomy import Taxonomy
+
+class ConfusionMatrix:
+    """One confusion matrix over a whole set of images.
+
+    Pixels whose ground truth is 255 are left out of everything, false positives included. A
+    valid pixel predicted as 255 or as an id outside the evaluated classes is a false negative
+    of its true class and a false positive of none.
+
+    Source: the evaluation rules of the Cityscapes benchmark (Cordts et al., CVPR 2016).
+
+    Args:
+        num_classes: Number of evaluated classes C; their ids are 0 to C - 1.
+
+    Raises:
+        EvaluationError: There are no classes, or more than label ids.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        if not 0 < num_classes <= UNLABELLED:
+            raise EvaluationError(
+                'number of classes', must_be=f'1 to {UNLABELLED}', got=num_classes,
+                do='count the classes that are evaluated',
+            )
+        self.num_classes = num_classes
+        self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), np.int64)
+        """(C, C + 1) pixels of true class (row) predicted as class (column); the last column
+        holds the predictions that are no evaluated class."""
+
+    def accumulate(
+        self, prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8]
+    ) -> None:
+        """Count the pixels of one image.
+
+        Args:
+            prediction: (H, W) uint8 class ids, 255 = unlabelled.
+            ground_truth: (H, W) uint8 class ids below C, 255 = ignored.
+
+        Raises:
+            EvaluationError: The two are not uint8 images of one size, or the ground truth holds
+                an id that is neither a class nor 255.
+        """
+        self._check(prediction, ground_truth)
+        valid = ground_truth != UNLABELLED
+        true_ids = ground_truth[valid].astype(np.int64)
+        if true_ids.size and true_ids.max() >= self.num_classes:
+            raise EvaluationError(
+                'ground-truth ids', must_be=f'0 to {self.num_classes - 1} or {UNLABELLED}',
+                got=int(true_ids.max()), do='map the labels to the evaluated taxonomy',
+            )
+        predicted_ids = np.minimum(prediction[valid], self.num_classes)
+        columns = self.num_classes + 1
+        pairs = np.bincount(true_ids * columns + predicted_ids, minlength=self.counts.size)
+        self.counts += pairs.reshape(self.counts.shape)
+
+    def _check(self, prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8]) -> None:
+        for name, labels in (('prediction', prediction), ('ground truth', ground_truth)):
+            if labels.ndim != 2 or labels.dtype != np.uint8:
+                raise EvaluationError(
+                    f'{name} labels', must_be='(H, W) uint8',
+                    got=f'{labels.shape} {labels.dtype}', do='give one class id a pixel',
+                )
+        if prediction.shape != ground_truth.shape:
+            raise EvaluationError(
+                'prediction', must_be=f'{ground_truth.shape} as its ground truth',
+                got=prediction.shape, do='predict at the size of the ground truth',
+            )
+
+    @property
+    def class_pixels(self) -> NDArray[np.int64]:
+        """(C,) int64, valid ground-truth pixels of every class."""
+        return np.asarray(self.counts.sum(axis=1))
+
+    def iou(self) -> NDArray[np.float64]:
+        """Intersection over union TP / (TP + FP + FN) of every class.
+
+        Returns:
+            (C,) float64 in [0, 1]; NaN for a class without a pixel in the ground truth.
+        """
+        true_positives = np.diagonal(self.counts)
+        union = self.class_pixels + self.counts[:, :-1].sum(axis=0) - true_positives
+        iou = np.full(self.num_classes, np.nan)
+        np.divide(true_positives, union, out=iou, where=self.class_pixels > 0)
+        return iou
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU over the classes present in the ground truth; NaN when there is none.
+
+        Equal to the score of the Cityscapes benchmark wherever every class is present. A class
+        that is predicted but nowhere true would enter that benchmark's mean as a zero; here it
+        costs only the classes it was predicted in place of.
+        """
+        iou = self.iou()
+        present = ~np.isnan(iou)
+        return float(iou[present].mean()) if present.any() else float('nan')
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Part of the valid pixels that got their true class; NaN without valid pixels."""
+        total = int(self.counts.sum())
+        return float(np.trace(self.counts)) / total if total else float('nan')
+
+    def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
+        """Matrix of both sets of images together.
+
+        Raises:
+            EvaluationError: They count different numbers of classes.
+        """
+        if other.num_classes != self.num_classes:
+            raise EvaluationError(
+                'merged confusion matrix', must_be=f'of {self.num_classes} classes',
+                got=other.num_classes, do='merge results of one taxonomy',
+            )
+        merged = ConfusionMatrix(self.num_classes)
+        merged.counts = self.counts + other.counts
+        return merged
+
+
+def category_iou(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict[str, float]:
+    """IoU of every category: the rows and columns of its classes count as one class.
+
+    A pixel is right when it gets any class of its category.
+
+    Source: category IoU of the Cityscapes benchmark (Cordts et al., CVPR 2016).
+
+    Args:
+        confusion: Counts of the driving classes of the taxonomy.
+        taxonomy: Says which class is in which category.
+
+    Returns:
+        Name of each category -> IoU in [0, 1], in the order of the classes; NaN for a category
+        without a pixel in the ground truth.
+
+    Raises:
+        EvaluationError: The counts are of another number of classes.
+    """
+    if confusion.num_classes != taxonomy.num_driving:
+        raise EvaluationError(
+            'confusion matrix', must_be=f'of the {taxonomy.num_driving} driving classes of '
+            f'{taxonomy.name}', got=confusion.num_classes, do='count in that taxonomy')
+    return {
+        name: _group_iou(confusion.counts, members)
+        for name, members in category_members(taxonomy).items()
+    }
+
+
+def category_members(taxonomy: Taxonomy) -> dict[str, NDArray[np.bool_]]:
+    """Name of each category of driving classes -> (num_driving,) bool, its classes."""
+    categories = [info.category for info in taxonomy.classes[:taxonomy.num_driving]]
+    return {
+        name: np.array([category == name for category in categories])
+        for name in dict.fromkeys(categories)
+    }
+
+
+def _group_iou(counts: NDArray[np.int64], members: NDArray[np.bool_]) -> float:
+    true_pixels = int(counts[members].sum())
+    true_positives = int(counts[members][:, :-1][:, members].sum())
+    predicted_pixels = int(counts[:, :-1][:, members].sum())
+    if not true_pixels:
+        return float('nan')
+    return true_positives / (true_pixels + predicted_pixels - true_positives)
+
+
+AVERAGE_SIZES_PX = {
+    'person': 3462.4756, 'rider': 3930.4788, 'car': 12794.0202, 'truck': 27855.1264,
+    'bus': 35732.1511, 'train': 67583.7075, 'motorcycle': 6298.7200, 'bicycle': 4672.3249,
+    'caravan': 36771.8241, 'trailer': 16926.9763,
+}
+"""Mean pixels of an instance in the training set of Cityscapes, at 2048x1024."""
+
+
+class InstanceIou:
+    """Instance-level IoU (iIoU): TP / (TP + FP + FN), with weights on TP and FN only.
+
+    Each pixel of an instance weighs the average size of its class over the size of the instance,
+    whether it is found or missed. False positives belong to no instance and weigh one; they are
+    taken from the confusion matrix. Pixels of a class outside any instance, crowds for example,
+    have no part in TP and FN.
+
+    The same for a category, if every class of it has instances: a pixel is found when it gets
+    any class of the category.
+
+    A class without an instance in the ground truth has no score. The benchmark would give it 0
+    if it was predicted somewhere; here the mean is over the classes present, as for IoU.
+
+    Source: iIoU of the Cityscapes benchmark (Cordts et al., CVPR 2016) and its average sizes.
+
+    Args:
+        taxonomy: Its driving classes are evaluated; those named in AVERAGE_SIZES_PX have
+            instances.
+    """
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._taxonomy = taxonomy
+        driving = taxonomy.class_names[:taxonomy.num_driving]
+        self._average_px = np.array([AVERAGE_SIZES_PX.get(name, np.nan) for name in driving])
+        self._categories = {
+            name: members for name, members in category_members(taxonomy).items()
+            if np.isfinite(self._average_px[members]).all()
+        }
+        self._found = np.zeros(len(driving))
+        self._missed = np.zeros(len(driving))
+        self._category_found = dict.fromkeys(self._categories, 0.0)
+        self._category_missed = dict.fromkeys(self._categories, 0.0)
+
+    def accumulate(
+        self, prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8],
+        instances: NDArray[np.int32],
+    ) -> None:
+        """Add the instances of one image.
+
+        Args:
+            prediction: (H, W) uint8 class ids, 255 = unlabelled.
+            ground_truth: (H, W) uint8 class ids, 255 = ignored.
+            instances: (H, W) int32, 0 = no instance; pixels of one class with one number are one
+                instance.
+
+        Raises:
+            EvaluationError: The three are not of one size.
+        """
+        if not prediction.shape == ground_truth.shape == instances.shape:
+            raise EvaluationError(
+                'instances', must_be=f'{ground_truth.shape} as prediction and ground truth',
+                got=f'{instances.shape} and {prediction.shape}', do='give all at one size')
+        for label in np.flatnonzero(np.isfinite(self._average_px)):
+            own = (ground_truth == label) & (instances > 0)
+            if own.any():
+                self._add_class(int(label), prediction[own], instances[own])
+
+    def _add_class(
+        self, label: int, prediction: NDArray[np.uint8], instances: NDArray[np.int32],
+    ) -> None:
+        _, index, sizes = np.unique(instances, return_inverse=True, return_counts=True)
+        weights = (self._average_px[label] / sizes)[index]
+        found = float(weights[prediction == label].sum())
+        self._found[label] += found
+        self._missed[label] += float(weights.sum()) - found
+        for name, members in self._categories.items():
+            if members[label]:
+                hit = np.isin(prediction, np.flatnonzero(members))
+                found = float(weights[hit].sum())
+                self._category_found[name] += found
+                self._category_missed[name] += float(weights.sum()) - found
+
+    def iou(self, confusion: ConfusionMatrix) -> NDArray[np.float64]:
+        """Instance-level IoU of every class.
+
+        Args:
+            confusion: Counts of the same images, for the false positives.
+
+        Returns:
+            (num_driving,) float64 in [0, 1]; NaN for a class without an instance.
+        """
+        counts = confusion.counts[:, :-1]
+        false_positives = counts.sum(axis=0) - np.diagonal(counts)
+        weighted = self._found + self._missed
+        iou = np.full(weighted.shape, np.nan)
+        np.divide(self._found, weighted + false_positives, out=iou, where=weighted > 0)
+        return iou
+
+    def category_iou(self, confusion: ConfusionMatrix) -> dict[str, float]:
+        """Instance-level IoU of every category all of whose classes have instances; see `iou`."""
+        scores = {}
+        for name, members in self._categories.items():
+            weighted = self._category_found[name] + self._category_missed[name]
+            false_positives = int(confusion.counts[~members][:, :-1][:, members].sum())
+            scores[name] = (
+                self._category_found[name] / (weighted + false_positives) if weighted
+                else float('nan'))
+        return scores
