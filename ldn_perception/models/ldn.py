@@ -1,12 +1,12 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ladder DenseNet: backbone, context for the coarsest features, and ladder.
+"""Ladder DenseNet: backbone, context module for the coarsest features, and ladder.
 
-Ladder: Source: thesis section 4.4.3 and Figure 4.3; concatenation instead of the sum is the older
-ladder of Krešo et al., Croatian Computer Vision Workshop 2017.
+Source of the ladder: thesis section 4.4.3 and Figure 4.3. Concatenation instead of the sum is the
+older ladder of Krešo et al., Croatian Computer Vision Workshop 2017.
 
-Spatial pyramid: Source: thesis section 4.4.2, Figure 4.2 and Table 4.9; after Zhao et al., Pyramid
-Scene Parsing Network, CVPR 2017.
+Source of the spatial pyramid: thesis section 4.4.2, Figure 4.2 and Table 4.9; after Zhao et al.,
+Pyramid Scene Parsing Network, CVPR 2017.
 """
 
 
@@ -27,32 +27,32 @@ from ldn_perception.models.segmentation_model import SegmentationModel, Segmenta
 
 
 class Backbone(Protocol):
-    """A feature extractor, as the ladder sees it.
+    """Feature extractor that a ladder can use.
 
     Attributes:
-        channels: Maps of each feature, finest first.
-        strides: Image pixels per cell of each of them [px].
+        channels: Channels of each feature, finest first.
+        strides: Stride of each feature [px].
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 
     def __call__(self, image: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to one (N, channels[i], h_i, w_i) for every i, finest first."""
+        """Map (N, 3, H, W) to one (N, channels[i], h_i, w_i) for every i, finest first."""
         ...
 
 
 class AuxiliaryHeads(nn.Module):
-    """Projections of coarse features onto classes, which only the training looks at.
+    """Projections of coarse features onto classes, used in training only.
 
     Args:
-        pooled_channels: Maps of the pooled tensors of the pyramid; empty for no heads there.
-        step_channels: Maps of the features that enter each step of the ladder.
+        pooled_channels: Channels of the pooled tensors of the pyramid; empty for no heads there.
+        step_channels: Channels of the input of each step of the ladder.
         num_classes: Number of logit channels of each head.
 
-    Source: thesis section 4.6.1, equations 4.2 and 4.3; without heads on the pyramid it is the
-    pyramid loss of section 5.2. That the ladder's first head sees the pyramid's output is in
-    Figure 4.7, which shows predictions at 64 times subsampled resolution.
+    Source: thesis section 4.6.1, equations 4.2 and 4.3; without heads on the pyramid this is the
+    pyramid loss of section 5.2. The first head of the ladder takes the output of the pyramid:
+    Figure 4.7 shows predictions at 64 times subsampled resolution.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class AuxiliaryHeads(nn.Module):
         self.steps = _heads(step_channels, num_classes)
 
     def forward(self, pools: Sequence[Tensor], features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Logits at the native resolution of each feature, those of the pyramid first."""
+        """Compute logits at the native resolution of each feature, pyramid first."""
         pools = pools[:len(self.pools)]
         return (
             *(head(pool) for head, pool in zip(self.pools, pools, strict=True)),
@@ -78,15 +78,15 @@ def _heads(channels: Sequence[int], num_classes: int) -> nn.ModuleList:
 
 
 class LadderDenseNet(SegmentationModel):
-    """A deep, narrowing path down for meaning and a thin ladder up for detail.
+    """Deep downsampling path for semantics and thin upsampling ladder for detail.
 
     Args:
-        backbone: The path down; its last feature feeds the pyramid, the others are skips.
-        pyramid: Context for the coarsest features.
-        ladder: The path up, one step for each skip it uses, the coarsest first.
-        head: CLA, projects the last step onto classes. Upsampling to the image is left to the
-            decoder.
-        auxiliary_heads: Heads on the way, whose logits are the `auxiliary` of the output.
+        backbone: Downsampling path; its last feature feeds the pyramid, the others are skips.
+        pyramid: Context module for the coarsest features.
+        ladder: Upsampling path, one step per skip connection, coarsest first.
+        head: CLA, projects the last step onto classes. The decoder upsamples the logits to the
+            image.
+        auxiliary_heads: Intermediate heads; their logits are `SegmentationOutput.auxiliary`.
 
     Source: thesis section 4.4 and Figure 4.1; Krešo et al., Efficient Ladder-style DenseNets for
     Semantic Segmentation of Large Images, IEEE T-ITS 2020.
@@ -112,7 +112,7 @@ class LadderDenseNet(SegmentationModel):
         self.num_classes = head.out_channels
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits at the resolution of the finest skip; see `SegmentationModel.forward`."""
+        """Compute logits at the resolution of the finest skip; see `SegmentationModel.forward`."""
         self._check_size(image)
         *skips, coarsest = self.backbone(image)
         skips = skips[len(skips) - len(self.ladder.steps):]
@@ -134,7 +134,7 @@ class LadderDenseNet(SegmentationModel):
 
 
 class Blending(Enum):
-    """How the upsampled features and the projected skip connection meet."""
+    """Ways to combine the upsampled features and the projected skip connection."""
 
     SUM = 'sum'
     CONCATENATION = 'concatenation'
@@ -144,14 +144,14 @@ class TransitionUp(nn.Module):
     """TU: blends upsampled semantic features with a finer skip connection.
 
     Args:
-        in_channels: Maps of the coarse features.
-        skip_channels: Maps of the skip connection.
-        reduced_channels: Maps of their sum after the 1x1 convolution, before the 3x3; None leaves
-            the 1x1 out.
-        out_channels: Maps that go out.
-        residual: Whether the upsampled coarse features are added to the output once more, through
-            a 1x1 convolution where the maps differ in number. The thesis has no such path.
-        separable: Whether the 3x3 convolution is depthwise separable (DWS).
+        in_channels: Channels of the coarse features.
+        skip_channels: Channels of the skip connection.
+        reduced_channels: Channels after the 1x1 convolution that precedes the 3x3; None omits
+            the 1x1.
+        out_channels: Output channels.
+        residual: True if the upsampled coarse features are also added to the output, through a
+            1x1 convolution if the channel counts differ. The thesis has no such path.
+        separable: True if the 3x3 convolution is depthwise separable (DWS).
         blending: See `Blending`.
     """
 
@@ -183,7 +183,7 @@ class TransitionUp(nn.Module):
             )
 
     def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        """(N, in_channels, h, w) and (N, skip_channels, H, W) to (N, out_channels, H, W)."""
+        """Map (N, in_channels, h, w) and (N, skip_channels, H, W) to (N, out_channels, H, W)."""
         size = (skip.shape[-2], skip.shape[-1])
         upsampled = F.interpolate(coarse, size, mode='bilinear', align_corners=False)
         projected = self.project_skip(skip)
@@ -196,25 +196,25 @@ class TransitionUp(nn.Module):
 
 
 class Ladder(nn.Module):
-    """The upsampling path of Figure 4.1: one transition-up for every skip connection.
+    """Upsampling path of Figure 4.1: one transition-up per skip connection.
 
-    The thesis gives the maps of each step in a drawing only; `docs/models.md` says which ones
-    reproduce its tables.
+    The thesis gives the width of each step in a drawing only; `docs/models.md` lists the widths
+    that reproduce its tables.
 
     Args:
-        in_channels: Maps of the coarsest features.
-        skip_channels: Maps of the skip connections, finest first.
-        step_channels: Maps each step gives, in the order of the steps: coarsest first. None at
-            all makes a ladder without steps, which returns the coarsest features.
+        in_channels: Channels of the coarsest features.
+        skip_channels: Channels of the skip connections, finest first.
+        step_channels: Output channels of each step, coarsest first. If empty, the ladder has no
+            steps and returns the coarsest features.
         reduced_channels: See `TransitionUp`.
-        reduces_narrow: Whether a step also has the 1x1 where it would not give fewer maps.
+        reduces_narrow: True if a step keeps the 1x1 even if it does not reduce the channels.
         residual: See `TransitionUp`.
         separable: See `TransitionUp`.
         blending: See `TransitionUp`.
 
     Attributes:
-        channels: Maps that enter each step.
-        out_channels: Maps of the last step.
+        channels: Input channels of each step.
+        out_channels: Output channels of the last step.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class Ladder(nn.Module):
             ))
 
     def climb(self, context: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Features before the first step and after each.
+        """Compute the features before the first step and after each step.
 
         Args:
             context: (N, in_channels, h, w), the coarsest features.
@@ -259,21 +259,21 @@ class Ladder(nn.Module):
         return features
 
     def forward(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """The last of `climb`: (N, out_channels, h_0, w_0) with the finest skip connection's."""
+        """Compute the last output of `climb`, (N, out_channels, h_0, w_0) as the finest skip."""
         return self.climb(context, skips)[-1]
 
 
 def grid_shape(rows: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a grid with square cells over height x width features, at least 1."""
+    """Rows and columns (>= 1) of a grid with nearly square cells over height x width features."""
     return rows, max(1, round(rows * width / height))
 
 
 class Context(nn.Module, ABC):
-    """What stands between the coarsest features and the ladder.
+    """Context module between the coarsest features and the ladder.
 
     Attributes:
-        out_channels: Maps that go out.
-        pooled_channels: Maps of each pooled tensor; empty where nothing is pooled.
+        out_channels: Output channels.
+        pooled_channels: Channels of each pooled tensor; empty if nothing is pooled.
     """
 
     out_channels: int
@@ -281,28 +281,28 @@ class Context(nn.Module, ABC):
 
     @abstractmethod
     def context_and_pools(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(N, in_channels, h, w) to (N, out_channels, h, w) and the pooled tensors on the way.
+        """Map (N, in_channels, h, w) to (N, out_channels, h, w) and the pooled tensors.
 
-        The pooled tensors are (N, pooled_channels[i], rows, columns), where auxiliary heads sit.
+        The pooled tensors are (N, pooled_channels[i], rows, columns), inputs of auxiliary heads.
         """
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, h, w)."""
+        """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
         return self.context_and_pools(features)[0]
 
 
 class SpatialPyramid(Context):
-    """Adds averages over coarse grids to the coarsest features, and returns fewer maps.
+    """Spatial pyramid pooling: averages over coarse grids blended with the coarsest features.
 
     Args:
-        in_channels: Maps d of the coarsest features.
-        projected_channels: Maps they are projected to, d/2 in the thesis; None leaves them as
-            they are, as the Pyramid Scene Parsing Network does.
-        level_channels: Maps of each grid, d/8 in the thesis.
-        out_channels: Maps that go out, d/4 in the thesis.
+        in_channels: Channels d of the coarsest features.
+        projected_channels: Channels after the first projection, d/2 in the thesis; None omits
+            the projection, as in the Pyramid Scene Parsing Network.
+        level_channels: Channels of each grid, d/8 in the thesis.
+        out_channels: Output channels, d/4 in the thesis.
         grid_rows: Rows of each grid.
-        square_cells: Whether the columns follow from the aspect of the features; otherwise every
-            grid has as many columns as rows.
+        square_cells: True if the columns follow from the aspect ratio of the features; otherwise
+            every grid has as many columns as rows.
     """
 
     def __init__(
@@ -332,7 +332,7 @@ class SpatialPyramid(Context):
         self.blend = NormReluConv(concatenated, out_channels, kernel_size=1)
 
     def context_and_pools(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """See `Context`; one pooled tensor for each of `grid_rows`, in this order."""
+        """See `Context`; returns one pooled tensor per entry of `grid_rows`, in that order."""
         size = (features.shape[-2], features.shape[-1])
         projected = self.project(features)
         parts, pools = [projected], []
@@ -348,15 +348,15 @@ class SpatialPyramid(Context):
 
 
 class LocalContext(Context):
-    """No pyramid: a 1x1 projection and one 3x3 convolution.
+    """Context without a pyramid: a 1x1 projection and one 3x3 convolution.
 
     Args:
-        in_channels: Maps d of the coarsest features.
-        projected_channels: Maps they are projected to.
-        out_channels: Maps that go out.
+        in_channels: Channels d of the coarsest features.
+        projected_channels: Channels after the projection.
+        out_channels: Output channels.
 
-    Source: thesis section 4.6.6, NoSPP. The text names the 3x3 convolution alone; only with the
-    projection to d/2 before it does the network have the size and the cost of Table 4.9.
+    Source: thesis section 4.6.6, NoSPP. The text mentions only the 3x3 convolution. The size and
+    the cost in Table 4.9 also require the projection to d/2 before it.
     """
 
     pooled_channels = ()

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of all networks, to be read without torch; `registry.py` builds exactly these."""
+"""Names of all networks, importable without torch; `registry.py` builds exactly these."""
 
 
 MODEL_NAMES = (

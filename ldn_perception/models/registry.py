@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks by name, their random weights, size and cost.
+"""Registry of networks by name, with their initialisation, size and cost.
 
-Ladder networks: The thesis prints no widths of the ladder except in a drawing, and its tables mix
-two variants. The widths here are those that reproduce size and cost in the tables together, see
-`docs/models.md`; they turn out to be the constants of the authors' code.
+The thesis shows the ladder widths only in a drawing, and its tables mix two variants. The widths
+here reproduce both the sizes and the costs in the tables (see `docs/models.md`). They equal the
+constants in the authors' code.
 """
 
 
@@ -43,20 +43,24 @@ from ldn_perception.models.segmentation_model import SegmentationModel
 
 @dataclass(frozen=True)
 class LadderDesign:
-    """A network d→u in one line: d is the backbone's last stride, u follows from the steps.
+    """Design of a ladder network d→u.
+
+    d is the last stride of the backbone; u follows from the number of upsampling steps.
 
     Attributes:
-        backbone: Builds the path down.
-        context: Builds what follows it, from the maps of the backbone's last feature.
-        step_channels: Maps of each step up, coarsest first; none for a network d↓.
+        backbone: Builds the downsampling path.
+        context: Builds the context module, given the channels of the coarsest feature.
+        step_channels: Output channels of each upsampling step, coarsest first; empty for a
+            network d↓.
         reduced_channels: See `TransitionUp`.
         reduces_narrow: See `Ladder`.
         residual: See `TransitionUp`.
         separable: See `TransitionUp`.
         blending: See `TransitionUp`.
-        auxiliary_heads: Whether the network has heads that only the training looks at.
-        heads_on_pools: Whether they sit on the pooled tensors of the pyramid, too (section 4.6.1),
-            or on the inputs of the steps alone (section 5.2 and the released code).
+        auxiliary_heads: True if the network has auxiliary heads, used in training only.
+        heads_on_pools: True if auxiliary heads are also attached to the pooled tensors of the
+            pyramid (section 4.6.1), False if only to the inputs of the steps (section 5.2 and
+            the released code).
     """
 
     backbone: Callable[[], Backbone]
@@ -72,10 +76,10 @@ class LadderDesign:
 
 
 def build_ladder_network(design: LadderDesign, num_classes: int) -> LadderDenseNet:
-    """Build the network of a design, with the weights PyTorch gives it.
+    """Build the network of a design with PyTorch's default initialisation.
 
     Args:
-        design: What to build.
+        design: Design of the network.
         num_classes: Number of logit channels.
 
     Raises:
@@ -112,23 +116,23 @@ WHOLE_121 = partial(DENSENET_121, split_blocks=())
 NARROW_PYRAMID = partial(
     SpatialPyramid, projected_channels=512, level_channels=128, out_channels=256
 )
-"""Section 4.4.2 with d = 1024: d/2, d/8 and d/4 maps. Other backbones have the same maps."""
+"""Section 4.4.2 with d = 1024: d/2, d/8 and d/4 channels. Same widths for other backbones."""
 
 WIDE_PYRAMID = partial(
     SpatialPyramid, projected_channels=512, level_channels=128, out_channels=512
 )
-"""As in the released code."""
+"""Pyramid of the released code."""
 
 UNREDUCED_PYRAMID = partial(
     SpatialPyramid, projected_channels=None, level_channels=256, out_channels=512,
     grid_rows=(6, 3, 2, 1), square_cells=False,
 )
-"""The module of the Pyramid Scene Parsing Network on d = 1024 maps, blended by a 1x1."""
+"""Module of the Pyramid Scene Parsing Network for d = 1024 channels, blended by a 1x1."""
 
 LITE_PYRAMID = partial(
     SpatialPyramid, projected_channels=256, level_channels=64, out_channels=128
 )
-"""The module of the thesis for a backbone of a third of the maps."""
+"""Module of the thesis for backbones with a third of the channels."""
 
 _RELEASED_STEM = partial(nn.MaxPool2d, 2)
 _RELEASED_121 = partial(DENSENET_121, stem_pool=_RELEASED_STEM)
@@ -201,7 +205,7 @@ LADDER_DESIGNS: dict[str, LadderDesign] = {
     'ldn169_released': LadderDesign(
         _RELEASED_169, WIDE_PYRAMID, (256, 256, 128, 128), residual=True, heads_on_pools=False),
 }
-"""Name -> design; names d_u stand for d→u, downd for d↓."""
+"""Name -> design; a name ending in d_u means d→u, a name ending in downd means d↓."""
 
 
 _BUILDERS: dict[str, Callable[[int], SegmentationModel]] = {
@@ -212,7 +216,7 @@ _BUILDERS: dict[str, Callable[[int], SegmentationModel]] = {
     **DEEPLAB_PRESETS,
 }
 MODELS = {name: _BUILDERS[name] for name in MODEL_NAMES}
-"""Name -> builder that takes the number of classes."""
+"""Name -> builder, a function of the number of classes."""
 
 
 def build_model(name: str, num_classes: int, seed: int = 0) -> SegmentationModel:
@@ -221,10 +225,10 @@ def build_model(name: str, num_classes: int, seed: int = 0) -> SegmentationModel
     Args:
         name: One of `MODELS`.
         num_classes: Number of logit channels, at least 1.
-        seed: The same seed gives the same weights; the global random state is left as it was.
+        seed: Seed of the weights. The global random state is not changed.
 
     Raises:
-        ModelError: There is no such network, or it is asked for no class.
+        ModelError: The name is unknown, or num_classes is below 1.
     """
     if name not in MODELS:
         raise ModelError(
@@ -241,14 +245,14 @@ def build_model(name: str, num_classes: int, seed: int = 0) -> SegmentationModel
 
 
 def initialise(model: nn.Module, seed: int) -> None:
-    """Give every convolution and batch norm of a model its starting values, in place.
+    """Initialise every convolution and batch norm of a model, in place.
 
-    Convolutions are normal with He's variance, biases zero, batch norms the identity. The
-    global random state is left as it was.
+    Convolution weights are drawn from a normal distribution with He's variance, biases are zero,
+    batch norms are the identity. The global random state is not changed.
 
     Args:
         model: Any network, on the CPU.
-        seed: The same seed gives the same weights.
+        seed: Seed of the weights.
 
     Source: He et al., Delving Deep into Rectifiers, ICCV 2015.
     """
@@ -263,18 +267,18 @@ def initialise(model: nn.Module, seed: int) -> None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of learnable values of a model."""
+    """Count the learnable parameters of a model."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def count_multiply_adds(model: SegmentationModel, height: int, width: int) -> int:
-    """Multiply-adds of all convolutions for one image.
+    """Count the multiply-adds of all convolutions for one image.
 
-    Nothing is computed: shapes alone go through the network. Batch norm, activations, pooling,
-    interpolation and the addition of biases are not counted.
+    Only shapes are propagated, on the meta device. Batch norm, activations, pooling,
+    interpolation and bias additions are not counted.
 
     Args:
-        model: The network; it is left as it is.
+        model: The network; it is not changed.
         height: Image height [px].
         width: Image width [px].
     """

@@ -19,22 +19,22 @@ import torch.nn.functional as F
 def image_pyramid(
     image: Tensor, *, levels: Sequence[int], factor: float, multiple: int
 ) -> list[Tensor]:
-    """Shrink an image to the levels of a pyramid.
+    """Resize an image to the levels of a pyramid.
 
-    Every level is resized from the image itself, low-passed against aliasing; its sides are
-    rounded to the nearest multiple and never vanish.
+    Every level is resized from the image itself with an antialiasing filter. Its sides are
+    rounded to the nearest multiple, at least one multiple.
 
     Args:
         image: (N, C, H, W) float; H and W are multiples of `multiple`.
-        levels: Numbers of the levels; level 0 is the image itself.
+        levels: Level numbers; level 0 is the image itself.
         factor: Ratio alpha > 1 between the sizes of neighbouring levels.
-        multiple: What the sides of every level are multiples of [px].
+        multiple: Divisor of the sides of every level [px].
 
     Returns:
-        (N, C, H_l, W_l) float for every level, H_l near H / factor^l.
+        (N, C, H_l, W_l) float per level, H_l near H / factor^l.
 
-    Source: thesis section 3.2.1, which shrinks each level from the one before it. At the
-    1504x672 of section 3.4 the widths are those of the released code, 1504, 1152, 896, 688, 528,
+    Source: thesis section 3.2.1, which resizes each level from the previous one. For the
+    1504x672 of section 3.4 the widths are those of the released code: 1504, 1152, 896, 688, 528,
     400, 304 and 240 px.
     """
     sizes = level_sizes(*image.shape[-2:], levels=levels, factor=factor, multiple=multiple)
@@ -56,23 +56,23 @@ def level_sizes(
 
 
 def pad_to_multiple(maps: Tensor, multiple: int) -> Tensor:
-    """Repeat the right and lower border until both sides are multiples.
+    """Replicate the right and lower border until both sides are multiples of `multiple`.
 
     Args:
         maps: (N, C, H, W) float.
-        multiple: What the sides will be multiples of [px].
+        multiple: Divisor of the padded sides [px].
     """
     height, width = maps.shape[-2:]
     return F.pad(maps, (0, -width % multiple, 0, -height % multiple), mode='replicate')
 
 
 def crop_to_image(cells: Tensor, image: Tensor, cell_px: int) -> Tensor:
-    """Cut off the cells that lie wholly beyond an image.
+    """Cut off the cells that lie entirely outside an image.
 
     Args:
-        cells: (N, C, h, w), of the padded image.
-        image: (N, 3, H, W), before it was padded.
-        cell_px: Image pixels per cell [px].
+        cells: (N, C, h, w), cells of the padded image.
+        image: (N, 3, H, W), the image before padding.
+        cell_px: Side of a cell [px].
 
     Returns:
         (N, C, ceil(H / cell_px), ceil(W / cell_px)).
@@ -95,11 +95,11 @@ def route(
 ) -> Tensor:
     """Level of the image pyramid on which a receptive field spans each reference width.
 
-    s = W_R * pixels_per_metre / w_rf (3.1) is how far the image should be shrunk at a cell, and
-    the level is the one whose factor alpha^l is nearest to s, the smaller of two equally near
-    ones (3.2). The factors ascend, so that is the number of midpoints between neighbouring
-    factors that s exceeds. A point that is far, unknown (NaN), or at or behind the camera
-    (zero, negative) exceeds none: it is seen at level 0, the original image.
+    The scale s = W_R * pixels_per_metre / w_rf (3.1) is the shrink factor wanted at a cell. The
+    level is the one whose factor alpha^l is nearest to s, the smaller one in a tie (3.2). The
+    factors ascend, so the level is the number of midpoints between neighbouring factors that s
+    exceeds. Far points, unknown ones (NaN), and points at or behind the camera (zero, negative)
+    exceed none: they get level 0, the original image.
 
     Args:
         pixels_per_metre: (N, h, w) float32, apparent size of one metre [px/m].
@@ -112,7 +112,7 @@ def route(
         (N, M, h, w) int64 in [0, num_levels).
     """
     factors = [pyramid_factor**level for level in range(num_levels)]
-    # to OpenVINO 2026.4 NaN is greater than any number
+    # OpenVINO 2026.4 treats NaN as greater than any number.
     sizes = torch.where(pixels_per_metre.isnan(), 0, pixels_per_metre)
     scales = torch.stack(
         [sizes * (width / receptive_field_px) for width in reference_widths_m], dim=1)
@@ -125,8 +125,8 @@ def route(
 def sample_cells(pixels_per_metre: Tensor, cell_px: int) -> Tensor:
     """Apparent size of one metre for every cell of the feature grid.
 
-    It is that of the pixel at the centre of the cell (of the middle four the lower right one);
-    where that is unknown, the mean over the known pixels of the cell.
+    The value of the pixel at the cell centre (the lower right of the middle four). If that is
+    unknown, the mean over the known pixels of the cell.
 
     Args:
         pixels_per_metre: (N, H, W) float32 [px/m], NaN where unknown; H and W are multiples of
@@ -134,7 +134,7 @@ def sample_cells(pixels_per_metre: Tensor, cell_px: int) -> Tensor:
         cell_px: Width and height of a cell [px].
 
     Returns:
-        (N, H / cell_px, W / cell_px) float32 [px/m], NaN where nothing in the cell is known.
+        (N, H / cell_px, W / cell_px) float32 [px/m], NaN if no pixel of the cell is known.
     """
     batch, height, width = pixels_per_metre.shape
     cells = pixels_per_metre.reshape(
@@ -145,16 +145,17 @@ def sample_cells(pixels_per_metre: Tensor, cell_px: int) -> Tensor:
 
 
 class ScaleMultiplexer(nn.Module):
-    """Picks, for every cell and reference width, the features of the routed pyramid level.
+    """Selects the features of the routed pyramid level for every cell and reference width.
 
-    The thesis enlarges all levels to the resolution of the first and then selects; here each cell
-    fetches the one vector it will get, from the level's cell that contains its centre. That is
-    the same as enlarging to the nearest neighbour, without the memory for it.
+    The thesis upsamples all levels to the resolution of the first and then selects. Here each
+    cell gathers only its own vector, from the cell of the level that contains its centre. The
+    result equals nearest-neighbour upsampling, without its memory.
 
-    The receptive field is that printed in the thesis. Its released code has 186 px, the arithmetic
-    of VGG gives 196 px. Only the ratio of reference width and receptive field counts, so the
-    widths of 1, 4 and 7 m are in truth 1.06, 4.24 and 7.42 m. On three pairs of KITTI, 186 px
-    would move 0.4 to 1.0 % of the switches and 196 px 6 to 9 %, by one level each.
+    The default receptive field is the one in the thesis. The released code uses 186 px, and the
+    arithmetic of VGG gives 196 px. Only the ratio of reference width and receptive field
+    matters, so the widths of 1, 4 and 7 m are effectively 1.06, 4.24 and 7.42 m. On three pairs
+    of KITTI, 186 px would change 0.4 to 1.0 % of the switches and 196 px 6 to 9 %, by one level
+    each.
 
     Args:
         reference_widths_m: See `route`.
@@ -181,14 +182,14 @@ class ScaleMultiplexer(nn.Module):
         self.cell_px = cell_px
 
     def forward(self, levels: Sequence[Tensor], pixels_per_metre: Tensor) -> Tensor:
-        """Scale-invariant features at the resolution of the first level.
+        """Compute scale-invariant features at the resolution of the first level.
 
         Args:
-            levels: (N, C, h_l, w_l) float for every level, finest first.
+            levels: (N, C, h_l, w_l) float per level, finest first.
             pixels_per_metre: (N, h_0 * cell_px, w_0 * cell_px) float32 [px/m], NaN where unknown.
 
         Returns:
-            (N, M * C, h_0, w_0), channels last in memory; the reference widths one after another.
+            (N, M * C, h_0, w_0), channels last in memory; reference widths in order.
         """
         return gather_levels(levels, self.route_cells(pixels_per_metre))
 
@@ -210,15 +211,15 @@ class ScaleMultiplexer(nn.Module):
         )
 
     def switch_levels(self, pixels_per_metre: Tensor) -> Tensor:
-        """Levels that the pixels of an image are seen on: the switches of Figure 3.2.
+        """Level of every pixel and reference width: the switches of Figure 3.2.
 
-        All pixels of a cell have the level of the cell, as the network does.
+        All pixels of a cell share the level of the cell.
 
         Args:
             pixels_per_metre: (H, W) float32 [px/m], NaN where unknown; of any size.
 
         Returns:
-            (M, H, W) uint8 in [0, num_levels), one map for each reference width.
+            (M, H, W) uint8 in [0, num_levels), one map per reference width.
         """
         height, width = pixels_per_metre.shape
         padded = pad_to_multiple(pixels_per_metre[None, None], self.cell_px)[:, 0]
@@ -228,11 +229,11 @@ class ScaleMultiplexer(nn.Module):
 
 
 def gather_levels(levels: Sequence[Tensor], routing: Tensor) -> Tensor:
-    """Features of the routed level under the centre of every cell.
+    """Gather the features of the routed level under the centre of every cell.
 
     Args:
-        levels: (N, C, h_l, w_l) for every level.
-        routing: (N, M, h, w) int64, a level for each of M channel groups and every cell.
+        levels: (N, C, h_l, w_l) per level.
+        routing: (N, M, h, w) int64, level of each of M channel groups and every cell.
 
     Returns:
         (N, M * C, h, w), channels last in memory.
@@ -247,21 +248,21 @@ def gather_levels(levels: Sequence[Tensor], routing: Tensor) -> Tensor:
 
 
 def under_centre(cells: Tensor, num_cells: int, num_level_cells: int) -> Tensor:
-    """Cells of a level that hold the centres of cells of the first one, along one axis.
+    """Cells of a level that contain the centres of cells of the first level, along one axis.
 
     Args:
         cells: int64 in [0, num_cells).
-        num_cells: Cells of the first level.
-        num_level_cells: Cells of the level, as wide as all those together.
+        num_cells: Cells of the first level along the axis.
+        num_level_cells: Cells of the other level along the same extent.
 
     Returns:
-        int64 in [0, num_level_cells), of the same shape.
+        int64 in [0, num_level_cells), same shape as `cells`.
     """
     return (2 * cells + 1) * num_level_cells // (2 * num_cells)
 
 
 def _cell_under_centre(levels: Sequence[Tensor], height: int, width: int) -> Tensor:
-    """(L, height, width) int64: place among all levels' cells of the one under each centre."""
+    """(L, height, width) int64: index, among the cells of all levels, under each centre."""
     device = levels[0].device
     rows, columns = (torch.arange(side, device=device) for side in (height, width))
     tables, start = [], 0

@@ -1,16 +1,15 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of thesis chapter 3, by name and part by part.
+"""Scale-invariant networks of thesis chapter 3: presets, modules and sparse inference.
 
-Family: Source: thesis sections 3.2 and 3.4, Table 3.1. Where the code its authors released differs
-in structure there is a preset beside: its Single3+5 has a 3x3 instead of a 7x7 convolution in the
-back end, and its routing takes a receptive field of 186 px. Its routing also goes by the true
-ratios of the rounded level widths instead of powers of alpha, which is not offered: on three pairs
-of KITTI that moves 0.2 to 0.3 % of the switches.
+Source: thesis sections 3.2 and 3.4, Table 3.1. Where the authors' released code differs in
+structure, there is an additional preset: its Single3+5 has a 3x3 instead of a 7x7 convolution in
+the back end, and its routing uses a receptive field of 186 px. Its routing also uses the true
+ratios of the rounded level widths instead of powers of alpha. That is not offered: on three pairs
+of KITTI it changes 0.2 to 0.3 % of the switches.
 
-Sparse pyramid: A cell looks 90 px beyond itself, so selected cells here and there keep all of a
-level busy. What can be left out is whole levels and the margins of others: one window of every
-level is computed.
+`SparsePyramidNetwork` computes one window per level. A cell has a reach of 90 px, so scattered
+selected cells need nearly a whole level; only unselected levels and margins can be skipped.
 """
 
 
@@ -42,7 +41,7 @@ from ldn_perception.models.vgg import VggFeatures
 
 @dataclass(frozen=True)
 class ScaleFamilySize:
-    """Widths that all networks of the family share, so that they can be compared.
+    """Widths shared by all networks of the family, to make them comparable.
 
     Attributes:
         group_channels: See `VggFeatures`.
@@ -57,11 +56,11 @@ class ScaleFamilySize:
     kernel_size: int
 
     def build_extractor(self, *, with_pool3: bool = True) -> VggFeatures:
-        """Features of this size."""
+        """Build the feature extractor of this size."""
         return VggFeatures(self.group_channels, self.normalised_groups, with_pool3=with_pool3)
 
     def build_back_end(self, in_channels: int, num_classes: int) -> BackEnd:
-        """Classifier of this size."""
+        """Build the classifier of this size."""
         return BackEnd(
             in_channels, num_classes, hidden_channels=self.hidden_channels,
             kernel_size=self.kernel_size,
@@ -69,19 +68,19 @@ class ScaleFamilySize:
 
 
 THESIS_SIZE = ScaleFamilySize((64, 128, 256, 512, 512), (5,), (1024, 1024), 7)
-"""VGG-D; groups 1 to 4 have no batch norm because they begin with ImageNet weights."""
+"""VGG-D; groups 1 to 4 have no batch norm because they start from ImageNet weights."""
 
 SMALL_SIZE = ScaleFamilySize((8, 16, 32, 64, 64), (1, 2, 3, 4, 5), (96, 96), 3)
-"""An eighth of the maps of VGG-D, to be trained from nothing."""
+"""An eighth of the channels of VGG-D, trained from scratch."""
 
 RELEASED_SINGLE_SIZE = ScaleFamilySize((64, 128, 256, 512, 512), (5,), (1024, 1024), 3)
-"""The single-scale network as its authors released it."""
+"""The released single-scale network."""
 
 
 def build_scale_invariant(
     size: ScaleFamilySize, num_classes: int, *, receptive_field_px: float = 185.0
 ) -> SegmentationModel:
-    """ScaleInvariant: three reference widths over eight levels, routed by depth."""
+    """Build ScaleInvariant: three reference widths over eight levels, routed by depth."""
     extractor = size.build_extractor()
     multiplexer = ScaleMultiplexer(
         receptive_field_px=receptive_field_px, cell_px=extractor.stride
@@ -93,7 +92,7 @@ def build_scale_invariant(
 
 
 def build_fixed_scales(size: ScaleFamilySize, num_classes: int) -> SegmentationModel:
-    """FixedScales: levels 0, 3 and 7 everywhere."""
+    """Build FixedScales: levels 0, 3 and 7 for every cell."""
     extractor = size.build_extractor()
     levels = (0, 3, 7)
     back_end = size.build_back_end(len(levels) * extractor.out_channels, num_classes)
@@ -103,7 +102,7 @@ def build_fixed_scales(size: ScaleFamilySize, num_classes: int) -> SegmentationM
 def build_single_scale(
     size: ScaleFamilySize, num_classes: int, *, with_pool3: bool = True
 ) -> SegmentationModel:
-    """Single3+5, or Single5 without pool3."""
+    """Build Single3+5, or Single5 without pool3."""
     extractor = size.build_extractor(with_pool3=with_pool3)
     return SingleScaleNetwork(extractor, size.build_back_end(extractor.out_channels, num_classes))
 
@@ -121,23 +120,22 @@ SCALE_FAMILY: dict[str, Callable[[int], SegmentationModel]] = {
     'single5': lambda classes: build_single_scale(THESIS_SIZE, classes, with_pool3=False),
     'single5_small': lambda classes: build_single_scale(SMALL_SIZE, classes, with_pool3=False),
 }
-"""Name -> builder that takes the number of classes."""
+"""Name -> builder, a function of the number of classes."""
 
 
 class ScaleInvariantNetwork(SegmentationModel):
-    """One feature extractor over an image pyramid; depth decides which level a cell is seen on.
+    """One feature extractor over an image pyramid; depth selects the level of each cell.
 
-    The border of the image is repeated up to a size that the extractor can divide; what lies
-    beyond the image is cut off the logits. Where no depth is known in a cell, it is seen at
-    level 0 for every reference width.
+    The image is padded by border replication to a size that the extractor can divide; logits
+    beyond the image are cropped. Cells without known depth use level 0 for every reference width.
 
     Args:
         extractor: Single-scale features, shared by all levels.
-        multiplexer: Selects the levels.
-        back_end: Classifies what was selected.
+        multiplexer: Selects the level of each cell and reference width.
+        back_end: Classifies the selected features.
 
     Source: thesis section 3.2 and Figure 3.1; Krešo et al., Convolutional Scale Invariance for
-    Semantic Segmentation, GCPR 2016. There the batch norms see one level at a time,
+    Semantic Segmentation, GCPR 2016. Batch norms process one level at a time there;
     see `PyramidNorm`.
     """
 
@@ -154,7 +152,7 @@ class ScaleInvariantNetwork(SegmentationModel):
         self.num_classes = back_end.num_classes
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
+        """Compute logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         scale = check_pixels_per_metre(
             pixels_per_metre, (image.shape[0], *image.shape[-2:]))
         multiple = self.extractor.size_multiple
@@ -164,7 +162,7 @@ class ScaleInvariantNetwork(SegmentationModel):
         return SegmentationOutput(crop_to_image(logits, image, self.stride), ())
 
     def extract_levels(self, image: Tensor, pixels_per_metre: Tensor) -> list[Tensor]:
-        """Features of all levels of the pyramid, at least where they will be selected.
+        """Features of all pyramid levels, valid at least where they will be selected.
 
         Args:
             image: (N, 3, H, W) float, normalised; H and W are multiples of 16.
@@ -176,14 +174,14 @@ class ScaleInvariantNetwork(SegmentationModel):
         return self.extractor(self.build_pyramid(image, range(self.multiplexer.num_levels)))
 
     def build_pyramid(self, image: Tensor, levels: Sequence[int]) -> list[Tensor]:
-        """Some levels of the pyramid over an image.
+        """Build some levels of the pyramid over an image.
 
         Args:
             image: (N, 3, H, W) float; H and W are multiples of 16.
-            levels: Their numbers.
+            levels: Level numbers; 0 is the image itself.
 
         Returns:
-            (N, 3, H_l, W_l) for each of them.
+            (N, 3, H_l, W_l) for each level.
         """
         return image_pyramid(
             image, levels=levels, factor=self.multiplexer.pyramid_factor,
@@ -192,15 +190,15 @@ class ScaleInvariantNetwork(SegmentationModel):
 
 
 class FixedScalesNetwork(SegmentationModel):
-    """The scale-invariant network with switches that never move; depth is not needed.
+    """Scale-invariant network with constant levels; needs no depth.
 
     Args:
         extractor: Single-scale features, shared by all levels.
-        back_end: Classifies what the levels see, one after another in its channels.
+        back_end: Classifies the concatenated features of all levels.
         levels: Numbers of the pyramid levels, beginning with 0.
         pyramid_factor: Ratio alpha > 1 between the sizes of neighbouring levels.
 
-    Source: thesis section 3.4; enlarged to the nearest neighbour as in section 3.2.2.
+    Source: thesis section 3.4; nearest-neighbour upsampling as in section 3.2.2.
     """
 
     uses_disparity = False
@@ -222,7 +220,7 @@ class FixedScalesNetwork(SegmentationModel):
         self.num_classes = back_end.num_classes
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
+        """Compute logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         padded = pad_to_multiple(image, self.extractor.size_multiple)
         pyramid = image_pyramid(
             padded, levels=self.levels, factor=self.pyramid_factor,
@@ -233,17 +231,17 @@ class FixedScalesNetwork(SegmentationModel):
 
 
 def _concatenate(levels: list[Tensor]) -> Tensor:
-    """(N, L * C, h_0, w_0) from (N, C, h_l, w_l), each enlarged to its nearest neighbours."""
+    """Upsample (N, C, h_l, w_l) levels by nearest neighbour, concatenate to (N, L*C, h_0, w_0)."""
     batch, _, height, width = levels[0].shape
     numbers = torch.arange(len(levels), device=levels[0].device)
     return gather_levels(levels, numbers.view(1, -1, 1, 1).expand(batch, -1, height, width))
 
 
 class SingleScaleNetwork(SegmentationModel):
-    """The scale-invariant network without pyramid and multiplexer.
+    """Scale-invariant network without pyramid and multiplexer.
 
     Args:
-        extractor: With pool3 it makes Single3+5, without it Single5.
+        extractor: With pool3 the network is Single3+5, without it Single5.
         back_end: Classifies the features.
 
     Source: thesis section 3.4.
@@ -259,7 +257,7 @@ class SingleScaleNetwork(SegmentationModel):
         self.num_classes = back_end.num_classes
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
+        """Compute logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         padded = pad_to_multiple(image, self.extractor.size_multiple)
         (features,) = self.extractor([padded])
         logits = self.back_end(features)
@@ -267,16 +265,16 @@ class SingleScaleNetwork(SegmentationModel):
 
 
 class BackEnd(nn.Sequential):
-    """The classifier over VGG features: wide context, then one cell at a time.
+    """Classifier over VGG features: one wide convolution, then two 1x1 convolutions.
 
     Args:
-        in_channels: Maps that come in.
+        in_channels: Input channels.
         num_classes: Number of logit channels.
-        hidden_channels: Maps of the two hidden convolutions, 1024 each in the thesis.
-        kernel_size: Width of the first convolution, 7 in the thesis [cells].
+        hidden_channels: Channels of the two hidden convolutions, 1024 each in the thesis.
+        kernel_size: Width of the first convolution [cells], 7 in the thesis.
 
     Source: thesis section 3.2.4; batch norm has no learnable parameters (section 3.4). It makes
-    biases before it useless, so those of the released code are left out.
+    preceding biases useless, so those of the released code are omitted.
     """
 
     def __init__(
@@ -301,7 +299,7 @@ class BackEnd(nn.Sequential):
 
 
 class Window(NamedTuple):
-    """Part of a level [px]; bottom and right are not included."""
+    """Rectangle of a level [px]; bottom and right are exclusive."""
 
     top: int
     left: int
@@ -314,23 +312,23 @@ class Window(NamedTuple):
         return (self.bottom - self.top) * (self.right - self.left)
 
     def of(self, maps: Tensor, cell_px: int = 1) -> Tensor:
-        """View of (..., h, w) maps with one value for each cell of cell_px x cell_px."""
+        """View of this window in (..., h, w) maps with one value per cell_px x cell_px cell."""
         top, left, bottom, right = (side // cell_px for side in self)
         return maps[..., top:bottom, left:right]
 
 
 class SparsePyramidNetwork(ScaleInvariantNetwork):
-    """A scale-invariant network that computes windows of its levels: the same logits for less.
+    """Scale-invariant network that computes windows of its levels: same logits, lower cost.
 
-    A window holds the selected cells and all they look at. Where it ends at the border of its
-    level, convolutions pad with zeros as they do on the whole level; elsewhere what they pad is
-    further away than any selected cell looks. For inference only: in training the batch norms
-    would see other cells.
+    A window contains the selected cells and everything within their reach. Where it ends at the
+    border of its level, convolutions pad with zeros exactly as on the whole level. Elsewhere the
+    padding lies beyond the reach of every selected cell. For inference only: in training the
+    batch norms would see other cells.
 
     Args:
-        dense: The network; its parts are shared, not copied.
+        dense: The network; its modules are shared, not copied.
         largest_share: Share of the pyramid's pixels, and so of its multiply-adds, up to which
-            windows are computed; above it the whole pyramid is.
+            windows are used; above it the whole pyramid is computed.
     """
 
     def __init__(self, dense: ScaleInvariantNetwork, largest_share: float = 0.95) -> None:
@@ -338,7 +336,7 @@ class SparsePyramidNetwork(ScaleInvariantNetwork):
         self.largest_share = largest_share
 
     def extract_levels(self, image: Tensor, pixels_per_metre: Tensor) -> list[Tensor]:
-        """Features where they will be selected, zeros elsewhere; see the dense network's."""
+        """Features where they will be selected, zeros elsewhere; see the base class."""
         sizes = self._level_sizes(image)
         windows = self.selected_windows(pixels_per_metre)
         if share_of_pixels(windows, sizes) > self.largest_share:
@@ -354,7 +352,7 @@ class SparsePyramidNetwork(ScaleInvariantNetwork):
         return features
 
     def selected_windows(self, pixels_per_metre: Tensor) -> list[Window]:
-        """What is to be computed of every level; of area 0 where no cell selects the level.
+        """Windows to compute of each level; area 0 if no cell selects the level.
 
         Args:
             pixels_per_metre: (N, H, W) float32 [px/m], NaN where unknown; H and W are multiples
@@ -370,7 +368,7 @@ class SparsePyramidNetwork(ScaleInvariantNetwork):
         return windows
 
     def _span(self, selected: Tensor, side_px: int) -> tuple[int, int]:
-        """Pixels of a level from the first to behind the last one to compute, along one axis."""
+        """First and end pixel (exclusive) to compute along one axis of a level."""
         cells = selected.nonzero()[:, 0]
         if not len(cells):
             return 0, 0
@@ -389,16 +387,16 @@ class SparsePyramidNetwork(ScaleInvariantNetwork):
     def _empty(self, size: tuple[int, int], like: Tensor) -> Tensor:
         batch, channels = like.shape[:2]
         height, width = (side // self.stride for side in size)
-        maps = like.new_zeros(batch, height, width, channels)  # channels last, as they are read
+        maps = like.new_zeros(batch, height, width, channels)  # channels last, for fast reading
         return maps.permute(0, 3, 1, 2)
 
 
 def share_of_pixels(windows: Sequence[Window], sizes: Sequence[tuple[int, int]]) -> float:
-    """How much of a pyramid its windows are, 0 to 1.
+    """Share of the pyramid's pixels that windows cover, 0 to 1.
 
     Args:
-        windows: One for every level.
-        sizes: Height and width of every level [px].
+        windows: One per level.
+        sizes: Height and width of each level [px].
     """
     return sum(window.area for window in windows) / sum(
         height * width for height, width in sizes)

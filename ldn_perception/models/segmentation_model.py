@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of all segmentation networks, and their input."""
+"""Common interface and input normalisation of all segmentation networks."""
 
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ldn_perception.errors import ModelError
 
 
 class SegmentationOutput(NamedTuple):
-    """What a segmentation network returns, always.
+    """Output of every segmentation network.
 
     Attributes:
-        logits: (N, num_classes, h, w) float, at 1 / stride of the image, not upsampled.
-        auxiliary: Logits of coarser heads, (N, num_classes, h', w') each; empty without them.
+        logits: (N, num_classes, h, w) float at 1 / stride of the image size, not upsampled.
+        auxiliary: Logits of auxiliary heads, (N, num_classes, h', w') each; empty without heads.
     """
 
     logits: Tensor
@@ -28,12 +28,12 @@ class SegmentationOutput(NamedTuple):
 
 
 class SegmentationModel(nn.Module, ABC):
-    """A network that gives every cell of an image one logit per class.
+    """Network that computes one logit per class for every cell of an image.
 
     Attributes:
         num_classes: Number of logit channels.
-        stride: Image pixels per logit cell, along either axis [px].
-        uses_disparity: Whether `forward` needs pixels_per_metre.
+        stride: Image pixels per logit cell along either axis [px].
+        uses_disparity: True if `forward` needs pixels_per_metre.
     """
 
     num_classes: int
@@ -42,7 +42,7 @@ class SegmentationModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits of a batch of images.
+        """Compute the logits of a batch of images.
 
         Args:
             image: (N, 3, H, W) float RGB, normalised with the ImageNet mean and deviation.
@@ -51,25 +51,25 @@ class SegmentationModel(nn.Module, ABC):
                 by a model that does not use disparity.
 
         Returns:
-            Logits of shape (N, num_classes, h, w), where h and w are H / stride and W / stride,
-            rounded up or down as the network does.
+            Logits (N, num_classes, h, w); h and w are H / stride and W / stride, rounded up or
+            down depending on the network.
 
         Raises:
-            ModelError: The model uses disparity and there is none, or the image is too small.
+            ModelError: The model uses disparity and none is given, or the image is too small.
         """
 
 
 def check_pixels_per_metre(
     pixels_per_metre: Tensor | None, expected: tuple[int, ...],
 ) -> Tensor:
-    """Refuse apparent sizes that are missing or do not fit the image.
+    """Check that pixels_per_metre is present and has the size of the image.
 
     Args:
-        pixels_per_metre: What a network was given.
-        expected: Shape it must have, that of the image without its colours.
+        pixels_per_metre: Input of a network, (N, H, W) float32 [px/m], or None.
+        expected: Required shape, (N, H, W) of the image.
 
     Raises:
-        ModelError: There are none, or they are of another shape.
+        ModelError: It is None or has another shape.
     """
     if pixels_per_metre is None:
         raise ModelError(
@@ -93,11 +93,11 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 class Normalisation(NamedTuple):
-    """What a network subtracts from RGB in [0, 1] and divides it by.
+    """Per-channel mean and standard deviation for RGB in [0, 1]: (rgb - mean) / std.
 
     Attributes:
-        mean: Of red, green and blue.
-        std: Their standard deviations, > 0.
+        mean: Means of red, green and blue.
+        std: Standard deviations of red, green and blue, > 0.
     """
 
     mean: tuple[float, ...]
@@ -105,15 +105,15 @@ class Normalisation(NamedTuple):
 
 
 IMAGENET = Normalisation(IMAGE_MEAN, IMAGE_STD)
-"""Of networks that begin with ImageNet weights, and of every network trained here."""
+"""Normalisation of networks with ImageNet weights and of every network trained here."""
 
 
 def normalise(image: Tensor, normalisation: Normalisation = IMAGENET) -> Tensor:
-    """One camera image as a batch for a network.
+    """Convert one camera image to a normalised batch.
 
     Args:
         image: (H, W, 3) uint8 RGB on any device.
-        normalisation: What the network was trained with.
+        normalisation: Normalisation the network was trained with.
 
     Returns:
         (1, 3, H, W) float32 on the same device, channels last in memory, (rgb / 255 - mean) / std.
@@ -128,7 +128,7 @@ def normalise(image: Tensor, normalisation: Normalisation = IMAGENET) -> Tensor:
 def _row_constants(
     width: int, device: torch.device, normalisation: Normalisation,
 ) -> tuple[Tensor, Tensor]:
-    # Whole rows instead of pixels: a last axis of 3 is too short to be vectorised.
+    # Whole rows instead of pixels: a last axis of length 3 is too short to vectorise.
     with torch.inference_mode(mode=False):
         mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
         scale, offset = 1 / (255 * std), -mean / std

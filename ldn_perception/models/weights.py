@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights files: safetensors with a header that says which network and classes they are for."""
+"""Weights files: safetensors with a header that names the network and its classes."""
 
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _HEADER_KEY = 'ldn_perception'
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a weights file says about itself.
+    """Header of a weights file.
 
     Attributes:
         model_name: Name of the network in the registry.
         class_names: Class names in the order of the logit channels.
-        class_colors: RGB of each class, each in [0, 255]; empty if the file does not say.
-        normalisation: What the images were normalised with.
-        ood_threshold: Foreign probability above which a pixel is out of distribution, as
-            calibrated for these weights; None if it was not.
-        summary: Whatever the training wants to be remembered: data, epochs, scores.
+        class_colors: RGB of each class, each in [0, 255]; empty if not stored.
+        normalisation: Normalisation of the input images.
+        ood_threshold: Foreign probability above which a pixel is out of distribution, calibrated
+            for these weights; None if not calibrated.
+        summary: Free-form record of the training: data, epochs, scores.
         format_version: Version of this header.
     """
 
@@ -60,23 +60,23 @@ def save_weights(
     ood_threshold: float | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write the weights of a model; the file appears whole or not at all.
+    """Write the weights of a model, atomically.
 
     Args:
-        path: File to write or replace, in a directory that exists.
+        path: File to write or replace, in an existing directory.
         model: The network.
         model_name: Its name in the registry.
-        class_names: Class names in the order of its logit channels.
+        class_names: Class names in the order of the logit channels.
         summary: Anything JSON can hold, see `WeightsHeader`.
         class_colors: See `WeightsHeader`.
         normalisation: See `WeightsHeader`.
         ood_threshold: See `WeightsHeader`.
-        dtype: What tensors of floating point are stored as, for example torch.float16 for half
-            the bytes; None keeps what they are. Counters stay integers.
+        dtype: Stored dtype of floating-point tensors, for example torch.float16 for half the
+            size; None keeps their dtypes. Counters stay integers.
 
     Raises:
-        ModelError: `dtype` is no floating point, a value is beyond its range, or the file cannot
-            be written there.
+        ModelError: `dtype` is not a floating-point type, a value is out of its range, or the file
+            cannot be written.
     """
     path = Path(path)
     header = WeightsHeader(
@@ -92,17 +92,17 @@ def store_ood_threshold(
     source: str | os.PathLike[str], path: str | os.PathLike[str], threshold: float,
     calibration: Mapping[str, object],
 ) -> None:
-    """Write a weights file again with another foreign threshold, all else as it is.
+    """Copy a weights file with another OOD threshold.
 
     Args:
-        source: A file that `save_weights` wrote.
-        path: File to write or replace, the same or another; it appears whole or not at all.
+        source: File written by `save_weights`.
+        path: File to write or replace, may be `source`; written atomically.
         threshold: See `WeightsHeader.ood_threshold`, in [0, 1].
-        calibration: How the threshold was found; the summary holds it as 'ood_calibration'.
+        calibration: Record of the calibration; stored in the summary as 'ood_calibration'.
 
     Raises:
-        ModelError: See `read_weights_header`; or the threshold is no probability, or the file
-            cannot be written there.
+        ModelError: See `read_weights_header`; or the threshold is outside [0, 1], or the file
+            cannot be written.
     """
     if not 0 <= threshold <= 1:
         raise ModelError(
@@ -116,24 +116,25 @@ def store_ood_threshold(
 def average_weights(
     sources: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str],
 ) -> WeightsHeader:
-    """Write the mean of weights files of one network, which began with the same weights.
+    """Write the mean of several weights files of one network with a common initialisation.
 
-    Statistics of batch norms are averaged too, though those of the mean network are others.
+    Running statistics of batch norms are averaged too. They are not the exact statistics of the
+    averaged network.
 
     Args:
-        sources: Two or more files that `save_weights` wrote; counters, types of the tensors and
-            colours of the classes are as in the first.
-        path: File to write or replace; it appears whole or not at all. Its summary holds the
-            summaries of the sources as 'mean_of'; it has no foreign threshold.
+        sources: Two or more files written by `save_weights`. Counters, dtypes of the tensors and
+            class colours are taken from the first.
+        path: File to write or replace, atomically. Its summary holds the summaries of the sources
+            as 'mean_of'; it has no OOD threshold.
 
     Returns:
-        Its header.
+        Header of the written file.
 
     Raises:
-        ModelError: See `read_weights_header`; or the files are less than two, or not of the same
-            network, classes and normalisation, or the file cannot be written there.
+        ModelError: See `read_weights_header`; or there are fewer than two files, they differ in
+            network, classes or normalisation, or the file cannot be written.
 
-    Source: Wortsman et al., Model soups (ICML 2022), the uniform one.
+    Source: Wortsman et al., Model soups (ICML 2022), uniform soup.
     """
     files = [Path(source) for source in sources]
     if len(files) < 2:
@@ -172,10 +173,10 @@ def _to_fields(header: WeightsHeader) -> dict[str, object]:
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader) -> None:
-    """Write a weights file of tensors as they are; it appears whole or not at all.
+    """Write tensors and a header to a weights file, atomically.
 
     Raises:
-        ModelError: The file cannot be written there.
+        ModelError: The file cannot be written.
     """
     fields = json.dumps(_to_fields(header))
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
@@ -211,11 +212,11 @@ def _stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:
 
 
 def read_weights_header(path: str | os.PathLike[str]) -> WeightsHeader:
-    """What a weights file is for; its tensors are not read.
+    """Read the header of a weights file, without its tensors.
 
     Raises:
-        ModelError: There is no such file, it is not a weights file of this package, or its header
-            is of another version or damaged.
+        ModelError: The file does not exist, is not a weights file of this package, or has a
+            header of another version or a damaged one.
     """
     path = Path(path)
     if not path.is_file():
@@ -271,20 +272,20 @@ def load_weights(
     model_name: str,
     class_names: Sequence[str],
 ) -> WeightsHeader:
-    """Load weights into a model, every tensor or none.
+    """Load weights into a model, all tensors or none.
 
     Args:
-        path: A file that `save_weights` wrote.
-        model: The network; its tensors keep their device and dtype, whatever is stored.
+        path: File written by `save_weights`.
+        model: The network; its tensors keep their device and dtype.
         model_name: Its name in the registry.
-        class_names: Class names in the order of its logit channels.
+        class_names: Class names in the order of the logit channels.
 
     Returns:
-        The header of the file; its normalisation is the engine's to apply.
+        Header of the file; the engine applies its normalisation.
 
     Raises:
         ModelError: See `read_weights_header`; or the file is for another network or other
-            classes, or a tensor is missing, left over or of another shape.
+            classes, or a tensor is missing, unexpected or of another shape.
     """
     path = Path(path)
     header = read_weights_header(path)
@@ -344,20 +345,20 @@ UNREADABLE = (
     OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
     AssertionError, OverflowError, pickle.UnpicklingError,
 )
-"""What torch raises for files that are damaged or something else altogether."""
+"""Exceptions that torch raises for files that are damaged or of another kind."""
 
 
 def load_torch_file(path: Path) -> object:
-    """What torch.save has written, on the CPU; anything but data in it is refused.
+    """Load a file written by torch.save on the CPU, data only (`weights_only`).
 
     Raises:
-        Exception: One of `UNREADABLE`; `unreadable_reason` says it in a few words.
+        Exception: One of `UNREADABLE`; see `unreadable_reason`.
     """
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def unreadable_reason(error: BaseException) -> str:
-    """First line of an error of torch, without its advice to run whatever code the file holds."""
+    """First line of a torch error, without torch's advice to load with weights_only=False."""
     if isinstance(error, pickle.UnpicklingError):
         return 'a damaged file, or one that holds more than tensors'
     return str(error).partition('\n')[0] or type(error).__name__
