@@ -1,16 +1,16 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gradient checkpointing: a fifth of the memory at four fifths of the speed.
+"""Gradient checkpointing: about a fifth of the memory at four fifths of the speed.
 
-A segment keeps its inputs only; what lies between is computed again when the gradient comes. The
-segments are those of Table 4.11. A checkpointed module keeps its class (as a subclass), its place
-and the names of its weights. Without gradients nothing is different.
+A segment keeps only its inputs; its intermediate tensors are recomputed in the backward pass. The
+segments are those of Table 4.11. A checkpointed module keeps its class (as a subclass), its
+position and the names of its weights. Without gradients nothing changes.
 
-Batch norms of a segment see every batch twice. `NormUpdates` says what becomes of their running
-statistics.
+Batch norms in a segment process every batch twice. `NormUpdates` selects how their running
+statistics are updated.
 
-What is left then is mostly the loss at the resolution of the image. `sum_over_images` makes a
-segment of that too.
+The remaining memory is mostly the loss at image resolution. `sum_over_images` turns that into
+segments too.
 
 Source: thesis sections 4.5 and 4.6.7, Figure 4.4 and Table 4.11.
 """
@@ -36,7 +36,7 @@ from ldn_perception.models.resnet import DualPathUnit, ResidualUnit, SmallStem
 
 
 class Segment(enum.Enum):
-    """Layers that are computed again as one, in the notation of Table 4.11.
+    """Layers that are recomputed together, in the notation of Table 4.11.
 
     BLOCK is a dense block, or a unit of a backbone that has no dense blocks.
     """
@@ -63,16 +63,16 @@ CHECKPOINT_PLANS: dict[str, tuple[Segment, ...]] = {
 }
 """Name -> segments, in the order of Table 4.11; the last needs the least memory.
 
-Of what stands around the blocks, a network may lack some; then there is less to recompute.
+Layers around the blocks (stem, TD, UP) that a network does not have are ignored.
 """
 
 
 class NormUpdates(enum.Enum):
-    """How often a step of training updates the running statistics of a batch norm in a segment.
+    """Number of running-statistics updates per training step for batch norms in a segment.
 
     Attributes:
         ONCE: In the forward pass only. Statistics and num_batches_tracked are exactly those of
-            the model without checkpointing, whatever is done with the gradient.
+            the model without checkpointing, whether or not a backward pass follows.
         TWICE: In the forward pass and again in the recomputation, both with the smaller momentum
             of `half_momentum`, as in the authors' code. Statistics are the same up to rounding
             if one backward pass follows each forward pass; num_batches_tracked counts both.
@@ -83,9 +83,9 @@ class NormUpdates(enum.Enum):
 
 
 def half_momentum(momentum: float) -> float:
-    """Momentum m' of which two updates with the same batch equal one with m.
+    """Momentum m' for which two updates with the same batch equal one update with m.
 
-    Two updates leave (1 - m')² of the old statistics, one leaves 1 - m. So m' = 1 - sqrt(1 - m),
+    Two updates keep (1 - m')² of the old statistics, one keeps 1 - m. So m' = 1 - sqrt(1 - m),
     the root in [0, 1] of -x² + 2x - m: 0.05132 for torch's default of 0.1.
 
     Args:
@@ -97,19 +97,19 @@ def half_momentum(momentum: float) -> float:
 def checkpoint_model(
     model: nn.Module, plan: str, norm_updates: NormUpdates = NormUpdates.ONCE
 ) -> None:
-    """Make a model forget what its segments compute until the gradient needs it, in place.
+    """Checkpoint the segments of a model, in place.
 
-    The last call counts; plan 'none' restores the model. Gradients are the same with every plan.
+    Each call replaces the previous plan; plan 'none' restores the model. Gradients are the same
+    with every plan.
 
     Args:
-        model: A network with dense blocks, or for the plan of blocks any other ladder network.
+        model: A network with dense blocks; for the block plan, any ladder network.
         plan: One of `CHECKPOINT_PLANS`.
-        norm_updates: What becomes of the running statistics inside segments.
+        norm_updates: Updates of the running statistics inside segments.
 
     Raises:
-        ModelError: There is no such plan, the model has none of the units or blocks the plan is
-            made for, or a batch norm that would be updated twice averages over all batches
-            (momentum None).
+        ModelError: The plan is unknown, the model has none of its units or blocks, or a batch
+            norm that would be updated twice uses a cumulative average (momentum None).
     """
     if plan not in CHECKPOINT_PLANS:
         raise ModelError(
@@ -133,18 +133,18 @@ def checkpoint_model(
 def sum_over_images(
     function: Callable[..., Tensor], logits: Tensor, *others: Tensor
 ) -> Tensor:
-    """Sum of a function of each image of a batch, with the buffers of one image at a time.
+    """Sum a function over the images of a batch, with the buffers of one image at a time.
 
-    Logits upsampled to the image, their softmax and the gradient of both need as much memory as
-    a whole network with checkpoints. Here none of them outlives its image: each call of the
-    function is a segment, forgotten until the gradient comes and then computed again. Divide the
-    sum by the number of images or of labelled pixels for a mean.
+    Logits upsampled to the image, their softmax and the gradients of both need as much memory as
+    a whole checkpointed network. Here each call of the function is a segment that is recomputed
+    in the backward pass, so these buffers exist for one image at a time. For a mean, divide the
+    sum by the number of images or of labelled pixels.
 
     Args:
-        function: Takes logits (1, C, h, w) and a slice of one of each of `others`, and gives a
-            scalar, for example cross-entropy with reduction='sum' after upsampling.
+        function: Maps logits (1, C, h, w) and one image's slice of each of `others` to a scalar,
+            for example cross-entropy with reduction='sum' after upsampling.
         logits: (N, C, h, w).
-        others: Whatever else there is one of for each image, such as labels (N, H, W).
+        others: Other inputs with one entry per image, such as labels (N, H, W).
     """
     slices = zip(*(batch.split(1) for batch in (logits, *others)), strict=True)
     if not torch.is_grad_enabled():
@@ -179,20 +179,20 @@ _WHOLE_MODULES: dict[Segment, tuple[type[nn.Module], ...]] = {
 
 
 class _Mixin(nn.Module):
-    """Stands before a module's own class; told apart from it by `_restore`."""
+    """Base of the mixins put before a module's own class; recognised by `_restore`."""
 
     _norm_updates: NormUpdates
 
 
 class _Recomputed(_Mixin):
-    """The module is a segment."""
+    """Mixin: the module is one segment."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return _checkpoint(super().forward, self, self._norm_updates, inputs)
 
 
 class _RecomputedAfterCat(_Mixin):
-    """The concatenation before the module and the module are a segment."""
+    """Mixin: the preceding concatenation and the module are one segment."""
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         own_forward = super().forward
@@ -205,7 +205,7 @@ class _RecomputedAfterCat(_Mixin):
 
 
 class _ListingBlock(_Mixin):
-    """The dense block leaves the concatenation to its units."""
+    """Mixin of a dense block: its units concatenate their inputs."""
 
     units: nn.ModuleList
 
@@ -253,7 +253,7 @@ def _momenta(norms: Sequence[_BatchNorm], change: Callable[[float], float]) -> I
 
 @contextmanager
 def _kept_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    # Norms that track nothing would save fewer tensors than in the forward pass.
+    # With tracking switched off, norms would save fewer tensors than in the forward pass.
     counters = [norm.num_batches_tracked for norm in norms]
     try:
         for norm in norms:

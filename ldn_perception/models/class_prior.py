@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trained networks for a place where foreign things are rarer than in the training.
+"""Prior correction: adapt a trained network to rarer out-of-distribution objects.
 
-A training shows foreign things in every batch; on a road hardly anything is foreign. By Bayes'
-rule a network with calibrated probabilities answers for the other prior when its odds are
-multiplied by the ratio of the odds of the two: its foreign logits grow by the logarithm.
+Training batches always contain foreign objects; on a road they are rare. By Bayes' rule, a network
+with calibrated probabilities is corrected for another prior by multiplying its odds with the
+ratio of the prior odds. This adds the logarithm of the ratio to its foreign logits.
 
 Source: Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, Neural
 Computation 2002, equation 2.4.
@@ -35,24 +35,24 @@ from ldn_perception.models.weights import (
 def multiply_foreign_odds(
     source: str | os.PathLike[str], path: str | os.PathLike[str], num_driving: int, factor: float,
 ) -> WeightsHeader:
-    """Write a weights file again with other odds of its foreign classes, all else as it is.
+    """Copy a weights file with the odds of its foreign classes multiplied by a factor.
 
-    The order of the pixels by foreign probability stays, and a calibrated threshold moves with
-    them, so that the mask stays. The most probable class changes.
+    The order of the pixels by foreign probability is unchanged. A calibrated threshold is moved
+    accordingly, so the mask is unchanged too. The most probable class can change.
 
     Args:
-        source: A file that `save_weights` wrote.
-        path: File to write or replace, the same or another; it appears whole or not at all.
-        num_driving: Number of the first classes that are driving classes.
-        factor: What the odds of foreign against driving are multiplied by, above 0; the summary
-            holds the product of all so far as 'foreign_odds'.
+        source: File written by `save_weights`.
+        path: File to write or replace, may be `source`; written atomically.
+        num_driving: Number of driving classes, which come first.
+        factor: Factor > 0 on the odds of foreign against driving classes. The summary holds the
+            product of all factors so far as 'foreign_odds'.
 
     Returns:
-        Its header.
+        Header of the written file.
 
     Raises:
         ModelError: See `load_weights`; or the factor is not above 0, there are no foreign
-            classes, or the file cannot be written there.
+            classes, or the file cannot be written.
     """
     header = read_weights_header(source)
     if not (factor > 0 and math.isfinite(factor)):
@@ -64,7 +64,7 @@ def multiply_foreign_odds(
             got=f'one of {len(header.class_names)} driving classes',
             do='train with foreign images')
     model = build_model(header.model_name, len(header.class_names))
-    load_weights(source, model, header.model_name, header.class_names)  # refuses what is damaged
+    load_weights(source, model, header.model_name, header.class_names)  # rejects damaged files
     tensors = load_file(source)
     tensors[final_bias(model)][num_driving:] += math.log(factor)
     before = header.summary.get('foreign_odds', 1.0)
@@ -80,7 +80,7 @@ def multiply_foreign_odds(
 
 
 def final_bias(model: SegmentationModel) -> str:
-    """Name of a parameter (C,) that is added to the logits, whatever the image."""
+    """Name of the bias (C,) that is added to the logits."""
     *_, last = (
         name for name, module in model.named_modules()
         if isinstance(module, nn.Conv2d) and module.out_channels == model.num_classes

@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""DenseNet as a feature extractor, and the unit it is made of.
+"""DenseNet as a feature extractor, and its building blocks.
 
-Source: Huang et al., Densely Connected Convolutional Networks, CVPR 2017 (DenseNet-BC); the split
-is thesis section 4.4.1 and Figure 4.1, the dilated variants are those of Table 4.1.
+Source: Huang et al., Densely Connected Convolutional Networks, CVPR 2017 (DenseNet-BC). The split
+block is thesis section 4.4.1 and Figure 4.1; the dilated variants are those of Table 4.1.
 """
 
 
@@ -19,15 +19,15 @@ class NormReluConv(nn.Sequential):
     """Batch norm, ReLU and a convolution that keeps the resolution, in this order.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out.
+        in_channels: Input channels.
+        out_channels: Output channels.
         kernel_size: Odd width of the kernel [px].
-        bias: Whether the convolution has a bias; only heads need one.
-        dilation: Distance between the taps of the kernel [px].
-        separable: Whether the convolution is a `SeparableConv`.
+        bias: True if the convolution has a bias; only heads need one.
+        dilation: Dilation of the kernel [px].
+        separable: True if the convolution is a `SeparableConv`.
 
     Attributes:
-        out_channels: See above.
+        out_channels: Output channels.
 
     Source: Huang et al., Densely Connected Convolutional Networks, CVPR 2017, section 3.
     """
@@ -57,12 +57,12 @@ class NormReluConv(nn.Sequential):
 
 
 class SeparableConv(nn.Sequential):
-    """A convolution of each map by itself, then a 1x1 convolution that mixes them.
+    """Depthwise separable convolution: depthwise, then 1x1.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out.
-        kernel_size: Odd width of the kernel of each map [px].
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Odd width of the depthwise kernel [px].
 
     Source: Chollet, Xception, CVPR 2017; in the ladder: thesis section 4.6.6 and Table 4.9.
     """
@@ -77,14 +77,14 @@ class SeparableConv(nn.Sequential):
 
 
 class DenseUnit(nn.Module):
-    """One densely connected unit: 1x1 to a bottleneck, 3x3 to `growth` new maps.
+    """Densely connected unit: 1x1 to a bottleneck, 3x3 to `growth` new channels.
 
     Args:
-        in_channels: Maps of everything before it in its block, the block's input included.
-        growth: New maps.
-        bottleneck: Maps between the two convolutions, as a multiple of `growth`.
-        dilation: Distance between the taps of the 3x3 convolution [px].
-        widens: Whether the 1x1 stays where it gives no fewer maps than come in, as in every
+        in_channels: Channels of the block input and of all preceding units together.
+        growth: New channels.
+        bottleneck: Channels between the two convolutions, as a multiple of `growth`.
+        dilation: Dilation of the 3x3 convolution [px].
+        widens: True if the 1x1 is kept even if it does not reduce the channels, as in every
             network trained on ImageNet.
     """
 
@@ -107,24 +107,24 @@ class DenseUnit(nn.Module):
         self.grow = NormReluConv(in_channels, growth, kernel_size=3, dilation=dilation)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, growth, h, w)."""
+        """Map (N, in_channels, h, w) to (N, growth, h, w)."""
         grown: Tensor = self.grow(self.reduce(features))
         return grown
 
 
 class DenseBlock(nn.Module):
-    """A run of units, each working on the concatenation of all before it.
+    """Sequence of units, each fed with the concatenation of all preceding outputs.
 
     Args:
-        in_channels: Maps that come in.
+        in_channels: Input channels.
         num_units: Number of units.
-        growth: Maps each unit adds.
+        growth: Channels added by each unit.
         bottleneck: See `DenseUnit`.
         dilation: See `DenseUnit`.
         widens: See `DenseUnit`.
 
     Attributes:
-        out_channels: Maps that go out, in_channels + num_units * growth.
+        out_channels: Output channels, in_channels + num_units * growth.
     """
 
     def __init__(
@@ -147,18 +147,18 @@ class DenseBlock(nn.Module):
         self.out_channels = in_channels + num_units * growth
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, h, w)."""
+        """Map (N, in_channels, h, w) to (N, out_channels, h, w)."""
         for unit in self.units:
             features = torch.cat((features, unit(features)), dim=1)
         return features
 
 
 class TransitionDown(NormReluConv):
-    """TD: 1x1 to half the maps, then 2x2 average pooling to half the resolution.
+    """TD: 1x1 to half the channels, then 2x2 average pooling to half the resolution.
 
     Args:
-        in_channels: Maps that come in.
-        pools: Whether there is the pooling; not before a dilated block.
+        in_channels: Input channels.
+        pools: True if the pooling is present; False before a dilated block.
     """
 
     def __init__(self, in_channels: int, *, pools: bool = True) -> None:
@@ -170,8 +170,8 @@ class Stem(nn.Sequential):
     """7x7 convolution with stride 2, batch norm, ReLU and max pooling: 1/4 of the resolution.
 
     Args:
-        out_channels: Maps that go out.
-        pool: The pooling layer, stride 2; 3x3 as in the ImageNet network where None.
+        out_channels: Output channels.
+        pool: Pooling layer with stride 2; None for 3x3 max pooling as in the ImageNet network.
     """
 
     def __init__(self, out_channels: int, pool: nn.Module | None = None) -> None:
@@ -183,27 +183,27 @@ class Stem(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """The downsampling path of Figure 4.1: stem, DB1, TD, DB2, TD, DB3a, D, DB3b, TD, DB4.
+    """Downsampling path of Figure 4.1: stem, DB1, TD, DB2, TD, DB3a, D, DB3b, TD, DB4.
 
-    There is no norm after the last block: whatever follows begins with one. The units of a split
-    block are numbered through its halves, so that ImageNet weights of the undivided block fit.
+    There is no norm after the last block: the next module begins with one. The units of a split
+    block are numbered through both halves, so that ImageNet weights of the undivided block fit.
 
     Args:
         block_sizes: Units of each dense block; the default is DenseNet-121.
-        growth: Maps each unit adds.
-        bottleneck: Maps inside a unit, as a multiple of `growth`.
-        stem_channels: Maps of the stem.
-        split_blocks: Indices of the blocks that are halved by 2x2 average pooling (D): the first
-            half of the units stays before it.
-        dilations: Dilation of each block, see `DenseUnit`; none of them where empty. The
-            transition before a dilated block does not pool.
+        growth: Channels added by each unit.
+        bottleneck: Channels inside a unit, as a multiple of `growth`.
+        stem_channels: Channels of the stem.
+        split_blocks: Indices of the blocks that are split by 2x2 average pooling (D) after the
+            first half of their units.
+        dilations: Dilation of each block, see `DenseUnit`; empty for none. The transition before
+            a dilated block does not pool.
         widens: See `DenseUnit`.
-        stem_pool: Builds the pooling layer of the stem, see `Stem`; nn.Identity leaves it out.
-        stem_feature: Whether the stem before its pooling is the finest feature, at 1/2.
+        stem_pool: Builds the pooling layer of the stem, see `Stem`; nn.Identity omits it.
+        stem_feature: True if the stem output before pooling is the finest feature, at 1/2.
 
     Attributes:
-        channels: Maps of each feature `forward` returns, finest first.
-        strides: Image pixels per cell of each of them [px].
+        channels: Channels of each feature returned by `forward`, finest first.
+        strides: Stride of each feature [px].
     """
 
     def __init__(
@@ -249,7 +249,7 @@ class DenseNet(nn.Module):
         self.strides = tuple(finest << level for level in range(len(self.channels)))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Output of the last block at each resolution, finest first.
+        """Compute the output of the last block at each resolution, finest first.
 
         Args:
             image: (N, 3, H, W); H and W at least the last of `strides`.

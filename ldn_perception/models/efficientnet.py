@@ -3,8 +3,8 @@
 """EfficientNet-Lite as a feature extractor.
 
 Source: Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML
-2019, Table 1; the Lite variants, for processors without fast sigmoid, are those of the TensorFlow
-authors' code: no squeeze-and-excitation, ReLU6, and stem and last stage are not scaled.
+2019, Table 1. The Lite variants, for processors without fast sigmoid, follow the TensorFlow
+authors' code: no squeeze-and-excitation, ReLU6, and an unscaled stem and last stage.
 """
 
 
@@ -21,21 +21,21 @@ import torch.nn.functional as F
 from ldn_perception.models.segmentation_model import IMAGENET, Normalisation
 
 TENSORFLOW = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
-"""(x - 127) / 128 for x in [0, 255], which the published weights were trained with."""
+"""(x - 127) / 128 for x in [0, 255], the normalisation of the published weights."""
 
 _NORM_EPSILON = 1e-3
 _STEM_CHANNELS = 32
 
 
 class StageRow(NamedTuple):
-    """A row of Table 1.
+    """One stage, a row of Table 1.
 
     Attributes:
-        repeats: Blocks of EfficientNet-B0.
-        kernel_size: Of the depthwise convolutions [px].
-        stride: Of the first block.
-        expansion: Maps inside a block, as a multiple of those that come in.
-        channels: Maps of EfficientNet-B0 that go out.
+        repeats: Blocks in EfficientNet-B0.
+        kernel_size: Kernel of the depthwise convolutions [px].
+        stride: Stride of the first block.
+        expansion: Channels inside a block, as a multiple of its input channels.
+        channels: Output channels in EfficientNet-B0.
     """
 
     repeats: int
@@ -56,20 +56,20 @@ STAGES = (
 )
 
 _FEATURE_STAGES = (1, 2, 4, 6)
-"""Stages whose output is the last of its resolution: strides 4, 8, 16 and 32."""
+"""Last stages of each resolution: strides 4, 8, 16 and 32."""
 
 
 class SameConv(nn.Conv2d):
-    """Convolution without bias whose output has ceil(size / stride) cells on each axis.
+    """Convolution without bias and with output size ceil(size / stride) on each axis.
 
-    As in TensorFlow's SAME, an odd cell of padding goes to the right and to the bottom.
+    As in TensorFlow's SAME padding, an odd cell of padding goes to the right and to the bottom.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out.
+        in_channels: Input channels.
+        out_channels: Output channels.
         kernel_size: Odd width of the kernel [px].
-        stride: Step of the kernel [px].
-        groups: Groups of maps, see `torch.nn.Conv2d`.
+        stride: Stride of the kernel [px].
+        groups: Channel groups, see `torch.nn.Conv2d`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class SameConv(nn.Conv2d):
             in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
+        """Map (N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
         rows, columns = (
             _padding(int(size), self.kernel_size[0], self.stride[0])
             for size in features.shape[-2:])
@@ -92,7 +92,7 @@ class SameConv(nn.Conv2d):
 
 
 def _padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
-    """Cells of padding before and after an axis."""
+    """Padding before and after one axis [cells]."""
     total = max(0, (math.ceil(size / stride) - 1) * stride + kernel_size - size)
     return total // 2, total - total // 2
 
@@ -101,12 +101,12 @@ class InvertedBlock(nn.Module):
     """MBConv: 1x1 expansion, depthwise convolution, linear 1x1 projection, and a shortcut.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out; the shortcut exists where they are as many as come in and
+        in_channels: Input channels.
+        out_channels: Output channels; there is a shortcut if they equal the input channels and
             the stride is 1.
-        kernel_size: Of the depthwise convolution [px].
-        stride: Of the depthwise convolution.
-        expansion: Maps inside, as a multiple of `in_channels`; 1 leaves the expansion out.
+        kernel_size: Kernel of the depthwise convolution [px].
+        stride: Stride of the depthwise convolution.
+        expansion: Channels inside, as a multiple of `in_channels`; 1 omits the expansion.
 
     Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018.
     """
@@ -126,7 +126,7 @@ class InvertedBlock(nn.Module):
         self.has_shortcut = stride == 1 and in_channels == out_channels
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
+        """Map (N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
         output: Tensor = self.project(self.depthwise(self.expand(features)))
         return features + output if self.has_shortcut else output
 
@@ -148,12 +148,12 @@ class EfficientNetLite(nn.Module):
     """Stem and seven stages of inverted blocks; features at strides 4, 8, 16 and 32.
 
     Args:
-        width: Factor of the maps of every stage, rounded to multiples of 8.
+        width: Factor of the channels of every stage, rounded to multiples of 8.
         depth: Factor of the blocks of every stage but the first and the last, rounded up.
 
     Attributes:
-        channels: Maps of each feature, finest first.
-        strides: Image pixels per cell of each of them [px].
+        channels: Channels of each feature, finest first.
+        strides: Stride of each feature [px].
     """
 
     strides: tuple[int, ...] = (4, 8, 16, 32)
@@ -183,11 +183,11 @@ class EfficientNetLite(nn.Module):
         self.channels = tuple(widths[stage] for stage in _FEATURE_STAGES)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Linear outputs of the last block at each resolution, finest first.
+        """Compute the linear output of the last block at each resolution, finest first.
 
         Args:
-            image: (N, 3, H, W), normalised as for every network here; it is brought to the values
-                that the published weights expect before anything is padded.
+            image: (N, 3, H, W), normalised as for every network here. It is renormalised for the
+                published weights before any padding.
 
         Returns:
             (N, channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for every i.
@@ -202,14 +202,14 @@ class EfficientNetLite(nn.Module):
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """Maps times a factor, to the nearest multiple of 8, never less than 0.9 of the product."""
+    """Channels times a factor, to the nearest multiple of 8, at least 0.9 of the product."""
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
 def _renormalisation(given: Normalisation, wanted: Normalisation) -> tuple[Tensor, Tensor]:
-    """Factor and summand, (1, 3, 1, 1) float32, that lead from one normalisation to another."""
+    """Factor and summand, (1, 3, 1, 1) float32, that convert between two normalisations."""
     given_mean, given_std, wanted_mean, wanted_std = (
         _column(values) for values in (given.mean, given.std, wanted.mean, wanted.std))
     return given_std / wanted_std, (given_mean - wanted_mean) / wanted_std
@@ -220,15 +220,15 @@ def _column(values: Sequence[float]) -> Tensor:
 
 
 def efficientnet_lite0() -> EfficientNetLite:
-    """EfficientNet-Lite0: 3.4 M parameters without its classifier, 75.1 % top-1."""
+    """Build EfficientNet-Lite0: 3.4 M parameters without its classifier, 75.1 % top-1."""
     return EfficientNetLite()
 
 
 def efficientnet_lite1() -> EfficientNetLite:
-    """EfficientNet-Lite1: 4.1 M parameters without its classifier, 76.7 % top-1."""
+    """Build EfficientNet-Lite1: 4.1 M parameters without its classifier, 76.7 % top-1."""
     return EfficientNetLite(depth=1.1)
 
 
 def efficientnet_lite2() -> EfficientNetLite:
-    """EfficientNet-Lite2: 4.8 M parameters without its classifier, 77.6 % top-1."""
+    """Build EfficientNet-Lite2: 4.8 M parameters without its classifier, 77.6 % top-1."""
     return EfficientNetLite(width=1.1, depth=1.2)

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trained Ladder DenseNet rewritten for inference: the same function with less to do.
+"""Inference form of a trained Ladder DenseNet: same function, fewer operations.
 
-A batch norm that directly follows a convolution goes into its weights, and what is averaged and
-then projected is projected after the average. docs/engines.md says what either gains, and what
-was tried beside it.
+Batch norms that directly follow a convolution are folded into its weights, and average pooling
+after a projection is moved before it. docs/engines.md lists the gain of each, and other
+rewrites that were tried.
 """
 
 
@@ -23,20 +23,20 @@ from ldn_perception.models.segmentation_model import SegmentationModel
 
 
 def is_rewritable(model: SegmentationModel) -> bool:
-    """Whether `rewrite_for_inference` takes a network: a ladder network on a DenseNet."""
+    """Return True if `rewrite_for_inference` takes the network: a ladder network on DenseNet."""
     return isinstance(model, LadderDenseNet) and isinstance(model.backbone, DenseNet)
 
 
 def rewrite_for_inference(model: SegmentationModel) -> LadderDenseNet:
-    """Equivalent network with fewer batch norms and less to multiply.
+    """Build an equivalent network with fewer batch norms and multiplications.
 
-    It is for inference only: it has no auxiliary heads, and cannot be trained on.
+    For inference only: it has no auxiliary heads and cannot be trained further.
 
     Args:
-        model: A trained network; it is left as it is.
+        model: A trained network; it is not changed.
 
     Raises:
-        ModelError: It is no ladder network on a DenseNet.
+        ModelError: It is not a ladder network on a DenseNet.
     """
     if not isinstance(model, LadderDenseNet) or not is_rewritable(model):
         raise ModelError(
@@ -51,7 +51,7 @@ def rewrite_for_inference(model: SegmentationModel) -> LadderDenseNet:
 
 
 def fold_norms(model: nn.Module) -> None:
-    """Move every batch norm that follows a convolution into it, in place."""
+    """Fold every batch norm that follows a convolution into it, in place."""
     for module in model.modules():
         if isinstance(module, Stem):
             _fold_stem(module)
@@ -64,7 +64,7 @@ def fold_norms(model: nn.Module) -> None:
 
 
 def pool_before_projections(model: nn.Module) -> None:
-    """Let every transition average before its 1x1 convolution, a quarter of its work, in place."""
+    """Pool before the 1x1 convolution of every transition, a quarter of its work, in place."""
     for backbone in [module for module in model.modules() if isinstance(module, DenseNet)]:
         for index, down in enumerate(backbone.downs):
             if isinstance(down, TransitionDown):
@@ -75,7 +75,7 @@ def pool_before_projections(model: nn.Module) -> None:
 def _fold_stem(stem: Stem) -> None:
     stem.add_module('conv', fuse_conv_bn_eval(stem.conv, stem.norm))
     stem.add_module('norm', nn.Identity())
-    # A maximum of values that are cut off at 0 is their maximum, cut off.
+    # max(relu(x)) = relu(max(x)), so the pooling may come first.
     pool, relu = stem.pool, stem.relu
     stem.add_module('relu', pool)
     stem.add_module('pool', relu)

@@ -1,11 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which classes a backbone has recognised how early: its last units are switched off.
+"""Pruning of backbone units, to see how early each class is recognised.
 
-A unit is switched off by zeroing what it adds: the new maps of a dense unit, the residual beside
-the shortcut of a residual unit, both in a dual path unit. Transitions and projections in shortcuts
-stay, so that every unit of every block can go and the network still runs. Nothing is trained
-again.
+A unit is disabled by zeroing its contribution: the new channels of a dense unit, the residual
+branch of a residual unit, both in a dual path unit. Transitions and shortcut projections stay, so
+the network still runs with every unit of every block disabled. Nothing is retrained.
 
 Source: thesis section 4.6.6 and Figure 4.13.
 """
@@ -29,27 +28,27 @@ T = TypeVar('T')
 
 
 def units_per_block(model: LadderDenseNet) -> tuple[int, ...]:
-    """Number of units in each block (stage) of a model's backbone, finest first.
+    """Count the units in each block (stage) of a model's backbone, finest first.
 
     The two halves of a split dense block count as two.
 
     Raises:
-        ModelError: The backbone is neither a DenseNet nor a ResNet nor a DualPathNet.
+        ModelError: The backbone is not a DenseNet, ResNet or DualPathNet.
     """
     return tuple(len(block) for block in _contributions(model))
 
 
 @contextmanager
 def disable_units(model: LadderDenseNet, block: int, from_unit: int) -> Iterator[None]:
-    """Zero the output of a unit and of all after it in its block, until the context ends.
+    """Zero the output of a unit and of all later units in its block, within the context.
 
     Args:
         model: A network with a DenseNet, a ResNet or a DualPathNet.
         block: Index into `units_per_block`.
-        from_unit: The first unit that is disabled; the number of units disables none.
+        from_unit: First disabled unit; the number of units in the block disables none.
 
     Raises:
-        ModelError: There is no such block or unit, or the backbone is another one.
+        ModelError: The block or unit does not exist, or the backbone is of another kind.
     """
     units = _choose('block', block, _contributions(model))
     if not 0 <= from_unit <= len(units):
@@ -66,22 +65,22 @@ def disable_units(model: LadderDenseNet, block: int, from_unit: int) -> Iterator
 def pruning_curve(
     model: LadderDenseNet, block: int, evaluate: Callable[[nn.Module], T]
 ) -> list[T]:
-    """Evaluate a model with ever more units disabled, from the tail of the backbone on.
+    """Evaluate a model with an increasing number of disabled units, from the end of the backbone.
 
-    The last block goes first, unit by unit from its end, then the one before it, down to the
-    first unit of `block`. Figure 4.13 prunes the last two blocks.
+    Units are disabled one by one from the end of the last block, then of the block before it,
+    down to the first unit of `block`. Figure 4.13 prunes the last two blocks.
 
     Args:
-        model: A network with a DenseNet, a ResNet or a DualPathNet; it is as before afterwards.
-        block: The finest block that is pruned, index into `units_per_block`.
-        evaluate: Called with the model once for every number of disabled units; the mode
-            (training or evaluation) is the caller's business.
+        model: A network with a DenseNet, a ResNet or a DualPathNet; it is restored afterwards.
+        block: Finest block to prune, index into `units_per_block`.
+        evaluate: Called with the model for every number of disabled units. The caller sets the
+            mode (training or evaluation).
 
     Returns:
-        What `evaluate` returned with 0, 1, 2, … units disabled.
+        Results of `evaluate` with 0, 1, 2, … units disabled.
 
     Raises:
-        ModelError: There is no such block, or the backbone is another one.
+        ModelError: The block does not exist, or the backbone is of another kind.
     """
     sizes = units_per_block(model)
     _choose('block', block, sizes)

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights that the authors' public code has written, for the `*_released` designs.
+"""Weights of the authors' public code, for the `*_released` designs.
 
-Their code evaluates with depth 121 and `pretrained=1`; that layout is the one read here. It
-subtracts RELEASED_IMAGE_MEAN from RGB images and divides by RELEASED_IMAGE_STD instead of the
-ImageNet values, and so must whoever runs the network with these weights.
+The layout is that of their evaluation with depth 121 and `pretrained=1`. Their code normalises RGB
+images with RELEASED_IMAGE_MEAN and RELEASED_IMAGE_STD instead of the ImageNet values; use the same
+values with these weights.
 
 Source: https://github.com/ivankreso/LDN, models/ldn_semseg.py and layers.py.
 """
@@ -25,10 +25,10 @@ from ldn_perception.models.ldn import LadderDenseNet
 from ldn_perception.models.weights import UNREADABLE, load_torch_file, unreadable_reason
 
 RELEASED_IMAGE_MEAN = tuple(value / 255 for value in (73.45286, 83.21195, 72.78044))
-"""Mean RGB their images are normalised with, for values in [0, 1]."""
+"""Mean RGB of the authors' normalisation, for values in [0, 1]."""
 
 RELEASED_IMAGE_STD = tuple(value / 255 for value in (45.19961, 46.3659, 45.48506))
-"""Standard deviation their images are normalised with, for values in [0, 1]."""
+"""Standard deviation of the authors' normalisation, for values in [0, 1]."""
 
 _UNIT_LAYERS = {
     'norm1': 'reduce.norm', 'conv1': 'reduce.conv', 'norm2': 'grow.norm', 'conv2': 'grow.conv',
@@ -43,18 +43,18 @@ _DOTTED_LAYER = re.compile(r'(denselayer\d+\.(?:norm|conv))\.([12]\.)')
 def load_released_ldn(
     source: str | os.PathLike[str] | Mapping[str, Tensor], model: LadderDenseNet
 ) -> None:
-    """Load weights of the authors' code into a model, every tensor or none.
+    """Load weights of the authors' code into a model, all tensors or none.
 
-    Counters of batches (`num_batches_tracked`) may be missing, as in files of older PyTorch; they
-    have no influence on the network. Weights with auxiliary heads need a model with them.
+    Batch counters (`num_batches_tracked`) may be missing, as in files of older PyTorch; they do
+    not affect the network. Weights with auxiliary heads need a model with auxiliary heads.
 
     Args:
-        source: File that `torch.save` has written, or what it holds: their name -> tensor.
+        source: File written by `torch.save`, or its content: tensors by the authors' names.
         model: A network of a `*_released` design; stays on its device.
 
     Raises:
         ModelError: The file cannot be read or holds something else; the network is of another
-            kind; or a tensor is missing, left over or of another shape.
+            kind; or a tensor is missing, unexpected or of another shape.
     """
     tensors = read_released_ldn(source)
     names = dict(released_names(model))
@@ -71,7 +71,7 @@ def load_released_ldn(
 
 
 def read_released_ldn(source: str | os.PathLike[str] | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a file of the authors' code, by the names that code has today.
+    """Read tensors of the authors' code, by the names in its current version.
 
     Args:
         source: See `load_released_ldn`.
@@ -91,7 +91,7 @@ def read_released_ldn(source: str | os.PathLike[str] | Mapping[str, Tensor]) -> 
 
 
 def has_auxiliary_heads(tensors: Iterable[str]) -> bool:
-    """Whether names of the authors' tensors are those of a network with heads for training."""
+    """Return True if the authors' tensor names include auxiliary heads."""
     return any('.aux_logits.' in name for name in tensors)
 
 
@@ -106,10 +106,10 @@ def _read(path: Path) -> object:
 
 
 def released_names(model: LadderDenseNet) -> Iterator[tuple[str, str]]:
-    """Name of every tensor in the authors' state dict and in ours.
+    """Yield the name of every tensor in the authors' state dict and in ours.
 
     Raises:
-        ModelError: The network has a layer that theirs do not have.
+        ModelError: The network has a layer that the authors' network lacks.
     """
     layers = dict(_layer_names(model))
     for ours in model.state_dict():
@@ -141,7 +141,7 @@ def _layer_names(model: LadderDenseNet) -> Iterator[tuple[str, str]]:
 
 
 def _backbone_names(backbone: DenseNet) -> Iterator[tuple[str, str]]:
-    """The halves of a split block are one block there, so their units count on."""
+    """Map names of backbone tensors; both halves of a split block are one block there."""
     whole, unit = 1, 0
     for index, block in enumerate(backbone.blocks):
         for position, _ in enumerate(block.get_submodule('units').children()):

@@ -1,3 +1,3 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rectification of stereo pairs and matchers that give their disparity."""
+"""Rectification of stereo pairs, and stereo matchers."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From winning disparities to ones that can be trusted: checks, smoothing, filling."""
+"""Refinement of winning disparities: consistency checks, smoothing, hole filling."""
 
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 from ldn_perception.hardware import RowWorkers
 
 _SUBPIXEL = 16
-_UNKNOWN = -32768  # below every disparity of an image in sixteenths
+_UNKNOWN = -32768  # in sixteenths, below every disparity of an image
 
 
 def keep_consistent(
     left: NDArray[np.float32], right: NDArray[np.float32], tolerance_px: float,
 ) -> NDArray[np.float32]:
-    """Disparities of the left image that the right image agrees with.
+    """Keep disparities of the left image that are consistent with the right image.
 
     Source: Hirschmüller (PAMI 2008), section 2.3, here with both columns around the point.
 
     Args:
         left: (H, W) float32 [px], NaN where unknown.
-        right: (H, W) float32 [px], NaN where unknown; a point at column x of the right image is
-            at x + disparity of the left one.
-        tolerance_px: Largest difference to the disparity of one of the two columns of the right
-            image between which the point is [px].
+        right: (H, W) float32 [px], NaN where unknown; column x of the right image corresponds to
+            column x + disparity of the left one.
+        tolerance_px: Largest difference to the disparity at one of the two right columns around
+            the corresponding point [px].
 
     Returns:
-        (H, W) float32 [px], NaN where unknown, or different in the right image.
+        (H, W) float32 [px], NaN where unknown or inconsistent.
     """
     column = np.arange(left.shape[1], dtype=np.float32) - np.where(np.isnan(left), 0, left)
     agrees = _differs_at_most(left, right, np.floor(column), tolerance_px)
@@ -45,7 +45,7 @@ def _differs_at_most(
     left: NDArray[np.float32], right: NDArray[np.float32], column: NDArray[np.float32],
     tolerance_px: float,
 ) -> NDArray[np.bool_]:
-    """Whether a pixel's disparity is close to one of the right image; unknown ones are not."""
+    """True where left and right disparities differ at most by the tolerance; NaN is False."""
     last = left.shape[1] - 1
     counterpart = np.take_along_axis(right, np.clip(column, 0, last).astype(np.int64), axis=1)
     is_close = np.abs(left - counterpart) <= np.float32(tolerance_px)
@@ -53,7 +53,7 @@ def _differs_at_most(
 
 
 def keep_inside(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Disparities of the left image that point into the right one, NaN elsewhere.
+    """Keep disparities of the left image that point into the right one, else NaN.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
@@ -69,12 +69,12 @@ def keep_inside(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
 def remove_speckles(
     disparity: NDArray[np.float32], size_px: int, step_px: float,
 ) -> NDArray[np.float32]:
-    """Disparities without small regions.
+    """Remove small regions of disparity.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown, magnitudes < 2047 px.
-        size_px: Regions of at most so many pixels become unknown; 0 keeps all [px].
-        step_px: Neighbours, of four, belong together up to this difference [px].
+        size_px: Largest area of a removed region [px]; 0 keeps all.
+        step_px: Largest difference between 4-neighbours of one region [px].
 
     Returns:
         (H, W) float32 [px], NaN where unknown.
@@ -90,14 +90,14 @@ def remove_speckles(
 def median_of_known(
     disparity: NDArray[np.float32], side_px: int, workers: RowWorkers,
 ) -> NDArray[np.float32]:
-    """Median over a square, of what is known in it; of an even number the lower middle one.
+    """Median of the known values in a square window; the lower one of two middle values.
 
-    What is unknown stays so unless most of its square is known, which closes pinholes and moves
-    no straight border. Beyond the border of the image the outermost pixels are repeated.
+    An unknown pixel stays unknown unless most of its window is known. This closes pinholes and
+    does not move straight borders. The image is padded by border replication.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
-        side_px: Side of the square, 1, 3 or 5 [px].
+        side_px: Side of the window, 1, 3 or 5 [px].
         workers: Threads.
 
     Returns:
@@ -115,10 +115,10 @@ def median_of_known(
 
 
 def fill_from_background(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill what is unknown with the smaller of the nearest disparities in its row.
+    """Fill unknown pixels with the smaller of the nearest disparities in their row.
 
-    Holes are mostly what the right camera does not see, which belongs to the farther surface.
-    A row without any disparity takes the nearest row that has one, the upper of two.
+    Holes are mostly occlusions in the right image, which belong to the farther surface. A row
+    without any disparity is copied from the nearest row that has one, the upper one in a tie.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
@@ -135,7 +135,7 @@ def fill_from_background(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _carry_right(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each pixel gets the last known disparity of its row up to it, NaN before the first."""
+    """Propagate the last known disparity of each row to the right; NaN before the first."""
     column = np.where(np.isfinite(disparity), np.arange(disparity.shape[1]), 0)
     return np.take_along_axis(disparity, np.maximum.accumulate(column, axis=1), axis=1)
 
@@ -163,7 +163,7 @@ def _take_medians(disparity, radius, is_wanted, medians, first, last):  # type: 
 
 @numba.njit(nogil=True)
 def _lower_median(values):  # type: ignore[no-untyped-def]
-    """Sort by insertion, which is quick for so few."""
+    """Lower median, by insertion sort, which is fast for short lists."""
     for i in range(1, values.size):
         value = values[i]
         position = i

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matching cost that was learned: the angle between embeddings, beside the census distance."""
+"""Learned matching cost: cosine of embeddings plus census distance."""
 
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from ldn_perception.stereo.semi_global_matcher import steps_on
 from ldn_perception.stereo.torch_aggregation import Described
 
 OUTSIDE_COST = 40
-"""Cost of embeddings outside of the right image, of 128: more than of most true matches."""
+"""Cost of embeddings outside the right image, of 128: above most true matches."""
 
 LEARNED_PENALTIES = SmoothnessPenalties(small=50, large=400)
-"""Chosen on drives and photographs that were held out of the training, for the shipped shares."""
+"""Chosen on held-out drives and photographs, for the weights of the shipped network."""
 
 
 class LearnedCost:
-    """1 - cosine of embeddings and the distance of census codes, weighted; a MatchingCost.
+    """Weighted sum of 1 - cosine of embeddings and census distance; a MatchingCost.
 
-    On a CPU compiled loops compare, elsewhere torch: the same whole numbers from the same
-    embeddings, which are rounded to eight bits.
+    Costs are computed by compiled loops on the CPU and by torch elsewhere. Both give the same
+    integers for the same embeddings, which are rounded to eight bits.
 
     Args:
-        network: Embeds patches; it is put into evaluation mode, and into the precision.
-        precision: torch.float32 or torch.bfloat16, of the network.
-        device: Where it runs.
-        shares: Weights of both; embeddings alone unless given.
-        num_threads: CPU threads that compare; the result does not depend on it.
+        network: Patch embedding; it is put into evaluation mode and converted to the precision.
+        precision: torch.float32 or torch.bfloat16, dtype of the network.
+        device: Device of the network; None for the CPU.
+        shares: Weights of embeddings and census; None for embeddings alone.
+        num_threads: CPU threads of the comparison; the result does not depend on it.
 
     Attributes:
-        outside_cost: Cost of what is outside of the right image.
+        outside_cost: Cost of columns outside the right image.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class LearnedCost:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8], min_disparity: int,
         num_disparities: int,
     ) -> NDArray[np.uint8]:
-        """Cost of every disparity at every pixel of the left image; see MatchingCost.
+        """Compute the cost of every disparity at every pixel; see MatchingCost.
 
-        On a CPU the next call writes into the same memory.
+        On a CPU the next call reuses the memory.
         """
         if self._device.type != 'cpu':
             costs = self.compute_on_device(
@@ -83,7 +83,7 @@ class LearnedCost:
     def compute_on_device(
         self, left: Tensor, right: Tensor, min_disparity: int, num_disparities: int,
     ) -> Tensor:
-        """Compute in torch without leaving the device.
+        """Compute the costs in torch, without leaving the device.
 
         Args:
             left: (H, W, 3) uint8 RGB on the device.
@@ -115,6 +115,6 @@ class LearnedCost:
 
 
 def _signs(image: Tensor) -> Tensor:
-    """Census signs, (H, W, 3) uint8 RGB to (H, W, NUM_SIGNS) int8."""
+    """Compute census signs, (H, W, 3) uint8 RGB to (H, W, NUM_SIGNS) int8."""
     levels = grey_levels(image).float()
     return census_signs(levels[None, None])[0].to(torch.int8).permute(1, 2, 0).contiguous()

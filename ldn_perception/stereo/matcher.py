@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of matchers, checks of their input, and two wrappers."""
+"""Matcher protocol, input checks, and the external and reduced matchers."""
 
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ldn_perception.types import CameraGeometry, DisparityMap, StereoFrame
 
 
 class Matcher(Protocol):
-    """Finds the disparity of a pair."""
+    """Computes the disparity of a stereo pair."""
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether its disparities come with a confidence."""
+        """True if its disparities have a confidence."""
         ...
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image, at its size, NaN where unknown.
+        """Compute the disparity of the left image at its size, NaN where unknown.
 
-        If an image has a single colour everything is unknown, and the map says why.
+        If an image has a single colour everything is unknown, and the map's `problem` names it.
 
         Args:
-            frame: A rectified pair; a point at column x of the left image is at column
+            frame: A rectified pair; column x of the left image corresponds to column
                 x - disparity of the right one.
 
         Raises:
-            StereoError: The pair lacks what this matcher works on, or is too small for it.
+            StereoError: The pair lacks an input of this matcher, or is too small for it.
         """
         ...
 
@@ -46,15 +46,15 @@ _SPARSE = 16
 def take_pair(
     frame: StereoFrame, min_disparity: int, max_disparity: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both images, contiguous.
+    """Return both images, contiguous.
 
     Args:
         frame: The pair.
         min_disparity: Smallest disparity searched [px].
-        max_disparity: Disparities are searched below it [px].
+        max_disparity: End of the search range, exclusive [px].
 
     Raises:
-        StereoError: There is no right image, or the image is not wider than the search reaches.
+        StereoError: There is no right image, or the image is not wider than the search range.
     """
     if frame.right is None:
         raise StereoError(
@@ -74,7 +74,7 @@ def take_pair(
 
 
 def blank_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> str:
-    """Say which image has a single colour, so that nothing in it can be matched; empty if none."""
+    """Name the image that has a single colour and cannot be matched; empty if none."""
     for side, image in (('left', left), ('right', right)):
         if is_blank(image):
             return f'the {side} image has a single colour'
@@ -82,7 +82,7 @@ def blank_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> str:
 
 
 def is_blank(image: NDArray[np.uint8]) -> bool:
-    """Whether an image has a single colour."""
+    """Return True if an image has a single colour."""
     color = image[0, 0]
     return bool((image[::_SPARSE, ::_SPARSE] == color).all() and (image == color).all())
 
@@ -91,16 +91,16 @@ def unknown_disparity(
     shape: tuple[int, int], min_disparity: float, max_disparity: float, step: float,
     problem: str, device: torch.device | None = None, *, gives_confidence: bool,
 ) -> DisparityMap:
-    """Disparity of a pair in which nothing can be matched: NaN everywhere, confidence 0.
+    """Build the result for a pair that cannot be matched: NaN everywhere, confidence 0.
 
     Args:
-        shape: Shape of the image, (height, width) [px].
-        min_disparity: Smallest disparity the matcher looks for [px].
-        max_disparity: Largest disparity the matcher looks for [px].
-        step: Smallest difference between two disparities [px].
-        problem: Why.
-        device: Where the matcher leaves its disparities; the host unless said.
-        gives_confidence: Whether the matcher gives confidences.
+        shape: (height, width) of the image [px].
+        min_disparity: Smallest disparity of the matcher [px].
+        max_disparity: Largest disparity of the matcher [px].
+        step: Disparity resolution [px].
+        problem: Reason.
+        device: Device of the matcher's disparities; None for the host.
+        gives_confidence: True if the matcher provides confidences.
     """
     return DisparityMap(
         _filled(shape, np.nan, device), min_disparity, max_disparity, step,
@@ -108,20 +108,20 @@ def unknown_disparity(
 
 
 def _filled(shape: tuple[int, int], value: float, device: torch.device | None) -> torch.Tensor:
-    # torch.full would give this thread a team of OpenMP threads, see StereoSegmentationPipeline.
+    # torch.full would start OpenMP threads for this thread, see StereoSegmentationPipeline.
     return torch.from_numpy(np.full(shape, value, np.float32)).to(device)
 
 
 class ExternalDisparity:
-    """Hands on the disparity that came with the pair."""
+    """Returns the disparity received with the pair."""
 
     gives_confidence = False
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity that came with the frame.
+        """Return the disparity received with the frame.
 
         Raises:
-            StereoError: None came.
+            StereoError: The frame has no disparity.
         """
         if frame.external_disparity is None:
             raise StereoError(
@@ -133,15 +133,15 @@ class ExternalDisparity:
 
 
 class ReducedMatcher:
-    """Another matcher on a smaller pair; its disparities come back at full size.
+    """Runs another matcher on a downscaled pair and returns its disparities at full size.
 
     A pixel of the small pair is the mean of divisor x divisor pixels, so its disparity is exactly
-    1 / divisor of theirs, without an offset. All of them get it, multiplied; what is unknown in
-    the small map stays unknown in all of them, and nothing is mixed with it.
+    1 / divisor of theirs, without an offset. All of them get this disparity times divisor. Unknown
+    pixels of the small map stay unknown, and no values are interpolated.
 
     Args:
-        matcher: Searches 1 / divisor of the disparities wanted.
-        divisor: Ratio of the sizes, >= 1.
+        matcher: Matcher for the small pair; its search range is 1 / divisor of the full one.
+        divisor: Downscale factor, >= 1.
     """
 
     def __init__(self, matcher: Matcher, divisor: int) -> None:
@@ -150,14 +150,14 @@ class ReducedMatcher:
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether its disparities come with a confidence."""
+        """True if its disparities have a confidence."""
         return self._matcher.gives_confidence
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image; range and step are those of the small pair, multiplied.
+        """Compute the disparity of the left image; range and step are scaled by the divisor.
 
         Raises:
-            StereoError: The matcher cannot work on the small pair.
+            StereoError: The matcher does not accept the small pair.
         """
         small = self._matcher.match(reduce_pair(frame, self._divisor))
         shape, confidence = frame.geometry.shape, small.confidence
@@ -178,20 +178,20 @@ class ReducedMatcher:
 
 
 def reduce_pair(frame: StereoFrame, divisor: int) -> StereoFrame:
-    """Pair at 1 / divisor of its size, with the geometry of the small images.
+    """Downscale a pair to 1 / divisor of its size, with the matching geometry.
 
-    Where a side is no multiple of the divisor its last pixels are repeated first.
+    Sides that are not multiples of the divisor are first padded by border replication.
 
     Args:
         frame: A pair with a right image.
-        divisor: Ratio of the sizes, >= 1.
+        divisor: Downscale factor, >= 1.
 
     Raises:
         StereoError: There is no right image.
     """
     left, right = (_reduced(image, divisor) for image in take_pair(frame, 0, 0))
     rig = frame.geometry
-    # a column's number is that of its centre: the first small one is at (divisor - 1) / 2
+    # Pixel coordinates refer to centres: the first small pixel is at (divisor - 1) / 2.
     cx, cy, cx_right = (
         (center + 0.5) / divisor - 0.5 for center in (rig.cx, rig.cy, rig.cx_right))
     geometry = CameraGeometry(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matching costs on the CPU: census, embeddings and their mixture.
 
-Census: Source: Zabih and Woodfill, Non-parametric local transforms for computing visual
+Source of the census cost: Zabih and Woodfill, Non-parametric local transforms for computing visual
 correspondence, ECCV 1994.
 """
 
@@ -23,13 +23,13 @@ from ldn_perception.hardware import RowWorkers
 
 
 class MatchingCost(Protocol):
-    """Says how badly two pixels match."""
+    """Dissimilarity of pixels of the left and right image."""
 
     def compute(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8], min_disparity: int,
         num_disparities: int,
     ) -> NDArray[np.uint8]:
-        """Cost of every disparity at every pixel of the left image.
+        """Compute the cost of every disparity at every pixel of the left image.
 
         Args:
             left: (H, W, 3) uint8 RGB, rectified.
@@ -38,31 +38,31 @@ class MatchingCost(Protocol):
             num_disparities: D, >= 1.
 
         Returns:
-            (H, W, D) uint8, of left[y, x] and right[y, x - min_disparity - d]; for columns
-            outside of the right image a number between those of true and of false matches, so
-            that pixels which the right camera does not see find no match inside of it. It holds
-            until the next call, which may write into the same memory.
+            (H, W, D) uint8, of left[y, x] and right[y, x - min_disparity - d]. Columns outside the
+            right image get a cost between those of true and false matches, so that pixels hidden
+            from the right camera do not match a wrong pixel. Valid until the next call, which may
+            reuse the memory.
         """
         ...
 
 
 _MAX_BITS = 64
-_OUTSIDE_SHARE = 3  # eighths of the bits: more than of a true match, less than of a false one
+_OUTSIDE_SHARE = 3  # eighths of the bits: above typical true matches, below false ones
 
 
 class CensusCost:
     """Hamming distances of census codes; a MatchingCost.
 
     Args:
-        window_width: Columns that a code compares, odd [px].
-        window_height: Rows that a code compares, odd [px].
+        window_width: Width of the census window, odd [px].
+        window_height: Height of the census window, odd [px].
         num_threads: Threads that share the rows; the result does not depend on it.
 
     Attributes:
-        outside_cost: Cost of what is outside of the right image, 3/8 of the bits, rounded down.
+        outside_cost: Cost of columns outside the right image, 3/8 of the bits, rounded down.
 
     Raises:
-        StereoError: A side is even, or a code would have no bit or more than 64.
+        StereoError: A side is even, or a code would have no bits or more than 64.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class CensusCost:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8], min_disparity: int,
         num_disparities: int,
     ) -> NDArray[np.uint8]:
-        """Cost of every disparity at every pixel of the left image; see MatchingCost.
+        """Compute the cost of every disparity at every pixel; see MatchingCost.
 
-        The next call writes into the same memory: fresh pages would cost more than the matching.
+        The next call reuses the memory: allocating new pages would take longer than matching.
         """
         return self._hamming(self.codes(left), self.codes(right), min_disparity, num_disparities)
 
     def codes(self, image: NDArray[np.uint8]) -> NDArray[np.uint64]:
-        """Census codes of an image.
+        """Compute the census codes of an image.
 
-        A bit tells whether a neighbour is darker than the centre. The first neighbour, the upper
-        left one, has the highest bit; beyond the border the outermost pixels are repeated.
+        A bit is 1 if a neighbour is darker than the centre. The first neighbour, the upper left
+        one, is the highest bit. The image is padded by border replication.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -115,7 +115,7 @@ class CensusCost:
         self, left: NDArray[np.uint64], right: NDArray[np.uint64], min_disparity: int,
         num_disparities: int,
     ) -> NDArray[np.uint8]:
-        """Distance of left[y, x] and right[y, x - min_disparity - d], (H, W, D) uint8."""
+        """Hamming distance of left[y, x] and right[y, x - min_disparity - d], (H, W, D) uint8."""
         mirrored = np.ascontiguousarray(right[:, ::-1])
         shape = (*left.shape, num_disparities)
         if self._costs.shape != shape:
@@ -145,11 +145,11 @@ def _census_rows(padded, radius_x, radius_y, codes, first, last):  # type: ignor
 
 @numba.njit(nogil=True, cache=True)
 def _hamming_rows(left, mirrored, min_disparity, outside_cost, costs, first, last):  # type: ignore[no-untyped-def]
-    """Columns of the right image are mirrored: they grow with the disparity."""
+    """Fill rows of the cost volume; the right image is mirrored, so columns grow with d."""
     width, num_disparities = costs.shape[1:]
     for y in range(first, last):
         for x in range(width):
-            # candidates from begin on and before end are columns of the right image
+            # Candidates in [begin, end) are columns of the right image.
             begin = min(max(0, x - min_disparity - width + 1), num_disparities)
             end = max(begin, min(num_disparities, x - min_disparity + 1))
             costs[y, x, :begin] = outside_cost
@@ -167,21 +167,21 @@ def _compare(code, candidates, cost):  # type: ignore[no-untyped-def]
 
 
 MOST_BITS = 54
-"""Of a code."""
+"""Largest number of bits of a census code here."""
 
-_ABREAST = 8  # elements of the vectors that are multiplied before the sum is stored
+_ABREAST = 8  # vector elements multiplied per pass over the stored sums
 
 
 @dataclass(frozen=True, slots=True)
 class CostShares:
-    """What embeddings and census codes contribute to a cost of at most 255.
+    """Weights of embeddings and census codes in a cost of at most 255.
 
     Attributes:
-        vector: Cost of a cosine of 0, a power of two of at most 128.
-        bit: Cost of a bit in which codes differ, >= 0.
+        vector: Cost at a cosine of 0, a power of two of at most 128.
+        bit: Cost per differing census bit, >= 0.
 
     Raises:
-        StereoError: A share out of its range, or both together too large.
+        StereoError: A weight is out of its range, or the sum is too large.
     """
 
     vector: int = 128
@@ -202,7 +202,7 @@ class CostShares:
 
     @property
     def shift(self) -> int:
-        """Bits that a product of int8 vectors has more than its cost."""
+        """Right shift from a product of int8 vectors to its cost [bits]."""
         return 15 - self.vector.bit_length()
 
 
@@ -211,20 +211,20 @@ def vector_costs(
     right_codes: NDArray[np.uint64], shares: CostShares, min_disparity: int, outside_cost: int,
     costs: NDArray[np.uint8], workers: RowWorkers,
 ) -> None:
-    """Compare the pixels of each row with those of the other image.
+    """Compute costs from embeddings and census codes into `costs`.
 
-    A cost is shares.vector * (1 - product / 128**2), rounded half up and within
-    [0, shares.vector - 1], and shares.bit * distance.
+    A cost is shares.vector * (1 - product / 128**2), rounded half up and clamped to
+    [0, shares.vector - 1], plus shares.bit times the Hamming distance.
 
     Args:
         left: (H, W, C) int8, 128 times unit vectors, C <= 512.
         right: (H, W, C) int8, 128 times unit vectors.
-        left_codes: (H, W) uint64.
-        right_codes: (H, W) uint64.
-        shares: Of vectors and codes.
+        left_codes: (H, W) uint64 census codes.
+        right_codes: (H, W) uint64 census codes.
+        shares: Weights of vectors and codes.
         min_disparity: Disparity of the first cost [px].
-        outside_cost: Cost where the column is outside of the right image, in [0, 255].
-        costs: (H, W, D) uint8 to write to.
+        outside_cost: Cost of columns outside the right image, in [0, 255].
+        costs: (H, W, D) uint8, output.
         workers: Threads.
     """
     padding = -left.shape[2] % _ABREAST
@@ -241,7 +241,7 @@ def _cost_rows(  # type: ignore[no-untyped-def]
     left, right, left_codes, right_codes, shift, vector_cost, bit_cost, min_disparity,
     outside_cost, costs, first, last,
 ):
-    """Columns of the right image are mirrored: they grow with the disparity."""
+    """Fill rows of the cost volume; the right image is mirrored, so columns grow with d."""
     width, num_disparities = costs.shape[1:]
     length = left.shape[2]
     mirrored = np.empty((length, width), np.int16)
@@ -253,7 +253,7 @@ def _cost_rows(  # type: ignore[no-untyped-def]
             for i in range(length):
                 mirrored[i, width - 1 - x] = right[y, x, i]
         for x in range(width):
-            # candidates from begin on and before end are columns of the right image
+            # Candidates in [begin, end) are columns of the right image.
             begin = min(max(0, x - min_disparity - width + 1), num_disparities)
             end = max(begin, min(num_disparities, x - min_disparity + 1))
             costs[y, x, :begin] = outside_cost
@@ -270,7 +270,7 @@ def _cost_rows(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _add_products(vector, rows, column, product):  # type: ignore[no-untyped-def]
-    """Eight elements at a time; sums of such vectors fit into 16 bits."""
+    """Add eight elements per call; sums of products of unit vectors fit into 16 bits."""
     end = column + product.size
     first, second = rows[0][column:end], rows[1][column:end]
     third, fourth = rows[2][column:end], rows[3][column:end]
@@ -290,7 +290,7 @@ def _add_products(vector, rows, column, product):  # type: ignore[no-untyped-def
 def _write_costs(  # type: ignore[no-untyped-def]
     product, code, candidates, shift, vector_cost, bit_cost, cost,
 ):
-    free = np.int16((1 << 14) + (1 << (shift - 1)))  # of this product on, with half a step
+    free = np.int16((1 << 14) + (1 << (shift - 1)))  # product of cost 0, plus half a step
     steps, most = np.int16(shift), np.int16(vector_cost - 1)
     for i in range(cost.size):
         distance = count_bits(code ^ candidates[i])
@@ -300,7 +300,7 @@ def _write_costs(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, inline='always')
 def count_bits(value):  # type: ignore[no-untyped-def]
-    """Bits of an uint64 that are set: sums of pairs, then of fours, then of bytes."""
+    """Count the set bits of a uint64: sums of pairs, then of fours, then of bytes."""
     value -= (value >> np.uint64(1)) & np.uint64(0x5555555555555555)
     value = (value & np.uint64(0x3333333333333333)) + (
         (value >> np.uint64(2)) & np.uint64(0x3333333333333333))

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenCV's block matching and semi-global block matching.
 
-Block matching: Source: Konolige, Small vision systems: hardware and implementation, ISRR 1997.
+Source of block matching: Konolige, Small vision systems: hardware and implementation, ISRR 1997.
 
-Semi-global block matching: Source: Hirschmüller, Stereo Processing by Semiglobal Matching and
+Source of semi-global block matching: Hirschmüller, Stereo Processing by Semiglobal Matching and
 Mutual Information, PAMI 2008.
 """
 
@@ -22,19 +22,19 @@ from ldn_perception.stereo.matcher import blank_side, take_pair, unknown_dispari
 from ldn_perception.types import DisparityMap, StereoFrame
 
 SMALLEST_BLOCK_PX = 5
-"""Least side of a block that OpenCV takes [px]."""
+"""Smallest block side that OpenCV accepts [px]."""
 
 
 class BlockMatcher:
-    """Sums of absolute differences over a block, each pixel by itself, on the CPU.
+    """Block matching on the CPU: sums of absolute differences, each pixel independently.
 
     Args:
         min_disparity: Smallest disparity searched [px].
-        max_disparity: Disparities are searched below it; min_disparity plus a multiple of
+        max_disparity: End of the search range, exclusive; min_disparity plus a multiple of
             16 [px].
         block_size: Side of the matched block, odd, >= 5 [px].
         uniqueness_percent: Margin of the best match over the second best [%].
-        left_right_tolerance: Largest difference of the left-right check [px]; -1 leaves it out.
+        left_right_tolerance: Largest difference of the left-right check [px]; -1 disables it.
         speckle_size: Regions up to this size are removed [px].
         speckle_range: Disparity step inside a region [px].
 
@@ -61,15 +61,15 @@ class BlockMatcher:
         algorithm.setDisp12MaxDiff(left_right_tolerance)
         algorithm.setSpeckleWindowSize(speckle_size)
         algorithm.setSpeckleRange(speckle_range)
-        # beyond half a block so that even an image of one row is larger than a block
+        # More than half a block, so that even an image of one row is larger than a block.
         self._search = OpencvSearch(
             algorithm, min_disparity, max_disparity, block_size // 2 + 1)
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image; see OpencvSearch.
+        """Compute the disparity of the left image; see OpencvSearch.
 
         Raises:
-            StereoError: There is no right image, or the image is narrower than the search.
+            StereoError: There is no right image, or the image is narrower than the search range.
         """
         return self._search.match(frame)
 
@@ -79,7 +79,7 @@ MODES = {
     5: cv2.STEREO_SGBM_MODE_SGBM,
     8: cv2.STEREO_SGBM_MODE_HH,
 }
-"""OpenCV's mode by number of paths."""
+"""Number of paths -> OpenCV mode."""
 
 
 class SemiGlobalBlockMatcher:
@@ -87,12 +87,12 @@ class SemiGlobalBlockMatcher:
 
     Args:
         min_disparity: Smallest disparity searched [px].
-        max_disparity: Disparities are searched below it; min_disparity plus a multiple of
+        max_disparity: End of the search range, exclusive; min_disparity plus a multiple of
             16 [px].
         block_size: Side of the matched block, odd [px].
-        num_paths: Paths that end in a pixel, a key of MODES.
+        num_paths: Number of aggregation paths, a key of MODES.
         uniqueness_percent: Margin of the best match over the second best [%].
-        left_right_tolerance: Largest difference of the left-right check [px]; -1 leaves it out.
+        left_right_tolerance: Largest difference of the left-right check [px]; -1 disables it.
         speckle_size: Regions up to this size are removed [px].
         speckle_range: Disparity step inside a region [px].
     """
@@ -119,30 +119,30 @@ class SemiGlobalBlockMatcher:
         self._search = OpencvSearch(algorithm, min_disparity, max_disparity)
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image; see OpencvSearch.
+        """Compute the disparity of the left image; see OpencvSearch.
 
         Raises:
-            StereoError: There is no right image, or the image is narrower than the search.
+            StereoError: There is no right image, or the image is narrower than the search range.
         """
         return self._search.match(frame)
 
 
 STEP_PX = 1 / 16
-"""Smallest difference of disparity that OpenCV returns."""
+"""Disparity resolution of OpenCV [px]."""
 
 
 class OpencvSearch:
-    """Runs a matcher of OpenCV over the whole image.
+    """Runs an OpenCV matcher over the whole image.
 
-    OpenCV leaves the columns without a result from which the search reaches outside of the right
-    image, and some matchers a frame as well. Both images are therefore extended, and only the
-    disparities that point outside of the real right image are thrown away.
+    OpenCV gives no result for columns from which the search range leaves the right image; some
+    matchers also omit a frame. Both images are therefore padded, and only disparities that point
+    outside the real right image are discarded.
 
     Args:
-        algorithm: The matcher of OpenCV.
-        min_disparity: Smallest disparity it searches [px].
-        max_disparity: It searches disparities below it [px].
-        frame_px: Width of the frame that it leaves without a result [px].
+        algorithm: The OpenCV matcher.
+        min_disparity: Smallest disparity searched [px].
+        max_disparity: End of the search range, exclusive [px].
+        frame_px: Width of the frame without results [px].
     """
 
     def __init__(
@@ -156,10 +156,10 @@ class OpencvSearch:
         self._frame_px = frame_px
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image, without confidence; unknown in a pair without texture.
+        """Compute the disparity of the left image, without confidence; all NaN if not matchable.
 
         Raises:
-            StereoError: There is no right image, or the image is narrower than the search.
+            StereoError: There is no right image, or the image is narrower than the search range.
         """
         left, right = take_pair(frame, self._min_disparity, self._max_disparity)
         shape = frame.geometry.shape

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rectification of raw images, and a check of rectified pairs."""
+"""Rectification of raw images, and an epipolar check of rectified pairs."""
 
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from ldn_perception.errors import CalibrationError
 from ldn_perception.types import StereoFrame
 
 COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
-"""Distortion models of sensor_msgs/CameraInfo and the numbers of coefficients each can have.
+"""Distortion models of sensor_msgs/CameraInfo and the allowed numbers of coefficients.
 
-Twelve and fourteen add OpenCV's thin prism and tilt to the rational polynomial, as drivers do.
+Twelve and fourteen add OpenCV's thin prism and tilt terms to the rational polynomial, as some
+drivers do.
 """
 
-_ROTATION_TOLERANCE = 1e-3  # of R Rᵀ; calibration files round to a few digits
+_ROTATION_TOLERANCE = 1e-3  # on R Rᵀ; calibration files round to a few digits
 
 
 class PinholeCamera(NamedTuple):
-    """A pinhole camera, all in pixels of its image.
+    """Pinhole camera intrinsics, in pixels of the image.
 
     Attributes:
-        fx: Horizontal focal length.
-        fy: Vertical focal length.
-        cx: Column of the principal point.
-        cy: Row of the principal point.
+        fx: Horizontal focal length [px].
+        fy: Vertical focal length [px].
+        cx: Column of the principal point [px].
+        cy: Row of the principal point [px].
     """
 
     fx: float
@@ -43,21 +44,21 @@ class PinholeCamera(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CameraCalibration:
-    """How the raw image of one camera becomes a rectified one of the same size.
+    """Calibration of one camera: raw and rectified intrinsics for images of the same size.
 
     Attributes:
         side: 'left' or 'right', for messages.
         width: Width of the image [px].
         height: Height of the image [px].
-        raw: The camera as it is, but for its distortion: K.
-        distortion_model: A key of COEFFICIENTS; anything where there are no coefficients.
+        raw: Intrinsics of the raw camera: K.
+        distortion_model: A key of COEFFICIENTS; any string if there are no coefficients.
         distortion: D, in OpenCV's order; empty for none.
-        rotation: R row by row, from the axes of the camera to those of the rectified one.
-        rectified: The camera as it shall be: the left 3x3 of P.
+        rotation: R in row-major order, from the raw to the rectified camera axes.
+        rectified: Intrinsics of the rectified camera: the left 3x3 of P.
 
     Raises:
         CalibrationError: The model is unknown, a number is not finite, the coefficients do not fit
-            the model, a focal length is not positive, or R is no rotation.
+            the model, a focal length is not positive, or R is not a rotation.
     """
 
     side: str
@@ -123,7 +124,7 @@ class CameraCalibration:
             )
 
 
-_STEPS_PER_PX = 32  # of OpenCV's interpolation in fixed-point maps
+_STEPS_PER_PX = 32  # OpenCV's interpolation steps in fixed-point maps
 
 
 class _Maps(NamedTuple):
@@ -136,8 +137,8 @@ class _Maps(NamedTuple):
 class Rectifier:
     """Rectifies images of the cameras of a rig.
 
-    The maps of a camera are built when its calibration comes for the first time, or has changed.
-    Not for several threads at once.
+    The maps of a camera are built on first use and whenever its calibration changes. Not
+    thread-safe.
     """
 
     def __init__(self) -> None:
@@ -149,15 +150,15 @@ class Rectifier:
         """Rectify an image.
 
         Args:
-            image: (H, W) or (H, W, C) uint8, as the camera took it.
-            calibration: The camera.
+            image: (H, W) or (H, W, C) uint8 raw image.
+            calibration: Calibration of its camera.
 
         Returns:
-            Image of the same shape, interpolated linearly, 0 where the camera saw nothing; the
-            very same array if the camera is rectified already.
+            Image of the same shape and dtype, interpolated linearly, 0 outside the raw image. The
+            input array itself if the camera is already rectified.
 
         Raises:
-            CalibrationError: The image has another size than the calibration.
+            CalibrationError: The image size differs from the calibration.
         """
         expected = calibration.height, calibration.width
         if image.shape[:2] != expected:
@@ -182,12 +183,12 @@ class Rectifier:
 
 
 def source_positions(calibration: CameraCalibration) -> NDArray[np.float32]:
-    """Where in the raw image each pixel of the rectified one comes from.
+    """Position in the raw image of each pixel of the rectified image.
 
     Source: OpenCV, Camera Calibration and 3D Reconstruction; Fisheye camera model.
 
     Returns:
-        (H, W, 2) float32 column and row [px]; may lie outside of the image or be infinite.
+        (H, W, 2) float32 column and row [px]; may lie outside the image or be infinite.
     """
     build = (
         cv2.fisheye.initUndistortRectifyMap if calibration.distortion_model == 'equidistant'
@@ -201,7 +202,7 @@ def source_positions(calibration: CameraCalibration) -> NDArray[np.float32]:
 
 
 def _build_maps(calibration: CameraCalibration) -> _Maps | None:
-    """Maps of a camera; None where they would move nothing by a step of the interpolation."""
+    """Build the maps of a camera; None if no pixel moves by an interpolation step."""
     positions = source_positions(calibration)
     rows, columns = np.indices(positions.shape[:2], np.float32)
     moved_px = np.abs(positions - np.stack([columns, rows], axis=-1)).max()
@@ -217,17 +218,17 @@ def _matrix(camera: PinholeCamera) -> NDArray[np.float64]:
 
 
 MAX_VERTICAL_PX = 1.0
-"""Larger vertical residuals are worth a warning; matchers look for partners in one row."""
+"""Warning limit for vertical residuals [px]; matchers search in a single row."""
 
 MIN_MATCHES = 50
-"""Fewer matches that fit one epipolar geometry decide nothing.
+"""Minimum number of matches consistent with one epipolar geometry.
 
-Those of two different KITTI streets agree on some geometry by chance in 16 to 20 matches.
+Images of two different KITTI streets have 16 to 20 such matches by chance.
 """
 
-_OUTLIER_PX = 2.0  # from the epipolar line; lenses bend it by more only where nothing is rectified
+_OUTLIER_PX = 2.0  # distance to the epipolar line; larger distortion only in unrectified images
 _FEATURES = 1000
-_SEARCHED_PIXELS = 250_000  # images are shrunk to so many; features are found to subpixels
+_SEARCHED_PIXELS = 250_000  # images are reduced to this size; features have subpixel positions
 _SWAPPED_SHARE = 0.8
 
 _ADVICE = {
@@ -236,18 +237,18 @@ _ADVICE = {
     True: 'set input.rectify to false if the images come rectified, else check that each '
     'camera_info belongs to its camera and calibrate them as a stereo pair',
 }
-"""What to do against rows that differ, by whether the images were rectified here."""
+"""Remedies for differing rows, by input.rectify."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpipolarResidual:
-    """How matched points of a pair lie to each other.
+    """Residuals of the matched points of a pair.
 
     Attributes:
         num_matches: Matches that fit one epipolar geometry.
-        vertical_px: Median distance of the rows of a match, >= 0 [px].
-        reversed_share: Part of the matches not at infinity, in [0, 1], that lie behind it: to the
-            right in the right image; 0 where too few are not at infinity.
+        vertical_px: Median row difference of a match, >= 0 [px].
+        reversed_share: Share in [0, 1] of the matches not at infinity that have negative
+            disparity: farther right in the right image. 0 if too few are not at infinity.
     """
 
     num_matches: int
@@ -255,10 +256,10 @@ class EpipolarResidual:
     reversed_share: float
 
     def complaint(self, rectify: bool) -> str:
-        """Say what is wrong with the pair and what to do; empty if nothing is.
+        """Describe the problem of the pair and its remedy; empty if there is none.
 
         Args:
-            rectify: Whether the images were rectified here, by `input.rectify`.
+            rectify: True if the images were rectified here, by `input.rectify`.
         """
         complaints = []
         if self.reversed_share > _SWAPPED_SHARE:
@@ -274,18 +275,18 @@ class EpipolarResidual:
 
 
 def measure_epipolar_residual(frame: StereoFrame) -> EpipolarResidual | None:
-    """Measure how far matched features are from lying on one row.
+    """Measure the row difference of matched features.
 
-    SIFT features of both images that choose each other, freed from outliers by a fundamental
-    matrix, which holds however the cameras are turned.
+    Mutually nearest SIFT features of both images, with outliers removed by a fundamental matrix,
+    which is valid for any orientation of the cameras.
 
     Source: Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 2004.
 
     Args:
-        frame: A pair.
+        frame: A stereo pair.
 
     Returns:
-        The residual; None where there is no right image, or there are too few matches to tell.
+        The residual; None without a right image or with too few matches.
     """
     if frame.right is None:
         return None
@@ -320,7 +321,7 @@ def _searched(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
 def _matched_points(
     left: NDArray[np.uint8], right: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions (N, 2) of features of both images that are each other's most similar [px]."""
+    """Positions (N, 2) of mutually nearest features in both images [px]."""
     detector = cv2.SIFT.create(_FEATURES)
     left_keys, left_descriptors = detector.detectAndCompute(left, None)
     right_keys, right_descriptors = detector.detectAndCompute(right, None)

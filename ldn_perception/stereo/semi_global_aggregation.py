@@ -1,17 +1,16 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Semi-global aggregation of a cost volume, and its cheapest disparities.
+"""Semi-global aggregation of a cost volume, and selection of the cheapest disparities.
 
-Aggregation: Source: Hirschmüller, Stereo processing by semiglobal matching and mutual information,
-PAMI 2008, eqs. 13 and 14. Penalties fall at image edges in steps, as in Žbontar and LeCun, Stereo
-matching by training a convolutional neural network to compare image patches, JMLR 2016, section
-4.2, here by the left image alone.
+Source of the aggregation: Hirschmüller, Stereo processing by semiglobal matching and mutual
+information, PAMI 2008, eqs. 13 and 14. Penalties are reduced at image edges, as in Žbontar and
+LeCun, Stereo matching by training a convolutional neural network to compare image patches, JMLR
+2016, section 4.2, here with the edges of the left image only.
 
-Winners: Source: Hirschmüller, Stereo processing by semiglobal matching and mutual information,
-PAMI 2008, section 2.3: the right image is matched by going through the same sums along its
-columns. Hu and Mordohai, A quantitative evaluation of confidence measures for stereo vision, PAMI
-2012, naive peak ratio c2 / c1, here as 1 - c1 / c2 to lie in [0, 1], and c2 is the least sum not
-beside the winner.
+Source of the winners: Hirschmüller, section 2.3; the right image is matched with the same sums,
+read along its columns. Source of the confidence: Hu and Mordohai, A quantitative evaluation of
+confidence measures for stereo vision, PAMI 2012, naive peak ratio c2 / c1, here as 1 - c1 / c2,
+which lies in [0, 1]. c2 is the least sum that is not adjacent to the winner.
 """
 
 
@@ -32,25 +31,25 @@ PATHS = {
     4: ((0, 1), (0, -1)),
     8: ((0, 1), (1, 1), (-1, 1), (0, -1), (1, -1), (-1, -1)),
 }
-"""Steps (dx, dy) of the paths that leave a row, by number of all paths; two stay in it."""
+"""Number of paths -> steps (dx, dy) of those that leave a row; the other two stay in it."""
 
-_WALL = 0x3FFF  # beyond the outermost disparities, larger than any cost of a path
+_WALL = 0x3FFF  # beyond the first and last disparity, above all path costs
 _MAX_PENALTY = 4095  # eight paths of at most 255 + P2 fit into 16 bits
 
 
 @dataclass(frozen=True, slots=True)
 class SmoothnessPenalties:
-    """What a change of disparity between neighbours on a path costs.
+    """Penalties for a change of disparity between neighbours on a path.
 
     Attributes:
         small: P1, for a change by one step, >= 0 [units of the matching cost].
         large: P2, for any other change, >= P1, <= 4095 [units of the matching cost].
-        edge_contrast: Difference of neighbours in the left image from which on they are on both
-            sides of an edge [grey levels of 255].
-        edge_divisor: Both penalties are divided by it at an edge, >= 1.
+        edge_contrast: Smallest difference between neighbours in the left image that is an edge
+            [grey levels of 255].
+        edge_divisor: Divisor of both penalties at an edge, >= 1.
 
     Raises:
-        StereoError: A value out of its range.
+        StereoError: A value is out of its range.
     """
 
     small: int = 25
@@ -76,7 +75,7 @@ class SmoothnessPenalties:
         return int(self.small / self.edge_divisor), int(self.large / self.edge_divisor)
 
     def by_contrast(self) -> NDArray[np.uint16]:
-        """P1 and P2 by contrast, (2, 256) uint16, rounded down."""
+        """P1 and P2 for every contrast, (2, 256) uint16, rounded down."""
         table = np.empty((2, 256), np.uint16)
         table[:] = np.array([[self.small], [self.large]])
         table[:, max(0, self.edge_contrast):] = np.array([self.at_edges()]).T
@@ -87,18 +86,18 @@ def aggregate_costs(
     costs: NDArray[np.uint8], image: NDArray[np.uint8], penalties: SmoothnessPenalties,
     num_paths: int, workers: RowWorkers, totals: NDArray[np.uint16] | None = None,
 ) -> NDArray[np.uint16]:
-    """Sum of the cheapest costs to arrive at a pixel with a disparity, over all paths.
+    """Sum over all paths the least cost of reaching a pixel with a disparity.
 
-    Paths of one direction do not meet, so threads share them without a lock; beside the sums a
-    thread keeps two rows of costs.
+    Paths of one direction do not intersect, so threads share them without a lock. Besides the
+    sums a thread stores two rows of costs.
 
     Args:
         costs: (H, W, D) uint8 matching costs.
-        image: (H, W) uint8 left image, grey, whose edges lower the penalties.
+        image: (H, W) uint8 grey left image; its edges reduce the penalties.
         penalties: P1 and P2.
         num_paths: A key of PATHS.
         workers: Threads; the result does not depend on their number.
-        totals: (H, W, D) uint16 to write to; a new volume unless given.
+        totals: (H, W, D) uint16 output; None allocates a new volume.
 
     Returns:
         (H, W, D) uint16.
@@ -136,7 +135,7 @@ def _aggregate_rows(costs, image, table, totals, first, last):  # type: ignore[n
 
 @numba.njit(nogil=True, cache=True)
 def _aggregate_columns(costs, image, table, dx, dy, totals, first, last):  # type: ignore[no-untyped-def]
-    """Follow paths that are numbered by the column, maybe outside, where they meet row one."""
+    """Follow paths numbered by their column, possibly outside the image, in the first row."""
     height, width, num_disparities = costs.shape
     states = np.empty((2, last - first, num_disparities + 2), np.uint16)
     _begin_paths(states[0])
@@ -159,7 +158,7 @@ def _aggregate_columns(costs, image, table, dx, dy, totals, first, last):  # typ
 
 @numba.njit(nogil=True)
 def _begin_paths(states):  # type: ignore[no-untyped-def]
-    """Before its first pixel a path has cost nothing: the first step leaves the matching cost."""
+    """Initialise paths with cost 0: the first step yields the matching cost."""
     states[:] = 0
     states[:, 0] = _WALL
     states[:, -1] = _WALL
@@ -167,7 +166,7 @@ def _begin_paths(states):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _advance(previous, current, least, cost, small, large, total):  # type: ignore[no-untyped-def]
-    """One pixel of a path, eq. 13; returns the least cost of the path there."""
+    """Advance a path by one pixel, eq. 13; return its least cost there."""
     jump = np.uint16(least + large)
     current[0] = current[-1] = _WALL
     new_least = np.uint16(_WALL)
@@ -186,13 +185,13 @@ _NO_RIVAL = 0x7FFFFFFF  # more than any sum
 
 
 class Winners(NamedTuple):
-    """The cheapest disparities.
+    """Cheapest disparities of both images.
 
     Attributes:
-        left: (H, W) float32 of the left image [px], NaN where unknown.
-        right: (H, W) float32 of the right image, whole numbers [px], NaN where unknown.
-        confidence: (H, W) float32 in [0, 1] of the left image, the part by which the winner
-            costs less than the cheapest disparity that does not neighbour it; 1 where none does.
+        left: (H, W) float32 disparity of the left image [px], NaN where unknown.
+        right: (H, W) float32 disparity of the right image, whole numbers [px], NaN where unknown.
+        confidence: (H, W) float32 in [0, 1] of the left image: relative margin of the winner to
+            the cheapest non-adjacent disparity; 1 if there is no such disparity.
     """
 
     left: NDArray[np.float32]
@@ -203,16 +202,16 @@ class Winners(NamedTuple):
 def take_winners(
     totals: NDArray[np.uint16], min_disparity: int, uniqueness_percent: int, workers: RowWorkers,
 ) -> Winners:
-    """Cheapest disparities of both images.
+    """Select the cheapest disparities of both images.
 
-    The left ones are refined by a parabola through the neighbouring sums. They are unknown where
-    the winner points outside of the right image, or where a disparity that does not neighbour it
-    costs less than winner / (1 - uniqueness_percent / 100): where the confidence is below
-    uniqueness_percent / 100. Of equals the smallest disparity wins.
+    Left disparities are refined by a parabola through the neighbouring sums. They are unknown if
+    the winner points outside the right image, or if a non-adjacent disparity costs less than
+    winner / (1 - uniqueness_percent / 100), that is, if the confidence is below
+    uniqueness_percent / 100. The smallest disparity wins a tie.
 
     Args:
         totals: (H, W, D) uint16 sums, D <= 65536.
-        min_disparity: Disparity of the first one [px].
+        min_disparity: Disparity of the first sum [px].
         uniqueness_percent: Margin of the winner, in [0, 100] [%].
         workers: Threads.
     """
@@ -236,7 +235,7 @@ def _take_rows(  # type: ignore[no-untyped-def]
             begin = max(0, x - min_disparity - width + 1)
             end = min(num_disparities, x - min_disparity + 1)
             if begin < end:
-                # columns of the right image are mirrored: they grow with the disparity
+                # Columns of the right image are mirrored: they grow with the disparity.
                 mirrored = width - 1 - x + min_disparity
                 _lower_keys(
                     total[begin:end], np.uint32(begin), keys[mirrored + begin:mirrored + end])
@@ -255,7 +254,7 @@ def _take_rows(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _lower_keys(total, begin, keys):  # type: ignore[no-untyped-def]
-    """Note sums below those noted, each above its disparity in one number."""
+    """Keep the smallest keys; a key is a sum in the high and its disparity in the low bits."""
     for i in range(total.size):
         disparity = np.uint32(begin + np.uint32(i))
         key = np.uint32((np.uint32(total[i]) << np.uint32(16)) | disparity)
@@ -264,7 +263,7 @@ def _lower_keys(total, begin, keys):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _winner(total):  # type: ignore[no-untyped-def]
-    """First disparity with the least sum, in two steps of 16-bit numbers."""
+    """First disparity with the least sum; two passes keep the numbers at 16 bits."""
     least = np.uint16(0xFFFF)
     for d in range(total.size):
         least = min(least, total[d])
@@ -276,7 +275,7 @@ def _winner(total):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _rival(total, winner):  # type: ignore[no-untyped-def]
-    """Least sum save those of the winner and beside it."""
+    """Least sum that is not the winner or adjacent to it."""
     least = np.uint16(0xFFFF)
     for d in range(winner - 1):
         least = min(least, total[d])
@@ -297,7 +296,7 @@ def _margin(least, rival):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _parabola_minimum(total, winner):  # type: ignore[no-untyped-def]
-    """Where the parabola through a sum and its neighbours is least, in [-1/2, 1/2]."""
+    """Minimum of the parabola through a sum and its neighbours, in [-1/2, 1/2]."""
     if winner == 0 or winner == total.size - 1:
         return np.float32(0)
     below, above = np.float32(total[winner - 1]), np.float32(total[winner + 1])

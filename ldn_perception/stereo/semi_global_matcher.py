@@ -50,32 +50,33 @@ from ldn_perception.stereo.torch_refinement import (
 from ldn_perception.types import CameraGeometry, DisparityMap, StereoFrame
 
 STEP_PX = 1 / 16
-"""Smallest difference of disparity that is stated."""
+"""Disparity resolution reported in the map [px]."""
 
 
 class SemiGlobalMatcher:
-    """Costs, aggregation along paths, winners, refinement; for one thread at a time.
+    """Semi-global matching on the CPU: costs, aggregation, winners, refinement. Not thread-safe.
 
-    The leftmost columns are matched like all others; only what points outside of the right image
-    is unknown. Construction compiles what was not compiled before. The confidence is the margin of
-    the winner, see semi_global_aggregation.py; it is 0 where a disparity comes from pixels around.
+    The leftmost columns are matched like all others; only disparities that point outside the
+    right image are unknown. Construction compiles the kernels not yet cached. The confidence is
+    the margin of the winner, see semi_global_aggregation.py; it is 0 for disparities filled from
+    neighbouring pixels.
 
     Args:
-        cost: What matching pixels costs.
+        cost: Matching cost.
         min_disparity: Smallest disparity searched [px].
-        max_disparity: Disparities are searched below it [px].
-        num_paths: Paths that end in a pixel, 4 or 8.
-        penalties: What changes of disparity cost.
+        max_disparity: End of the search range, exclusive [px].
+        num_paths: Number of aggregation paths, 4 or 8.
+        penalties: Penalties for changes of disparity.
         uniqueness_percent: Margin of the best match over the second best, in [0, 100] [%].
-        left_right_tolerance: Largest difference of the left-right check [px]; -1 leaves it out.
+        left_right_tolerance: Largest difference of the left-right check [px]; -1 disables it.
         speckle_size: Regions up to this size are removed [px].
         speckle_range: Disparity step inside a region [px].
-        median_side: Side of the median filter, 1, 3 or 5; 1 leaves it out [px].
-        fills_holes: Whether what is unknown in the end is taken from the background.
+        median_side: Side of the median filter, 1, 3 or 5 [px]; 1 disables it.
+        fills_holes: True if remaining unknown pixels are filled from the background.
         num_threads: Threads that share an image; the result does not depend on it.
 
     Raises:
-        StereoError: The range of disparities is empty, or a choice is not one of those above.
+        StereoError: The disparity range is empty, or an option is not among those listed above.
     """
 
     gives_confidence = True
@@ -107,10 +108,10 @@ class SemiGlobalMatcher:
         self.match(_small_frame(max(8, max_disparity + 1, 1 - min_disparity)))
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image; unknown everywhere if an image has a single colour.
+        """Compute the disparity of the left image; all NaN if an image has a single colour.
 
         Raises:
-            StereoError: There is no right image, or the image is narrower than the search.
+            StereoError: There is no right image, or the image is narrower than the search range.
         """
         left, right = take_pair(frame, self._min_disparity, self._max_disparity)
         problem = blank_side(left, right)
@@ -139,7 +140,7 @@ class SemiGlobalMatcher:
     def _refined(
         self, winners: Winners,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Disparity and confidence."""
+        """Compute the refined disparity and its confidence."""
         matched = winners.left
         if self._left_right_tolerance >= 0:
             matched = keep_consistent(matched, winners.right, self._left_right_tolerance)
@@ -165,22 +166,22 @@ def _small_frame(width: int) -> StereoFrame:
 
 
 class DeviceCost(MatchingCost, Protocol):
-    """A matching cost that also works on tensors."""
+    """Matching cost that also accepts tensors."""
 
     def compute_on_device(
         self, left: Tensor, right: Tensor, min_disparity: int, num_disparities: int,
     ) -> Tensor:
-        """As `compute`, of (H, W, 3) to (H, W, D) uint8, all on the device of the images."""
+        """Same as `compute`, (H, W, 3) to (H, W, D) uint8, on the device of the images."""
         ...
 
 
 class TorchSemiGlobalMatcher(SemiGlobalMatcher):
-    """SemiGlobalMatcher on a device of torch, with the same disparities from the same costs.
+    """SemiGlobalMatcher on a torch device; same disparities for the same costs.
 
     Args:
-        cost: What matching pixels costs, on the device.
-        device: Where everything runs.
-        options: Those of SemiGlobalMatcher but num_threads.
+        cost: Matching cost on the device.
+        device: Device of all steps.
+        options: Options of SemiGlobalMatcher except num_threads.
 
     Raises:
         StereoError: See SemiGlobalMatcher.
@@ -192,7 +193,7 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
         super().__init__(cost, **options)  # type: ignore[arg-type]  # checked there
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of the left image, on the device; see SemiGlobalMatcher."""
+        """Compute the disparity of the left image, on the device; see SemiGlobalMatcher."""
         left, right = take_pair(frame, self._min_disparity, self._max_disparity)
         problem = blank_side(left, right)
         if problem:
@@ -228,7 +229,7 @@ class TorchSemiGlobalMatcher(SemiGlobalMatcher):
 
 
 class DeviceSteps(NamedTuple):
-    """Functions that work on a device; `take_winners` takes the sums of `aggregate`.
+    """Device implementations of the steps; `take_winners` takes the sums of `aggregate`.
 
     Attributes:
         compare: (left, right, shares, min_disparity, num_disparities, outside_cost) to costs, see
@@ -246,9 +247,9 @@ class DeviceSteps(NamedTuple):
 
 
 def steps_on(device: torch.device) -> DeviceSteps:
-    """Kernels of Triton on a GPU where it is installed, as it is with torch for CUDA; else torch.
+    """Select Triton kernels on a CUDA device with Triton installed, else torch functions.
 
-    Both find the same numbers.
+    Both give the same values.
     """
     if device.type != 'cuda' or find_spec('triton') is None:
         return DeviceSteps(

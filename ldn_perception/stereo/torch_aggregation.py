@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matching costs and their aggregation on any device of torch.
+"""Matching costs and their aggregation on any torch device.
 
-Costs: The same numbers as `vector_costs` of matching_costs.py.
+Costs: Same values as `vector_costs` of matching_costs.py.
 
-Aggregation: The same sums as `aggregate_costs` of semi_global_aggregation.py, which has the
-source. All paths that go through a row, or column, take their step at once.
+Aggregation: Same sums as `aggregate_costs` of semi_global_aggregation.py, which cites the source.
+All paths through a row or column advance together.
 """
 
 
@@ -23,15 +23,15 @@ from ldn_perception.stereo.matching_costs import CostShares
 from ldn_perception.stereo.semi_global_aggregation import PATHS, SmoothnessPenalties
 
 _BLOCK_PX = 64
-_CHUNK_ROWS = {'cpu': 4, 'cuda': 128}  # fits into the caches of a core; a few hundred MB
+_CHUNK_ROWS = {'cpu': 4, 'cuda': 128}  # fits the caches of a core; needs a few hundred MB
 
 
 class Described(NamedTuple):
-    """What the pixels of an image are compared by.
+    """Features of the pixels of an image.
 
     Attributes:
         vectors: (H, W, C) int8, SCALE times unit vectors.
-        signs: (H, W, NUM_SIGNS) int8, 1 and -1; None where codes have no share.
+        signs: (H, W, NUM_SIGNS) int8, 1 and -1; None if census codes have no weight.
     """
 
     vectors: Tensor
@@ -42,15 +42,15 @@ def compare_on_device(
     left: Described, right: Described, shares: CostShares, min_disparity: int,
     num_disparities: int, outside_cost: int,
 ) -> Tensor:
-    """Compare the pixels of each row with those of the other image; see `vector_costs`.
+    """Compute costs from embeddings and census signs; see `vector_costs`.
 
     Args:
-        left: The left image.
-        right: The right image.
-        shares: Of vectors and signs.
+        left: Features of the left image.
+        right: Features of the right image.
+        shares: Weights of vectors and signs.
         min_disparity: Disparity of the first cost [px].
         num_disparities: D, >= 1.
-        outside_cost: Cost where the column is outside of the right image, in [0, 255].
+        outside_cost: Cost of columns outside the right image, in [0, 255].
 
     Returns:
         (H, W, D) uint8 on the device of the vectors.
@@ -71,13 +71,13 @@ def compare_on_device(
 
 
 def _vector_cost(product: Tensor, shares: CostShares) -> Tensor:
-    """Cost of embeddings, of products of SCALE times unit vectors, rounded half up."""
+    """Embedding cost from products of SCALE times unit vectors, rounded half up."""
     missing = SCALE**2 - product.clamp(min=0)
     return (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
 
 
 def _distances(product: Tensor) -> Tensor:
-    """Hamming distances, of products of signs."""
+    """Hamming distances from products of signs."""
     return (NUM_SIGNS - product) / 2
 
 
@@ -128,7 +128,7 @@ def _mark_outside(costs: Tensor, min_disparity: int, outside_cost: int) -> None:
 
 
 def _border(width: int, min_disparity: int, num_disparities: int) -> Iterator[slice]:
-    """Columns of the left image of which some candidates are outside, at most two ranges."""
+    """Yield ranges of left columns with candidates outside the right image, at most two."""
     left = min(width, max(0, min_disparity + num_disparities - 1))
     right = min(width, max(0, width + min_disparity))
     if left < right:
@@ -138,17 +138,17 @@ def _border(width: int, min_disparity: int, num_disparities: int) -> Iterator[sl
         yield slice(0, width)
 
 
-_WALL = 0x3FFF  # beyond the outermost disparities, larger than any cost of a path
+_WALL = 0x3FFF  # beyond the first and last disparity, above all path costs
 
 
 def aggregate_on_device(
     costs: Tensor, image: Tensor, penalties: SmoothnessPenalties, num_paths: int,
 ) -> Tensor:
-    """Sum of the cheapest costs to arrive at a pixel with a disparity, over all paths.
+    """Sum path costs over all paths; see `aggregate_costs`.
 
     Args:
         costs: (H, W, D) uint8 matching costs.
-        image: (H, W) uint8 left image on the same device, grey.
+        image: (H, W) uint8 grey left image on the same device.
         penalties: P1 and P2.
         num_paths: A key of PATHS.
 
@@ -167,15 +167,15 @@ def _follow(
     costs: Tensor, levels: Tensor, penalties: SmoothnessPenalties, shifts: tuple[int, ...],
     totals: Tensor,
 ) -> None:
-    """Follow the paths from the first row to the last, and those from the last to the first.
+    """Follow the paths from the first row to the last and those from the last to the first.
 
     Args:
         costs: (H, W, D) uint8.
         levels: (H, W) int32 in [0, 255].
         penalties: P1 and P2.
-        shifts: Columns that the paths of each direction move by from row to row; those of the
-            opposite directions move by the same.
-        totals: (H, W, D) int32 to which the costs of all paths are added.
+        shifts: Column shift per row of the paths of each direction; the opposite directions use
+            the same shift.
+        totals: (H, W, D) int32; path costs are added to it.
     """
     height, width, num_disparities = costs.shape
     small, large = _steps_penalties(levels, penalties, shifts)         # (H, 2, S, W, 1)
@@ -199,7 +199,7 @@ def _follow(
 def _begun(
     num_ways: int, num_shifts: int, width: int, num_disparities: int, device: torch.device,
 ) -> Tensor:
-    """Before its first pixel a path has cost nothing, (ways, shifts, W, D + 2) int32."""
+    """Initialise paths with cost 0, (ways, shifts, W, D + 2) int32."""
     states = torch.full(
         (num_ways, num_shifts, width, num_disparities + 2), _WALL, dtype=torch.int32,
         device=device)
@@ -208,15 +208,14 @@ def _begun(
 
 
 def _shifted(states: Tensor, shifts: tuple[int, ...], begin: int) -> Tensor:
-    """Move what the paths bring along to the column where they go on.
+    """Shift the state of the paths to the columns of the next row.
 
-    Paths that come in at a side begin there; a begun path has 0 everywhere, so its walls do not
-    matter.
+    Paths that enter at a side start there with `begin` everywhere; walls do not matter for them.
 
     Args:
-        states: (2, S, W, K) of the row before.
-        shifts: S columns each.
-        begin: What a path has that comes in.
+        states: (2, S, W, K) of the previous row.
+        shifts: Column shift of each of the S directions.
+        begin: State of a path that starts.
     """
     if shifts == (0,):
         return states
@@ -234,9 +233,9 @@ def _shifted(states: Tensor, shifts: tuple[int, ...], begin: int) -> Tensor:
 def _steps_penalties(
     levels: Tensor, penalties: SmoothnessPenalties, shifts: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
-    """P1 and P2 of every step, each (H, 2, S, W, 1) int32; any where a path begins.
+    """P1 and P2 of every step, each (H, 2, S, W, 1) int32; arbitrary where a path starts.
 
-    The second of two belongs to the opposite direction: at index y, to row H - 1 - y.
+    Index 1 of the second axis is the opposite direction: entry y belongs to row H - 1 - y.
     """
     contrasts = []
     for flipped in (levels, levels.flip(0)):

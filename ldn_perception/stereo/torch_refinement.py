@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Winning disparities and their refinement on any device of torch.
+"""Winning disparities and their refinement on any torch device.
 
-Winners: The same numbers as `take_winners` of semi_global_aggregation.py, which has the source.
+Winners: Same values as `take_winners` of semi_global_aggregation.py, which cites the source.
 
-Refinement: The same as disparity_refinement.py, function by function; all maps are (H, W) float32
-[px], NaN where unknown.
+Refinement: Same functions as disparity_refinement.py; all maps are (H, W) float32 [px], NaN where
+unknown.
 """
 
 
@@ -21,19 +21,19 @@ _UNREACHED = 0x7FFFFFFF  # larger than any sum
 def take_winners_on_device(
     totals: Tensor, min_disparity: int, uniqueness_percent: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cheapest disparities of both images; see `take_winners`.
+    """Select the cheapest disparities of both images; see `take_winners`.
 
     Args:
         totals: (H, W, D) int32 sums, contiguous.
-        min_disparity: Disparity of the first one [px].
+        min_disparity: Disparity of the first sum [px].
         uniqueness_percent: Margin of the winner, in [0, 100] [%].
 
     Returns:
-        (H, W) float32 of the left and of the right image, whole numbers in the right one [px];
-        NaN where unknown; and the confidence of the left one, in [0, 1].
+        (H, W) float32 disparities of the left and right image [px], NaN where unknown, whole
+        numbers in the right one; (H, W) float32 confidence of the left one, in [0, 1].
     """
     width = totals.shape[1]
-    winner = totals.argmin(-1, keepdim=True)                       # the first of equals
+    winner = totals.argmin(-1, keepdim=True)                       # the first one in a tie
     column = torch.arange(width, device=totals.device) - min_disparity - winner[..., 0]
     known = (column >= 0) & (column < width)
     least, rival = totals.gather(-1, winner)[..., 0], _rivals(totals, winner)
@@ -44,7 +44,7 @@ def take_winners_on_device(
 
 
 def _right_winners(totals: Tensor, min_disparity: int) -> Tensor:
-    """Follow the sums of a column of the right image: a step to the right for each disparity."""
+    """Winners of the right image: its columns see the sums one column to the right per step."""
     height, width, num_disparities = totals.shape
     before = max(0, -min_disparity)
     after = max(0, min_disparity + num_disparities - 1)
@@ -59,19 +59,19 @@ def _right_winners(totals: Tensor, min_disparity: int) -> Tensor:
 
 
 def _rivals(totals: Tensor, winner: Tensor) -> Tensor:
-    """Least sums save those of the winner and beside it, (H, W) int32."""
+    """Least sums that are not the winner or adjacent to it, (H, W) int32."""
     candidates = torch.arange(totals.shape[-1], device=totals.device)
     return totals.masked_fill((candidates - winner).abs() <= 1, _UNREACHED).amin(-1)
 
 
 def _margins(least: Tensor, rival: Tensor) -> Tensor:
-    """Part by which the winner costs less than its rival; 1 without one, 0 if both are free."""
+    """Relative margin of the winner to its rival; 1 without a rival, 0 if both cost 0."""
     margin = 1 - least.float() / rival.clamp(min=1).float()
     return torch.where(rival > 0, torch.where(rival < _UNREACHED, margin, 1.0), 0.0)
 
 
 def _parabola_minimum(totals: Tensor, winner: Tensor) -> Tensor:
-    """Where the parabola through a sum and its neighbours is least, (H, W) in [-1/2, 1/2]."""
+    """Minimum of the parabola through a sum and its neighbours, (H, W) in [-1/2, 1/2]."""
     last = totals.shape[-1] - 1
     below, middle, above = (
         totals.gather(-1, (winner + step).clamp(0, last))[..., 0].float()
@@ -87,7 +87,7 @@ _ROUNDS_A_QUESTION = 4
 
 
 def keep_consistent_on_device(left: Tensor, right: Tensor, tolerance_px: float) -> Tensor:
-    """Disparities of the left image that the right image agrees with; see `keep_consistent`."""
+    """Keep disparities that are consistent with the right image; see `keep_consistent`."""
     column = _columns(left) - left.nan_to_num()
     agrees = _differs_at_most(left, right, column.floor(), tolerance_px)
     agrees |= _differs_at_most(left, right, column.ceil(), tolerance_px)
@@ -95,18 +95,18 @@ def keep_consistent_on_device(left: Tensor, right: Tensor, tolerance_px: float) 
 
 
 def keep_inside_on_device(disparity: Tensor) -> Tensor:
-    """Disparities of the left image that point into the right one."""
+    """Keep disparities of the left image that point into the right one, else NaN."""
     column = _columns(disparity) - disparity
     return torch.where(
         (column >= 0) & (column <= disparity.shape[1] - 1), disparity, torch.nan)
 
 
 def median_of_known_on_device(disparity: Tensor, side_px: int) -> Tensor:
-    """Median over a square, of what is known in it; see `median_of_known`.
+    """Median of the known values in a square window; see `median_of_known`.
 
     Args:
-        disparity: What to smooth.
-        side_px: Side of the square, odd [px].
+        disparity: (H, W) float32 [px], NaN where unknown.
+        side_px: Side of the window, odd [px].
     """
     if side_px == 1:
         return disparity
@@ -120,15 +120,15 @@ def median_of_known_on_device(disparity: Tensor, side_px: int) -> Tensor:
 
 
 def remove_speckles_on_device(disparity: Tensor, size_px: int, step_px: float) -> Tensor:
-    """Disparities without small regions; see `remove_speckles`.
+    """Remove small regions of disparity; see `remove_speckles`.
 
-    Regions spread their least pixel number until nothing changes. The host asks once in some
-    rounds whether that is so, as it waits for the answer; no map leaves the device.
+    Regions spread their least pixel number until nothing changes. The host checks for changes only
+    once in several rounds, since it waits for the answer. No map leaves the device.
 
     Args:
-        disparity: What to clean.
-        size_px: Regions of at most so many pixels become unknown; 0 keeps all [px].
-        step_px: Neighbours, of four, belong together up to this difference [px].
+        disparity: (H, W) float32 [px], NaN where unknown.
+        size_px: Largest area of a removed region [px]; 0 keeps all.
+        step_px: Largest difference between 4-neighbours of one region [px].
     """
     if size_px == 0:
         return disparity
@@ -139,7 +139,7 @@ def remove_speckles_on_device(disparity: Tensor, size_px: int, step_px: float) -
 
 
 def fill_from_background_on_device(disparity: Tensor) -> Tensor:
-    """Fill what is unknown from its row, or the nearest one; see `fill_from_background`."""
+    """Fill unknown pixels from their row or the nearest one; see `fill_from_background`."""
     filled = torch.fmin(_carry_right(disparity), _carry_right(disparity.flip(1)).flip(1))
     height = len(filled)
     row = torch.arange(height, device=filled.device)
@@ -157,7 +157,7 @@ def _columns(disparity: Tensor) -> Tensor:
 def _differs_at_most(
     left: Tensor, right: Tensor, column: Tensor, tolerance_px: float,
 ) -> Tensor:
-    """Whether a pixel's disparity is close to one of the right image; unknown ones are not."""
+    """True where left and right disparities differ at most by the tolerance; NaN is False."""
     last = left.shape[1] - 1
     counterpart = right.gather(1, column.clamp(0, last).long())
     is_close = (left - counterpart).abs() <= tolerance_px
@@ -165,14 +165,14 @@ def _differs_at_most(
 
 
 def _carry_right(disparity: Tensor) -> Tensor:
-    """Each pixel gets the last known disparity of its row up to it, NaN before the first."""
+    """Propagate the last known disparity of each row to the right; NaN before the first."""
     column = torch.arange(disparity.shape[1], device=disparity.device).expand_as(disparity)
     known = torch.where(disparity.isfinite(), column, 0)
     return disparity.gather(1, known.cummax(1).values)
 
 
 def _regions(disparity: Tensor, step: int) -> Tensor:
-    """Number of the first pixel of each pixel's region, (H, W) int64; unknown ones are alone."""
+    """Label regions by the index of their first pixel, (H, W) int64; unknown pixels are single."""
     known = disparity.isfinite()
     steps = (disparity.nan_to_num() * _SUBPIXEL).round().int()
     joins = [
@@ -187,16 +187,16 @@ def _regions(disparity: Tensor, step: int) -> Tensor:
 
 
 def _spread(region: Tensor, joins_left: Tensor, joins_up: Tensor) -> Tensor:
-    """One round: numbers of regions that have heard of lesser ones beside them."""
+    """Propagate the least labels of neighbouring regions by one round."""
     least = _least_around(region, joins_left, joins_up).flatten()
-    # the pixel that gave a region its number hears of a lesser one, and all then ask it
+    # The pixel that labels a region gets the least label found; all its pixels then follow it.
     number = region.flatten().scatter_reduce(0, region.flatten(), least, 'amin')
     number = number[number]
     return number[number].view_as(region)
 
 
 def _least_around(region: Tensor, joins_left: Tensor, joins_up: Tensor) -> Tensor:
-    """Least number of a pixel and of those beside it that it is joined to."""
+    """Least label of a pixel and the neighbours it is joined to."""
     least = region.clone()
     for axis, joins in ((1, joins_left), (0, joins_up)):
         size = region.shape[axis] - 1

@@ -3,19 +3,18 @@
 # mypy: disable-error-code="assignment,misc"
 """Triton kernels of semi-global matching.
 
-Costs: The same numbers as `vector_costs` of matching_costs.py. A program multiplies some
-neighbouring pixels with a run of columns of the right image; in the product the disparity grows
-with the column and, from pixel to pixel, by one.
+Costs: Same values as `vector_costs` of matching_costs.py. A program multiplies a tile of
+neighbouring pixels with a range of columns of the right image. In the product, the disparity
+grows by one per column and per pixel.
 
-Aggregation: The same sums as `aggregate_costs` of semi_global_aggregation.py, which has the
-source. A program is one warp and follows one path. Its lanes hold neighbouring disparities, in
-parts of 32, and ask each other for what is beside them; nothing of a path but the sums goes
-through memory.
+Aggregation: Same sums as `aggregate_costs` of semi_global_aggregation.py, which cites the source.
+A program is one warp and follows one path. Its lanes hold neighbouring disparities, in parts of
+32, and exchange them with lane gathers; only the sums go through memory.
 
-Winners: The same numbers as `take_winners` of semi_global_aggregation.py, which has the source.
+Winners: Same values as `take_winners` of semi_global_aggregation.py, which cites the source.
 
-Median: The same numbers as `median_of_known` of disparity_refinement.py, which has the source. A
-lane inserts the neighbours of its pixel one by one into a sorted list and keeps its lower half.
+Median: Same values as `median_of_known` of disparity_refinement.py. A lane inserts the neighbours
+of its pixel into a sorted list and keeps the lower half.
 """
 
 
@@ -31,26 +30,26 @@ from ldn_perception.stereo.matching_costs import CostShares
 from ldn_perception.stereo.semi_global_aggregation import PATHS, SmoothnessPenalties
 from ldn_perception.stereo.torch_aggregation import Described
 
-_TILE_PIXELS, _TILE_COLUMNS = 64, 64  # of a program
-_SHORTEST = 32  # vectors that int8 products are made of
+_TILE_PIXELS, _TILE_COLUMNS = 64, 64  # per program
+_SHORTEST = 32  # minimum length of int8 dot products
 _COST_NUMBERS = [
     'width', 'min_disparity', 'num_disparities', 'outside_cost', 'vector_cost', 'shift',
-    'bit_cost']  # one kernel for all values
+    'bit_cost']  # not specialised: one kernel for all values
 
 
 def compare_in_launch(
     left: Described, right: Described, shares: CostShares, min_disparity: int,
     num_disparities: int, outside_cost: int,
 ) -> Tensor:
-    """Compare the pixels of each row with those of the other image; see `vector_costs`.
+    """Compute costs from embeddings and census signs; see `vector_costs`.
 
     Args:
-        left: The left image, contiguous.
-        right: The right image, contiguous.
-        shares: Of vectors and signs.
+        left: Features of the left image, contiguous.
+        right: Features of the right image, contiguous.
+        shares: Weights of vectors and signs.
         min_disparity: Disparity of the first cost [px].
         num_disparities: D, >= 1.
-        outside_cost: Cost where the column is outside of the right image, in [0, 255].
+        outside_cost: Cost of columns outside the right image, in [0, 255].
 
     Returns:
         (H, W, D) uint8 on the device of the vectors.
@@ -77,7 +76,7 @@ def _compare_tile(  # type: ignore[no-untyped-def]
 ):
     place = tl.arange(0, NUM_PIXELS)
     x = tl.program_id(1) * NUM_PIXELS + place
-    # of the first pixel; of the others it is greater by their place
+    # Disparity of the first pixel; pixel i has i more.
     disparity = tl.program_id(0) * NUM_COLUMNS - (NUM_PIXELS - 1) + tl.arange(0, NUM_COLUMNS)
     column = tl.program_id(1) * NUM_PIXELS - min_disparity - disparity
     row = tl.program_id(2).to(tl.int64) * width
@@ -103,7 +102,7 @@ def _compare_tile(  # type: ignore[no-untyped-def]
 def _products(  # type: ignore[no-untyped-def]
     left, right, row, x, column, width, LENGTH: tl.constexpr, LANES: tl.constexpr,
 ):
-    """Products of pixels of a row with columns of the right image, 0 where there are none."""
+    """Products of pixels of a row with columns of the right image, 0 outside it."""
     lane = tl.arange(0, LANES)
     is_element = lane < LENGTH
     vectors = tl.load(
@@ -117,22 +116,22 @@ def _products(  # type: ignore[no-untyped-def]
 
 
 _LANES = 32
-_ABREAST = 4  # pixels of a path that are loaded together, as a load takes longer than a step
+_ABREAST = 4  # pixels of a path loaded together, since a load takes longer than a step
 _PATH_NUMBERS = [
     'height', 'width', 'dx', 'dy', 'small', 'large', 'small_at_edge', 'large_at_edge',
-    'edge_contrast']  # one kernel for all of their values, compiled once
+    'edge_contrast']  # not specialised: one kernel for all values
 
 
 def aggregate_in_launches(
     costs: Tensor, image: Tensor, penalties: SmoothnessPenalties, num_paths: int,
 ) -> Tensor:
-    """Sum of the cheapest costs to arrive at a pixel with a disparity, over all paths.
+    """Sum path costs over all paths; see `aggregate_costs`.
 
-    Launches follow each other, so no two add to a sum at the same time.
+    Launches run one after another, so no two write to a sum at the same time.
 
     Args:
         costs: (H, W, D) uint8 matching costs.
-        image: (H, W) uint8 left image on the same device, grey.
+        image: (H, W) uint8 grey left image on the same device.
         penalties: P1 and P2.
         num_paths: A key of PATHS.
 
@@ -141,7 +140,7 @@ def aggregate_in_launches(
     """
     height, width, num_disparities = costs.shape
     costs, image = costs.contiguous(), image.contiguous()
-    # not every torch fills uint16 on every device
+    # Not every torch version fills uint16 on every device.
     totals = torch.zeros(costs.shape, dtype=torch.int16, device=costs.device).view(torch.uint16)
     for dx, dy in ((1, 0), (-1, 0), *PATHS[num_paths]):
         num_starts = width + abs(dx) * (height - 1) if dy else height
@@ -157,16 +156,16 @@ def _follow_paths(  # type: ignore[no-untyped-def]
     costs, levels, totals, height, width, dx, dy, small, large, small_at_edge, large_at_edge,
     edge_contrast, NUM_DISPARITIES: tl.constexpr, LANES: tl.constexpr, ABREAST: tl.constexpr,
 ):
-    """Add what the path of a program costs to the sums.
+    """Add the costs along the path of a program to the sums.
 
-    Tuples have an element for each part, or for each pixel loaded together and each part.
+    Tuples have one element per part, or per pixel loaded together and part.
     """
-    WALL: tl.constexpr = 0x3FFF  # beyond the outermost disparities, above all costs of a path
+    WALL: tl.constexpr = 0x3FFF  # beyond the first and last disparity, above all path costs
     NUM_PARTS: tl.constexpr = (NUM_DISPARITIES + LANES - 1) // LANES
     lane = tl.arange(0, LANES)
     pixel, length = _path(tl.program_id(0), height, width, dx, dy)
     step = dy * width + dx
-    # before its first pixel a path has cost nothing: the first step leaves the matching cost
+    # Path costs start at 0: the first step yields the matching cost.
     least = 0
     states = ()
     for part in tl.static_range(NUM_PARTS):
@@ -214,10 +213,10 @@ def _follow_paths(  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _path(number, height, width, dx, dy):  # type: ignore[no-untyped-def]
-    """Number of the first pixel of a path, and how many pixels it has.
+    """Index of the first pixel of a path, and its number of pixels.
 
-    Paths that do not stay in a row are numbered by the column, maybe outside, where they meet
-    the row that their direction begins with.
+    Paths that leave their row are numbered by the column, possibly outside the image, at which
+    they cross the first row of their direction.
     """
     x, y, length = tl.where(dx > 0, 0, width - 1), number, width
     if dy != 0:
@@ -231,23 +230,23 @@ def _path(number, height, width, dx, dy):  # type: ignore[no-untyped-def]
     return tl.cast(y, tl.int64) * width + x, length
 
 
-_LEFT_PIXELS, _RIGHT_PIXELS = 8, 16  # of a program; those of the right image share what they read
+_LEFT_PIXELS, _RIGHT_PIXELS = 8, 16  # per program; right pixels share the sums they read
 _WINNER_NUMBERS = ['width', 'min_disparity', 'uniqueness_percent']  # one kernel for all values
 
 
 def take_winners_in_launches(
     totals: Tensor, min_disparity: int, uniqueness_percent: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cheapest disparities of both images; see `take_winners`.
+    """Select the cheapest disparities of both images; see `take_winners`.
 
     Args:
         totals: (H, W, D) uint16 sums, contiguous.
-        min_disparity: Disparity of the first one [px].
+        min_disparity: Disparity of the first sum [px].
         uniqueness_percent: Margin of the winner, in [0, 100] [%].
 
     Returns:
-        (H, W) float32 of the left and of the right image, whole numbers in the right one [px];
-        NaN where unknown; and the confidence of the left one, in [0, 1].
+        (H, W) float32 disparities of the left and right image [px], NaN where unknown, whole
+        numbers in the right one; (H, W) float32 confidence of the left one, in [0, 1].
     """
     height, width, num_disparities = totals.shape
     left, right, confidence = (
@@ -268,7 +267,7 @@ def _take_left(  # type: ignore[no-untyped-def]
     totals, left, confidence, width, min_disparity, uniqueness_percent,
     NUM_DISPARITIES: tl.constexpr, LANES: tl.constexpr, NUM_PIXELS: tl.constexpr,
 ):
-    """Winners, their parabolas and margins, of some pixels of a row of the left image."""
+    """Select winners of some pixels of a left image row, with subpixel parabola and margin."""
     UNREACHED: tl.constexpr = 0x7FFFFFFF  # larger than any sum
     x = tl.program_id(0) * NUM_PIXELS + tl.arange(0, NUM_PIXELS)
     pixel = tl.program_id(1).to(tl.int64) * width + x
@@ -301,7 +300,7 @@ def _take_right(  # type: ignore[no-untyped-def]
     totals, right, width, min_disparity, NUM_DISPARITIES: tl.constexpr, LANES: tl.constexpr,
     NUM_PIXELS: tl.constexpr,
 ):
-    """Winners of some pixels of a row of the right image: with the disparity x grows."""
+    """Select winners of some pixels of a right image row: x grows with the disparity."""
     UNREACHED: tl.constexpr = 0x7FFFFFFF  # larger than any sum
     column = tl.program_id(0) * NUM_PIXELS + tl.arange(0, NUM_PIXELS)
     row = tl.program_id(1).to(tl.int64) * width
@@ -317,15 +316,15 @@ def _take_right(  # type: ignore[no-untyped-def]
              column < width)
 
 
-_MEDIAN_PIXELS = 128  # of a program, side by side
+_MEDIAN_PIXELS = 128  # per program, consecutive in a row
 
 
 def median_in_launch(disparity: Tensor, side_px: int) -> Tensor:
-    """Median over a square, of what is known in it; see `median_of_known`.
+    """Median of the known values in a square window; see `median_of_known`.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
-        side_px: Side of the square, odd [px].
+        side_px: Side of the window, odd [px].
 
     Returns:
         (H, W) float32 [px].
