@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ldn_perception.segmenter import Segmenter, load
     from ldn_perception.stereo_camera import StereoCamera
 
-# Nodes and the command line import the package too and need none of these.
+# Lazy: the nodes and the command line import the package too and need none of these.
 _MODULES = {
     'LdnPerceptionError': 'errors',
     'ModelInfo': 'catalogue',

@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a configuration to the parts it names, the matcher by way of `build_stereo`.
+"""Builders: from a configuration to the parts of a pipeline.
 
-Nobody but these two chooses classes.
+Only this module and `build_stereo`, which builds the matcher, choose classes.
 """
 
 
@@ -62,26 +62,26 @@ from ldn_perception.weights import (
 )
 
 DEFAULT_THRESHOLD = 0.5
-"""Of foreign probability, for weights that were not calibrated."""
+"""Out-of-distribution threshold on the foreign probability for weights without calibration."""
 
 ROAD_CLASS = 'road'
-"""Name of the class that is driven on, in every taxonomy that has it."""
+"""Name of the drivable class in the taxonomies that have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Perception:
-    """A built corridor and what is to be known about it.
+    """A built pipeline and its properties.
 
     Attributes:
-        pipeline: The corridor.
-        taxonomy: Classes of its labels.
-        device: Where the network runs.
-        calibrated_threshold: Foreign probability the weights were calibrated for; None if they
-            were not.
-        weights: File they are from; None for random ones.
-        switch_levels: (H, W) pixels per metre to the pyramid levels a scale-selecting network
-            takes there, (M, H, W) uint8; None for other networks.
-        gives_disparity_confidence: Whether disparities come with a confidence.
+        pipeline: The pipeline.
+        taxonomy: Class list of the labels.
+        device: Device of the network.
+        calibrated_threshold: Foreign probability in [0, 1] the weights were calibrated for; None
+            for weights without calibration.
+        weights: File of the weights; None for random ones.
+        switch_levels: Function from (H, W) pixels per metre to the pyramid levels a
+            scale-selecting network takes, (M, H, W) uint8; None for other networks.
+        gives_disparity_confidence: True if disparities come with a confidence.
     """
 
     pipeline: StereoSegmentationPipeline
@@ -94,25 +94,25 @@ class Perception:
 
     @property
     def is_trained(self) -> bool:
-        """False for random weights."""
+        """True if the weights come from a file, False if they are random."""
         return self.weights is not None
 
     def close(self) -> None:
-        """End what is under way for the corridor outside of it: an export for its engine."""
+        """Stop an export for the engine that is in progress."""
         if isinstance(self.pipeline.engine, PreparedEngine):
             self.pipeline.engine.close()
 
 
 def build_perception(config: PerceptionConfig, waits_for_engine: bool = True) -> Perception:
-    """Build the corridor a configuration describes.
+    """Build the pipeline that a configuration describes.
 
     Args:
-        config: Its options.
-        waits_for_engine: See `build_engine`.
+        config: All options.
+        waits_for_engine: Passed to `build_engine` as `waits`.
 
     Raises:
-        ModelError: The weights are missing or not for this model and taxonomy.
-        InferenceError: The device or the engine is not there.
+        ModelError: The weights are missing or belong to another model or taxonomy.
+        InferenceError: The device or the engine is not available.
     """
     taxonomy = TAXONOMIES[config.model.taxonomy]
     device = build_device(config.inference)
@@ -146,20 +146,20 @@ def build_perception(config: PerceptionConfig, waits_for_engine: bool = True) ->
 
 
 def find_weights(config: ModelConfig) -> Path | None:
-    """File of the weights a configuration asks for; None for random ones."""
+    """Find the weights file of a configuration; None for random weights."""
     if config.weights == 'shipped':
         return find_shipped_weights(config.name, config.taxonomy)
     return Path(config.weights) if config.weights else None
 
 
 def find_weights_file(weights: str | Path) -> Path:
-    """File of weights that a user names.
+    """Find the file of weights named by a user.
 
     Args:
         weights: Name of shipped weights, or path of a weights file.
 
     Raises:
-        ModelError: There are no such weights.
+        ModelError: No such weights exist.
     """
     known = find_what_weights_are_for(str(weights))
     found = None if known is None else find_shipped_weights(*known)
@@ -174,14 +174,17 @@ def find_weights_file(weights: str | Path) -> Path:
 
 
 def options_of_weights(weights: str | Path) -> dict[str, str]:
-    """Options of the network that weights are for.
+    """Options of the network that the weights belong to.
 
     Args:
         weights: Name of shipped weights, or path of a weights file (.safetensors).
 
+    Returns:
+        Values of model.name, model.taxonomy and model.weights by full option name.
+
     Raises:
-        ModelError: There are no such weights, or the file is damaged.
-        ConfigError: Its classes are of no taxonomy.
+        ModelError: No such weights exist, or the file is damaged.
+        ConfigError: Its classes match no taxonomy.
     """
     model, taxonomy = find_what_weights_are_for(str(weights)) or ('', '')
     if taxonomy in TAXONOMIES:
@@ -194,10 +197,10 @@ def options_of_weights(weights: str | Path) -> dict[str, str]:
 
 
 def find_taxonomy(path: str | Path, header: WeightsHeader) -> Taxonomy:
-    """Taxonomy of a weights file.
+    """Find the taxonomy of a weights file.
 
     Raises:
-        ConfigError: Its classes are of none.
+        ConfigError: Its classes match no taxonomy.
     """
     for taxonomy in TAXONOMIES.values():
         if taxonomy.class_names == header.class_names:
@@ -208,7 +211,7 @@ def find_taxonomy(path: str | Path, header: WeightsHeader) -> Taxonomy:
 
 
 def explain_no_weights(config: ModelConfig) -> str:
-    """Why `find_weights` finds none."""
+    """Explain why `find_weights` returns None."""
     if not config.weights:
         return 'model.weights is empty'
     why = f'no weights are shipped for {config.name} with taxonomy {config.taxonomy}'
@@ -220,7 +223,7 @@ def build_device(config: InferenceConfig) -> torch.device:
     """Choose the device and set the number of CPU threads.
 
     Raises:
-        InferenceError: The device is not there.
+        InferenceError: The device is not available.
     """
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
@@ -237,19 +240,19 @@ def build_engine(
     normalisation: Normalisation = IMAGENET, weights: Path | None = None,
     waits: bool = True,
 ) -> Engine:
-    """Build the engine: the network once, or on several scales of the image.
+    """Build the engine that runs the network once, or on several scales of the image.
 
     Args:
         model: The network.
-        device: Where it runs.
-        config: Its options.
-        normalisation: What it was trained with.
-        weights: File the network is from; None for random ones, which only torch runs.
-        waits: Whether the first image of a size waits until its engine is exported and chosen,
-            so that all have the same one; else torch answers meanwhile.
+        device: Device of the network.
+        config: Options of inference.
+        normalisation: Normalisation the network was trained with.
+        weights: File of the network's weights; None for random ones, which only torch runs.
+        waits: True if the first image of a size waits until its engine is exported and chosen,
+            so that all images use the same engine; False if torch runs in the meantime.
 
     Raises:
-        InferenceError: The engine that is asked for cannot run this.
+        InferenceError: The requested engine cannot run this network or precision.
     """
     precision = choose_precision(config.precision, device)
     calibration = calibration_for(
@@ -295,7 +298,7 @@ def build_engine(
 def build_decoder(
     taxonomy: Taxonomy, device: torch.device, config: PerceptionConfig,
 ) -> Decoder:
-    """Build the decoder that is fast where the logits are, behind a CRF if one is asked for."""
+    """Build the fastest decoder for the device, with a CRF in front if configured."""
     num_threads = config.inference.num_cpu_threads
     crf = config.segmentation.crf
     if crf != 'none':
@@ -314,8 +317,9 @@ def build_rule(config: SegmentationConfig, calibrated_threshold: float | None) -
     """Build the out-of-distribution rule.
 
     Args:
-        config: Its options.
-        calibrated_threshold: What is used where they name no threshold.
+        config: Options of the segmentation.
+        calibrated_threshold: Threshold used if the options name none; None takes
+            DEFAULT_THRESHOLD.
     """
     threshold = config.ood_threshold
     if threshold < 0:
@@ -327,7 +331,7 @@ def build_free_road_rule(config: FreeRoadConfig, taxonomy: Taxonomy) -> FreeRoad
     """Build the rule of the free road.
 
     Raises:
-        TaxonomyError: No class of the taxonomy is the road.
+        TaxonomyError: The taxonomy has no class for the road.
     """
     if ROAD_CLASS not in taxonomy.class_names:
         raise TaxonomyError(
@@ -343,7 +347,7 @@ def build_free_road_rule(config: FreeRoadConfig, taxonomy: Taxonomy) -> FreeRoad
 
 
 def build_grid_rule(config: FreeRoadConfig) -> GridRule:
-    """Build the rule of the grid on the ground."""
+    """Build the rule of the ground grid."""
     return GridRule(
         resolution_m=config.grid_resolution_m,
         width_m=config.grid_width_m,
@@ -353,7 +357,7 @@ def build_grid_rule(config: FreeRoadConfig) -> GridRule:
 
 
 def build_level_camera(config: FreeRoadConfig) -> LevelCamera | None:
-    """Build the camera that the options describe; None where they do not know its height."""
+    """Build the camera that the options describe; None if its height is not given."""
     if not config.camera_height_m:
         return None
     return LevelCamera(
@@ -367,14 +371,14 @@ def build_alarm_rule(config: OodAlarmConfig) -> AlarmRule:
 
 
 def warm_up(perception: Perception, config: StereoConfig) -> None:
-    """Send a pair of noise through the corridor, so that compilation does not cost the first one.
+    """Run a pair of noise through the pipeline, so that the first real pair needs no compilation.
 
-    Torch runs the network for it, since its size is none of the cameras'; engines that were
-    decided on before are loaded.
+    Torch runs the network here, because the size of the pair is not that of the cameras. Engines
+    that were decided on earlier are loaded.
 
     Args:
-        perception: What to warm up.
-        config: Its matcher's options; the pair is made wide enough for the search.
+        perception: Pipeline to warm up.
+        config: Options of its matcher; the pair is wide enough for the search range.
     """
     width, height = max(640, config.max_disparity + 64), 320
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a configuration to the matcher it names."""
+"""Builders: from a configuration to the stereo matcher."""
 
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ldn_perception.stereo.semi_global_matcher import SemiGlobalMatcher, TorchSe
 from ldn_perception.weights import find_shipped_weights
 
 EMBEDDING_NORMALISATION = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""Of the correspondence metric: none, since it standardises each image by itself."""
+"""Normalisation of the correspondence metric: none, since it standardises each image itself."""
 
 
 def build_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher:
     """Build the matcher.
 
     Args:
-        config: Its options.
-        inference: Where it may run, and on how many CPU threads.
+        config: Options of the matcher.
+        inference: Device and number of CPU threads.
     """
     if config.matcher == 'external':
         return ExternalDisparity()
@@ -44,7 +44,7 @@ def build_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher:
 
 
 def build_scale_matcher(config: StereoConfig, inference: InferenceConfig) -> Matcher | None:
-    """Build the matcher that a network selects its scales with; None where one serves both."""
+    """Build the matcher for scale selection; None if one matcher serves both purposes."""
     divisor = config.multiplexer_divisor
     if config.matcher == 'external' or divisor in (1, config.resolution_divisor):
         return None
@@ -52,21 +52,21 @@ def build_scale_matcher(config: StereoConfig, inference: InferenceConfig) -> Mat
 
 
 def gains_beside(matcher_name: str, device: torch.device) -> bool:
-    """Whether a matcher gains by working at the same time as the network.
+    """Tell if a matcher saves time by running in parallel with the network.
 
-    It does beside a network on a GPU. On a CPU both want the same cores.
+    It does beside a network on a GPU. On a CPU both compete for the same cores.
 
     Args:
         matcher_name: One of the choices of stereo.matcher.
-        device: Where the network runs.
+        device: Device of the network.
     """
     return device.type == 'cuda' and matcher_name in CPU_MATCHERS
 
 
 def reduced_search(config: StereoConfig, divisor: int) -> StereoConfig:
-    """Options for images of 1 / divisor of the size: range and speckles shrink with them.
+    """Options for images of 1 / divisor of the size, with range and speckles scaled.
 
-    The range covers the one asked for and keeps a multiple of 16 disparities, as OpenCV wants it.
+    The range covers the requested one and stays a multiple of 16 disparities, as OpenCV requires.
     """
     lowest = config.min_disparity // divisor
     number = -(-config.max_disparity // divisor) - lowest
@@ -106,7 +106,7 @@ def _build_learned(config: StereoConfig, inference: InferenceConfig) -> Matcher:
 
 
 def _checks(config: StereoConfig, uniqueness_percent: int) -> dict[str, int]:
-    """Options that every matcher has; the uniqueness where they leave it to the matcher."""
+    """Options common to all matchers, with this uniqueness if the configuration sets none."""
     options = {name: getattr(config, name) for name in (
         'min_disparity', 'max_disparity', 'left_right_tolerance', 'speckle_size',
         'speckle_range')}
@@ -116,7 +116,7 @@ def _checks(config: StereoConfig, uniqueness_percent: int) -> dict[str, int]:
 
 
 def _semi_global_options(config: StereoConfig) -> dict[str, Any]:
-    """Options of semi-global matching, whatever its matching cost is."""
+    """Options of semi-global matching, common to all matching costs."""
     return {
         **_checks(config, uniqueness_percent=0), 'num_paths': _num_paths(config),
         'median_side': config.median_side, 'fills_holes': config.fills_holes}
@@ -130,17 +130,17 @@ MATCHERS: dict[str, Callable[[StereoConfig, InferenceConfig], Matcher]] = {
     'sgbm': _build_sgbm, 'bm': _build_bm, 'census': _build_census,
     'learned': _build_learned,
 }
-"""Matchers of pairs by name."""
+"""Builders of the matchers of image pairs, by name."""
 
 CPU_MATCHERS = ('sgbm', 'bm', 'census')
-"""Those that work on the CPU wherever the network runs."""
+"""Matchers that run on the CPU whatever the device of the network."""
 
 
 def find_embedding(config: StereoConfig) -> Path:
-    """File of the weights of the learned matcher.
+    """Find the weights file of the learned matcher.
 
     Raises:
-        ModelError: None are shipped.
+        ModelError: The package ships none.
     """
     if config.weights != 'shipped':
         return Path(config.weights)
@@ -153,7 +153,7 @@ def find_embedding(config: StereoConfig) -> Path:
 
 
 def build_embedding(weights: Path) -> PatchEmbedding:
-    """Build the correspondence metric that a weights file holds.
+    """Build the correspondence metric of a weights file.
 
     Raises:
         ModelError: See `load_weights`.
@@ -164,7 +164,7 @@ def build_embedding(weights: Path) -> PatchEmbedding:
 
 
 def read_cost_shares(weights: Path) -> CostShares:
-    """Weights of embeddings and census codes that a weights file was trained for.
+    """Read the weights of embeddings and census codes that a weights file was trained for.
 
     Raises:
         ModelError: See `read_weights_header`.
@@ -175,7 +175,7 @@ def read_cost_shares(weights: Path) -> CostShares:
 
 
 def _whole_numbers(weights: Path, *names: str) -> dict[str, int]:
-    """Those of some entries of the summary of a weights file that are whole numbers."""
+    """Select the named entries of a weights file's summary that are integers."""
     return {
         name: value for name, value in read_weights_header(weights).summary.items()
         if name in names and isinstance(value, int)}

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks and weights that can be loaded by name."""
+"""Catalogue of the networks and weights that can be loaded by name."""
 
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ldn_perception.weights import find_shipped_weights, find_what_weights_are_f
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """Weights that come with the package.
+    """Weights shipped with the package.
 
     Attributes:
         name: Name that `load` takes.
         model: Name of the network.
         taxonomy: Name of the class list.
-        is_default: Whether `load` takes these where none are named.
-        path: The file.
+        is_default: True if `load` takes these weights by default.
+        path: Path of the weights file.
     """
 
     name: str
@@ -41,11 +41,11 @@ class WeightsInfo:
 class ModelInfo:
     """A network of the package.
 
-    The properties build it without memory for its weights when they are first asked for.
+    The properties build the network on first access, without memory for its weights.
 
     Attributes:
-        name: Name that the option model.name takes.
-        weights: Names of its shipped weights; empty where it must be trained first.
+        name: Value of the option model.name.
+        weights: Names of its shipped weights; empty if it must be trained first.
     """
 
     name: str
@@ -63,12 +63,12 @@ class ModelInfo:
 
     @property
     def needs_stereo(self) -> bool:
-        """Whether it needs a right image or a disparity."""
+        """True if the network needs a right image or a disparity."""
         return self._network.uses_disparity
 
 
 def list_weights() -> list[WeightsInfo]:
-    """List the weights that come with the package."""
+    """List the weights shipped with the package."""
     default = PerceptionConfig().model
     found = []
     for name in shipped_names(TAXONOMIES):

@@ -1,11 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one list of options, and the parameter files that set them.
+"""Options of the package and the parameter files that set them.
 
-Sections: A section of options is a dataclass whose fields `option_field` makes.
-
-Each field of these dataclasses is a ROS parameter (`stereo.max_disparity`), a row of the
-table of docs/parameters.md and a command line override; nothing else declares options.
+A section of options is a dataclass whose fields are made by `option_field`. Each field is a ROS
+parameter (`stereo.max_disparity`), a row in the table of docs/parameters.md and a command-line
+override. No other module declares options.
 """
 
 
@@ -27,19 +26,19 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What is to be known of one option.
+    """One option.
 
     Attributes:
         name: Full name, section and field: 'stereo.max_disparity'.
         type: bool, int, float or str.
-        default: Value when nobody says otherwise.
-        doc: One sentence for people.
-        unit: Unit of the value; empty where it has none.
+        default: Default value.
+        doc: Description in one sentence.
+        unit: Unit of the value; empty if it has none.
         minimum: Smallest value, for numbers.
         maximum: Largest value, for numbers.
-        choices: The possible values, for strings.
-        live: Whether a running node takes a new value.
-        see: Document that explains the choices, where they are many.
+        choices: Possible values, for strings.
+        live: True if a running node accepts a new value.
+        see: Document that explains the choices, if there are many.
     """
 
     name: str
@@ -54,10 +53,10 @@ class Option:
     see: str = ''
 
     def check(self, value: Any) -> Value:
-        """Return the value if this option can have it.
+        """Return the value if it is valid for this option; integers become floats if needed.
 
         Raises:
-            ConfigError: It has the wrong type, is out of range or not a choice.
+            ConfigError: It has the wrong type, is out of range or is not one of the choices.
         """
         if self.type is float and type(value) is int:
             value = float(value)
@@ -79,7 +78,7 @@ class Option:
         return cast('Value', value)
 
     def _has_type(self, value: Any) -> bool:
-        return type(value) is self.type  # a bool is an int to isinstance
+        return type(value) is self.type  # not isinstance: a bool is an int there
 
     @property
     def _upper(self) -> float:
@@ -87,12 +86,12 @@ class Option:
 
 
 def option_field(default: Value, doc: str, **known: Any) -> Any:
-    """Field of a section of options; what is known of it beside, see `Option`."""
+    """Field of a section of options; the keywords are attributes of `Option`."""
     return field(default=default, metadata={'doc': doc, **known})
 
 
 def section_options(section: type, prefix: str = '') -> Iterator[Option]:
-    """Options of a section and those below it, by full name."""
+    """Options of a section and its subsections, with full names."""
     types = get_type_hints(section)
     for entry in fields(section):
         if is_dataclass(types[entry.name]):
@@ -103,7 +102,7 @@ def section_options(section: type, prefix: str = '') -> Iterator[Option]:
 
 
 def read_parameter_file(path: Path) -> dict[str, Any]:
-    """Read the values of a ROS parameter file by full option name.
+    """Read the values of a ROS parameter file, by full option name.
 
     Raises:
         ConfigError: The file is missing or has no ros__parameters.
@@ -123,7 +122,7 @@ def read_parameter_file(path: Path) -> dict[str, Any]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Yield values of a nested mapping by dotted name."""
+    """Yield the values of a nested mapping with dotted names."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f'{prefix}{key}.')
@@ -134,15 +133,15 @@ def flatten(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, An
 def parse_assignments(
     texts: Iterable[str], option: str = '--set', example: str = 'stereo.matcher=census',
 ) -> dict[str, Any]:
-    """Parse NAME=VALUE into values by name.
+    """Parse NAME=VALUE texts into values by name.
 
     Args:
-        texts: NAME=VALUE each, the value in YAML; an empty one is the empty string.
-        option: Place of the texts on the command line, for the error.
-        example: Advice of the error.
+        texts: NAME=VALUE each, the value in YAML; an empty value is the empty string.
+        option: Command-line option of the texts, for the error message.
+        example: Example in the error message.
 
     Raises:
-        ConfigError: A text is no NAME=VALUE, or its value is no YAML.
+        ConfigError: A text is not NAME=VALUE, or its value is not YAML.
     """
     values: dict[str, Any] = {}
     for text in texts:
@@ -160,15 +159,15 @@ def parse_assignments(
 
 
 NUM_PATHS = {'sgbm': (3, 5, 8), 'census': (4, 8), 'learned': (4, 8)}
-"""Numbers of paths that semi-global matchers have, the fewest first; others have no paths."""
+"""Numbers of paths of the semi-global matchers, fewest first; other matchers have no paths."""
 
 MAX_GRID_CELLS = 4_000_000
-"""Cells of the largest grid of free road that is built."""
+"""Maximum number of cells of the free-road grid."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputConfig:
-    """How pairs come in."""
+    """Input of stereo pairs."""
 
     transport: str = option_field('raw', 'Image transport of the cameras.', choices=(
         'raw', 'compressed'))
@@ -194,7 +193,7 @@ class InputConfig:
 
 @dataclass(frozen=True, slots=True)
 class StereoConfig:
-    """How disparity is found."""
+    """Stereo matching."""
 
     matcher: str = option_field(
         'sgbm', "OpenCV's semi-global (sgbm) or plain (bm) block matching, semi-global matching "
@@ -241,7 +240,7 @@ class StereoConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Which network runs."""
+    """Network, class list and weights."""
 
     name: str = option_field('ldn121_64_4', 'Network.', choices=MODEL_NAMES, see='docs/models.md')
     taxonomy: str = option_field(
@@ -254,7 +253,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class InferenceConfig:
-    """Where the network runs."""
+    """Device, engine and arithmetic of the network."""
 
     device: str = option_field(
         'auto', 'Device of the network; auto is the GPU, or the CPU with a warning.',
@@ -281,13 +280,13 @@ class InferenceConfig:
 
     @property
     def num_cpu_threads(self) -> int:
-        """CPU threads that num_threads allows, >= 1."""
+        """Number of CPU threads of the network, >= 1; every core if num_threads is 0."""
         return self.num_threads or os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentationConfig:
-    """How logits become labels."""
+    """Decoding of logits into labels and masks."""
 
     ood_threshold: float = option_field(
         -1.0, 'A pixel is out of distribution above this foreign probability; below 0 it is the '
@@ -303,7 +302,7 @@ class SegmentationConfig:
 
 @dataclass(frozen=True, slots=True)
 class OutputConfig:
-    """How results go out."""
+    """Publishing of results."""
 
     reliability: str = option_field(
         'reliable', 'QoS of the outputs; reliable reaches every subscriber.',
@@ -323,7 +322,7 @@ class OutputConfig:
 
 @dataclass(frozen=True, slots=True)
 class FreeRoadConfig:
-    """Where the road is free, and the grid of it."""
+    """Free road in the image and the ground grid."""
 
     max_range_m: float = option_field(
         40.0, 'Farther pixels are not free; the grid ends there.', unit='m', minimum=1.0,
@@ -373,7 +372,7 @@ class OodAlarmConfig:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringConfig:
-    """How the node tells how it is."""
+    """Diagnostics of the node."""
 
     diagnostics_period_s: float = option_field(
         1.0, 'Time between two messages on /diagnostics.', unit='s', minimum=0.1, maximum=60.0)
@@ -387,7 +386,7 @@ class PerceptionConfig:
     """All options.
 
     Raises:
-        ConfigError: A value its option cannot have, or values that contradict each other.
+        ConfigError: A value is invalid for its option, or values contradict each other.
     """
 
     autostart: bool = option_field(True, 'Configure and activate when the process starts.')
@@ -438,10 +437,10 @@ class PerceptionConfig:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> PerceptionConfig:
-        """Build from full option names; what is not named has its default.
+        """Build from values by full option name; missing options get their defaults.
 
         Raises:
-            ConfigError: An unknown name, or a value its option cannot have.
+            ConfigError: A name is unknown, or a value is invalid for its option.
         """
         known = {option.name: option for option in options()}
         sections: dict[str, dict[str, Value]] = {}
@@ -463,16 +462,16 @@ class PerceptionConfig:
         """Build from a ROS parameter file.
 
         Args:
-            path: YAML with one node's ros__parameters.
-            overrides: Values that win over the file's.
+            path: YAML file with the ros__parameters of one node.
+            overrides: Values that replace those of the file.
 
         Raises:
-            ConfigError: The file is missing or not a parameter file, or a value is wrong.
+            ConfigError: The file is missing or not a parameter file, or a value is invalid.
         """
         return cls.from_values({**read_parameter_file(path), **(overrides or {})})
 
     def to_values(self) -> dict[str, Value]:
-        """Value of every option by its full name, in the order of the list."""
+        """Values of all options by full name, in the order of `options`."""
         values = {}
         for option in options():
             section, _, key = option.name.rpartition('.')
@@ -481,5 +480,5 @@ class PerceptionConfig:
 
 
 def options() -> tuple[Option, ...]:
-    """Every option, in the order of the sections."""
+    """All options, in the order of the sections."""
     return tuple(section_options(PerceptionConfig))

@@ -1,21 +1,21 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of the package: one base, one class per room, one shape of sentence.
+"""Exceptions of the package: one base class and one class per subject.
 
-Every message says what is wrong, what it must be, what it got and what to do about it, because
-it ends in the log of a vehicle where nobody has the source open.
+Every message has the same form: what is wrong, what it must be, what it is and what to do. It
+must make sense in the log of a vehicle, without the source code at hand.
 """
 
 
 class LdnPerceptionError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base of all errors that this package raises deliberately.
 
     Args:
-        what: The thing at fault, named as the user knows it.
-        must_be: What it must be.
-        got: What it is.
-        do: What the user can do.
-        reason: Short key under which a node counts the pairs lost to this error.
+        what: Name of the faulty thing in the user's terms.
+        must_be: Requirement that is not met.
+        got: Actual value.
+        do: Advice to the user.
+        reason: Short key under which a node counts the pairs dropped because of this error.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class LdnPerceptionError(Exception):
         self.reason = reason
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel between processes as the finished sentence."""
+        """Pickle the finished message, so that errors can cross process boundaries."""
         return _restore, (type(self), str(self), self.reason)
 
 
@@ -36,19 +36,19 @@ def _restore(kind: type[LdnPerceptionError], sentence: str, reason: str) -> LdnP
 
 
 class FrameError(LdnPerceptionError):
-    """A frame, geometry or result whose parts do not fit together."""
+    """Parts of a frame, geometry or result that do not fit together."""
 
 
 class MessageError(LdnPerceptionError):
-    """A message that cannot become a frame."""
+    """A message that cannot be converted to a frame."""
 
 
 class CalibrationError(LdnPerceptionError):
-    """A calibration that raw images cannot be rectified with."""
+    """A calibration that cannot rectify raw images."""
 
 
 class ConfigError(LdnPerceptionError):
-    """An option with a value that it cannot have."""
+    """An invalid value of an option."""
 
 
 class TaxonomyError(LdnPerceptionError):
@@ -56,11 +56,11 @@ class TaxonomyError(LdnPerceptionError):
 
 
 class StereoError(LdnPerceptionError):
-    """A matcher that cannot work on what it was given."""
+    """Input that a matcher cannot work on."""
 
 
 class ModelError(LdnPerceptionError):
-    """A network, or weights for one, that cannot be built or loaded."""
+    """A network or weights file that cannot be built or loaded."""
 
 
 class InferenceError(LdnPerceptionError):
@@ -72,7 +72,7 @@ class SegmentationError(LdnPerceptionError):
 
 
 class DatasetError(LdnPerceptionError):
-    """A dataset that is missing, damaged or wrongly asked for."""
+    """A dataset that is missing or damaged, or an invalid request to a dataset."""
 
 
 class EvaluationError(LdnPerceptionError):
@@ -84,7 +84,7 @@ class BagError(LdnPerceptionError):
 
 
 class ReplayError(LdnPerceptionError):
-    """A replay that cannot begin, go on or be merged."""
+    """A replay that cannot start, continue or be merged."""
 
 
 class VideoError(LdnPerceptionError):
@@ -92,12 +92,12 @@ class VideoError(LdnPerceptionError):
 
 
 class OutputError(LdnPerceptionError):
-    """A place that results cannot be written to."""
+    """An output path that cannot be written to."""
 
 
 class TrainingError(LdnPerceptionError):
-    """A training that cannot begin or go on."""
+    """A training run that cannot start or continue."""
 
 
 class RigError(LdnPerceptionError):
-    """A preset or rig file that nothing can be started from."""
+    """A preset or rig file that cannot be used to start nodes."""

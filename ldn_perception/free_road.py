@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Free road in the image and as a grid on the ground.
 
-Grid: Every pixel with a depth is evidence for the cell its point is in. So what was not seen, and
-what an obstacle hides, stays unknown by itself. Far away a row of pixels lies metres before the
-next one, and so does a column of a wall one drives along: what lies between two neighbouring
-pixels of one kind is of that kind too, free or occupied, as far as their points are neighbours as
-well.
+In the grid, every pixel with a known depth is evidence for the cell that contains its point.
+Unseen cells and cells behind obstacles therefore stay unknown. At long range, neighbouring rows
+of pixels lie metres apart on the ground; so do neighbouring columns on a wall parallel to the
+direction of travel. Cells between two neighbouring pixels of the same kind (free or obstacle)
+therefore count as that kind too, if the two points are close enough to each other.
 """
 
 
@@ -27,26 +27,26 @@ _VEHICLE_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0,
 _STEEPEST_RAD = math.radians(85)
 
 Quaternion = tuple[float, float, float, float]
-"""x, y, z, w, as messages have it."""
+"""Quaternion (x, y, z, w) in the order of ROS messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelCamera:
-    """Left camera in a level frame: z up, 0 on the ground.
+    """Pose of the left camera in a level frame: z up, z = 0 on the ground.
 
-    The heading frame is the level frame moved under the camera and turned to where it looks: x
-    forward along the ground, y left, z up (REP 103), its origin on the ground below the camera.
+    The heading frame is derived from it: origin on the ground below the camera, x forward along
+    the viewing direction, y left, z up (REP 103).
 
     Attributes:
-        height_m: Height of the camera above the ground, > 0.
-        pitch_rad: How far it looks down.
-        roll_rad: How far it leans to the right.
-        x_m: Where it stands in the level frame.
-        y_m: Where it stands in the level frame.
-        yaw_rad: Where it looks in the level frame; 0 is along x, to the left is positive.
+        height_m: Height of the camera above the ground [m], > 0.
+        pitch_rad: Pitch [rad], positive down.
+        roll_rad: Roll [rad], positive to the right.
+        x_m: Position in the level frame, x [m].
+        y_m: Position in the level frame, y [m].
+        yaw_rad: Heading in the level frame [rad]; 0 is along x, positive to the left.
 
     Raises:
-        FrameError: The camera is not above the ground, or looks straight up or down.
+        FrameError: The camera is not above the ground, or looks almost straight up or down.
     """
 
     height_m: float
@@ -69,11 +69,12 @@ class LevelCamera:
 
     @classmethod
     def from_transform(cls, translation_m: Sequence[float], rotation: Quaternion) -> LevelCamera:
-        """Take a transform apart that brings points of the optical frame into the level frame.
+        """Build from the transform of the optical frame into the level frame.
 
         Args:
-            translation_m: x, y, z of the camera in the level frame.
-            rotation: Level frame from optical frame (z forward, x right, y down).
+            translation_m: x, y, z of the camera in the level frame [m].
+            rotation: Rotation of the optical frame (z forward, x right, y down) in the level
+                frame.
 
         Raises:
             FrameError: See the class.
@@ -91,12 +92,12 @@ class LevelCamera:
 
     @property
     def rotation(self) -> NDArray[np.float64]:
-        """Rotation (3, 3) float64 that turns optical axes into those of the heading frame."""
+        """Rotation (3, 3) float64 from the optical frame to the heading frame."""
         return _rotation_matrix(self._heading_from_vehicle) @ _VEHICLE_FROM_OPTICAL
 
     @property
     def transform(self) -> tuple[tuple[float, float, float], Quaternion]:
-        """Translation [m] and rotation of the heading frame as seen from the optical frame."""
+        """Translation [m] and rotation of the heading frame in the optical frame."""
         x, y, z = self.rotation.T @ (0.0, 0.0, -self.height_m)
         qx, qy, qz, qw = _product(self._heading_from_vehicle, (-0.5, 0.5, -0.5, 0.5))
         return (float(x), float(y), float(z)), (-qx, -qy, -qz, qw)
@@ -131,13 +132,13 @@ def _rotation_matrix(quaternion: Quaternion) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class FreeRoadRule:
-    """What a pixel must be to be free road.
+    """Conditions for a pixel to be free road.
 
     Attributes:
-        road_label: Id of the class that is driven on.
-        max_range_m: Farther pixels are not free.
-        ground_tolerance_m: Points may be this far above or below the ground.
-        ground_slope: By this much more for each metre of depth.
+        road_label: Class id of the road.
+        max_range_m: Maximum depth of free pixels [m].
+        ground_tolerance_m: Maximum distance of a point above or below the ground [m].
+        ground_slope: Additional tolerance per metre of depth [m/m].
     """
 
     road_label: int
@@ -155,10 +156,9 @@ def find_free_road(
     Args:
         segmentation: Labels and out-of-distribution mask of the left image.
         depth: (H, W) float32 [m], NaN where unknown.
-        geometry: The rig.
+        geometry: Rectified stereo geometry.
         rule: Class of the road and limits.
-        camera: How the left camera stands; None if that is unknown, then heights are not looked
-            at.
+        camera: Pose of the left camera; None if unknown, which skips the height test.
 
     Returns:
         (H, W) bool.
@@ -184,7 +184,7 @@ def find_free_road(
 def _height(
     depth: NDArray[np.float32], geometry: CameraGeometry, camera: LevelCamera,
 ) -> NDArray[np.float32]:
-    """Height of every pixel above the ground, (H, W) float32 [m]; NaN where unknown."""
+    """Heights of all pixels above the ground, (H, W) float32 [m]; NaN where unknown."""
     up = camera.rotation[2]
     columns = up[0] * (np.arange(geometry.width) - geometry.cx) / geometry.fx
     rows = up[1] * (np.arange(geometry.height) - geometry.cy) / geometry.fy + up[2]
@@ -195,20 +195,20 @@ def _height(
 
 
 _FREE, _OBSTACLE, _OTHER, _NOTHING = 0, 1, 2, 3
-_FREE_PER_OTHER = 4  # a cell is free where four of five points in it are
-_LONGEST_GAP = 2.0  # between two rows of ground: so many times what level ground has
+_FREE_PER_OTHER = 4  # a cell is free if at least four of five points in it are free
+_LONGEST_GAP = 2.0  # between two rows of ground, as a multiple of the gap on level ground
 _LONGEST_FACE_M = 1.0  # between neighbouring points of one obstacle
 
 
 @dataclass(frozen=True, slots=True)
 class GridRule:
-    """Size of the grid, and what its cells need.
+    """Size of the grid and evidence needed per cell.
 
     Attributes:
-        resolution_m: Side of a cell.
-        width_m: Width, half of it on either side of the camera.
-        max_obstacle_height_m: Points higher above the ground are not in the way.
-        min_pixels: Points that make a cell free or occupied.
+        resolution_m: Side of a cell [m].
+        width_m: Width of the grid [m], half of it on either side of the camera.
+        max_obstacle_height_m: Points higher above the ground are ignored [m].
+        min_pixels: Minimum number of points that make a cell free or occupied.
     """
 
     resolution_m: float = 0.2
@@ -218,7 +218,7 @@ class GridRule:
 
 
 class RoadGridBuilder:
-    """Builds grids; construction compiles what was not compiled before."""
+    """Builder of ground grids; the constructor triggers compilation if there is no cache."""
 
     def __init__(self) -> None:
         shape = (2, 2)
@@ -233,19 +233,19 @@ class RoadGridBuilder:
     ) -> GroundGrid:
         """Build the grid of one image.
 
-        A point is an obstacle where it is out of distribution, or above the ground and not road;
-        what is above `max_obstacle_height_m` counts for nothing. A cell is occupied from
-        `min_pixels` obstacles on; free from `min_pixels` free points on, four for each point in
-        it that is not; unknown otherwise, as sidewalks and unseen ground are.
+        A point is an obstacle if it is out of distribution, or above the ground and not road.
+        Points above `max_obstacle_height_m` are ignored. A cell is occupied if it has at least
+        `min_pixels` obstacle points; free if it has at least `min_pixels` free points and four
+        free points for every other point; unknown otherwise, like sidewalks and unseen ground.
 
         Args:
             free: (H, W) bool, see `find_free_road`.
             segmentation: Labels and out-of-distribution mask of the left image.
             depth: (H, W) float32 [m], NaN where unknown.
-            geometry: The rig.
-            camera: How the left camera stands.
-            road: As for `find_free_road`; the grid reaches as far.
-            rule: Size and limits.
+            geometry: Rectified stereo geometry.
+            camera: Pose of the left camera.
+            road: Rule given to `find_free_road`; its range is the length of the grid.
+            rule: Size and limits of the grid.
 
         Raises:
             FrameError: The segmentation has no mask.
@@ -287,13 +287,14 @@ def _count_points(  # type: ignore[no-untyped-def]
     free, labels, ood_mask, depth, rotation, camera_height, fx, fy, cx, cy, pixel_of_disparity,
     road_label, tolerance, slope, max_height, resolution, counts,
 ):
-    """Count free points, obstacles and others of every cell into counts (3, across, ahead).
+    """Count the free, obstacle and other points of every cell into counts (3, across, ahead).
 
-    A pixel of disparity, at which matchers tend to jump, is pixel_of_disparity z^2 metres.
+    At depth z, one pixel of disparity, the typical step of matchers, is pixel_of_disparity z^2
+    metres.
     """
     middle = counts.shape[1] / 2
     along_x = rotation[:, 0] / fx
-    kinds = np.empty((2, depth.shape[1]), np.uint8)  # of the points of this row and the last
+    kinds = np.empty((2, depth.shape[1]), np.uint8)  # of the points of this row and the last one
     kinds[:] = _NOTHING
     for row in range(depth.shape[0]):
         above, here = kinds[(row + 1) % 2], kinds[row % 2]
@@ -339,7 +340,7 @@ def _count(counts, kind, across, ahead):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _fill(counts, kind, left, ahead, middle, z, other_z, longest):  # type: ignore[no-untyped-def]
-    """Count the cells between two neighbouring points, unless they are too far apart."""
+    """Count the cells between two neighbouring points, unless these are too far apart."""
     gap = other_z - z
     if abs(gap) > longest:
         return

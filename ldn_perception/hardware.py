@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Use of the hardware: device, precision, memory, transfers and threads.
+"""Hardware: device, precision, memory, transfers and threads.
 
-Transfers: torch keeps freed pinned blocks and gives one out again only when the copies from and to
-it are done: nothing here can be overwritten too early, and after the first images nothing is
-allocated.
+Transfers use torch's pool of pinned memory. Torch reuses a freed pinned block only after the
+copies from and to it are complete, so no data is overwritten too early. After the first images,
+no memory is allocated.
 """
 
 
@@ -25,13 +25,13 @@ from ldn_perception.errors import InferenceError
 
 
 def choose_device(wanted: str) -> torch.device:
-    """Device for a wish.
+    """Resolve a device string.
 
     Args:
-        wanted: 'auto' (the GPU where there is one, else the CPU), 'cuda' or 'cpu'.
+        wanted: 'auto' (the GPU if there is one, else the CPU), 'cuda' or 'cpu'.
 
     Raises:
-        InferenceError: 'cuda' is wished and torch sees no GPU.
+        InferenceError: 'cuda' is requested and torch sees no GPU.
     """
     has_gpu = torch.cuda.is_available()
     if wanted == 'cuda' and not has_gpu:
@@ -52,13 +52,13 @@ _FIRST_GPU_GENERATION = 8  # Ampere
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """Arithmetic for a wish.
+    """Resolve a precision string.
 
     Args:
-        wanted: 'float32', 'bfloat16', or 'auto': bfloat16 where the device multiplies it faster,
-            in AMX or AVX-512 BF16 instructions of a CPU or the tensor cores of a GPU, else
-            float32. 'int8' is auto for all that is not in int8.
-        device: Where the network runs.
+        wanted: 'float32', 'bfloat16' or 'auto': bfloat16 if the device multiplies it faster, by
+            AMX or AVX-512 BF16 instructions of a CPU or tensor cores of a GPU, else float32.
+            'int8' resolves like 'auto', for the parts of a network that are not int8.
+        device: Device of the network.
     """
     if wanted in PRECISIONS:
         return PRECISIONS[wanted]
@@ -72,18 +72,19 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in _CPU_CAPABILITIES)
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # names of glibc's mallopt
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
 _KEEP_BYTES = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep the memory of activations instead of giving it back.
+    """Make the C library keep freed memory instead of returning it to the kernel.
 
-    By default glibc returns it to the kernel after every network run, and the next run pays for
-    thousands of page faults. Affects the whole process: for main functions only.
+    By default glibc returns the memory of activations after every network run, and the next run
+    pays for thousands of page faults. This affects the whole process: call it only from main
+    functions.
 
     Returns:
-        Whether the C library can do so; only glibc can.
+        True if the C library supports it; only glibc does.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -96,18 +97,18 @@ def keep_freed_memory() -> bool:
     ))
 
 
-_ALIGNMENT = 16  # bytes, a multiple of the size of every number
+_ALIGNMENT = 16  # bytes, a multiple of the size of every dtype
 
 
 def upload(values: Tensor, device: torch.device) -> Tensor:
-    """Values on a device.
+    """Copy values to a device.
 
     Args:
-        values: Anything; what is in host memory may be changed as soon as this returns.
-        device: Where to; on a GPU work that is queued later finds the values there.
+        values: Any tensor; one in host memory may be changed as soon as this returns.
+        device: Target; work queued later on a GPU sees the copied values.
 
     Returns:
-        The same numbers; the very tensor where it is there already.
+        The same values; the input tensor itself if it is already on the device.
     """
     if device.type != 'cuda' or values.device.type != 'cpu':
         return values.to(device)
@@ -116,14 +117,14 @@ def upload(values: Tensor, device: torch.device) -> Tensor:
 
 
 def download(planes: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Arrays in host memory, with one wait for all of them.
+    """Copy tensors to arrays in host memory, with a single synchronisation.
 
     Args:
         planes: One or more tensors, all on one device.
 
     Returns:
-        Their numbers, in their order. From a GPU they share one block of memory, which lives as
-        long as one of them; from the CPU they are the tensors' own memory.
+        Arrays in the same order. Copies from a GPU share one block of memory, which lives as
+        long as any of them; CPU tensors share memory with their arrays.
     """
     device = planes[0].device
     if device.type != 'cuda':
@@ -137,7 +138,7 @@ def download(planes: Sequence[Tensor]) -> list[NDArray[Any]]:
 
 
 def block_size(planes: Sequence[Tensor]) -> int:
-    """Bytes of the block that holds planes, each of them aligned."""
+    """Size in bytes of the block that holds the planes, each of them aligned."""
     return sum(map(_aligned_size, planes))
 
 
@@ -146,10 +147,10 @@ def parts_of_block(block: Tensor, planes: Sequence[Tensor]) -> list[Tensor]:
 
     Args:
         block: (`block_size(planes)`,) uint8.
-        planes: What is to go there.
+        planes: Tensors whose shapes and dtypes the parts take.
 
     Returns:
-        Views of the block with their shapes and dtypes.
+        Views of the block with these shapes and dtypes.
     """
     parts = block.split([_aligned_size(plane) for plane in planes])
     return [
@@ -165,12 +166,13 @@ _PARTS_PER_THREAD = 4
 
 
 class RowWorkers:
-    """Runs compiled work on parts of a range; the calling thread takes its share.
+    """Thread pool that runs compiled work on parts of a range; the calling thread takes part.
 
-    Not OpenMP: a second team of its threads would slow every layer of torch's networks.
+    It does not use OpenMP: a second team of OpenMP threads would slow every layer of torch's
+    networks.
 
     Args:
-        num_threads: Threads, the calling one among them, >= 1.
+        num_threads: Number of threads including the calling one, >= 1.
     """
 
     def __init__(self, num_threads: int = 1) -> None:
@@ -181,7 +183,7 @@ class RowWorkers:
         """Call work(first, last) for parts that together make range(size).
 
         Args:
-            work: Releases the interpreter lock; parts may run at the same time.
+            work: Function that releases the interpreter lock; parts may run in parallel.
             size: End of the range, >= 0.
         """
         num_parts = min(size, _PARTS_PER_THREAD * self._num_threads)

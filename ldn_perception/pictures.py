@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results as pictures for people, captions and picture files."""
+"""Colour visualisation of results, captions and PNG files."""
 
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ldn_perception.taxonomy.taxonomy import Taxonomy
 from ldn_perception.types import Segmentation
 
 OOD_COLOR = (0, 255, 255)
-"""Colour of out-of-distribution pixels; no class has it."""
+"""Colour of out-of-distribution pixels, RGB; no class uses it."""
 
 SWITCH_COLORS = ((0, 0, 0), *(info.color for info in CITYSCAPES.classes[:8]))
-"""Colours of the pyramid levels 0 to 8."""
+"""Colours of the pyramid levels 0 to 8, RGB."""
 
 ERROR_STEPS_PX = (1.0, 2.0, 3.0, 6.0)
-"""Errors of disparity where the colour changes [px]."""
+"""Disparity errors at which the colour changes [px]."""
 
 ERROR_COLORS = ((49, 104, 196), (116, 173, 209), (254, 224, 144), (244, 109, 67), (165, 0, 38))
-"""Colours up to each of these steps, and above the last one: blue is right, red is wrong."""
+"""Colours up to each of these steps and above the last one, RGB: blue is good, red is bad."""
 
 ERROR_UNKNOWN_COLOR = (110, 110, 110)
-"""Colour where there is ground truth and no disparity."""
+"""Colour of pixels with ground truth but no disparity, RGB."""
 
 ERROR_LEGEND = 'px: blue < 1 < 2 yellow < 3 orange < 6 red, grey: none'
-"""What the colours of an error mean [px]."""
+"""Legend of the error colours [px]."""
 
 _SPARSE = 0.5
 
@@ -39,11 +39,11 @@ Picture = NDArray[np.uint8]
 
 
 def color_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy) -> Picture:
-    """Labels in the colours of their classes; unlabelled pixels are black.
+    """Draw labels in the colours of their classes; unlabelled pixels are black.
 
     Args:
         labels: (H, W) uint8 ids of the taxonomy, 255 = unlabelled.
-        taxonomy: Gives the colours.
+        taxonomy: Class list with colours.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -55,13 +55,13 @@ def color_labels(labels: NDArray[np.uint8], taxonomy: Taxonomy) -> Picture:
 def overlay(
     image: Picture, segmentation: Segmentation, taxonomy: Taxonomy, opacity: float,
 ) -> Picture:
-    """Class colours over the camera image; out-of-distribution pixels cyan.
+    """Draw class colours over the camera image, out of distribution in cyan.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        segmentation: Of this image; the mask is drawn where there is one.
-        taxonomy: Gives the colours.
-        opacity: Of the colours, in [0, 1].
+        segmentation: Segmentation of this image; its mask is drawn if present.
+        taxonomy: Class list with colours.
+        opacity: Opacity of the colours, in [0, 1].
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -86,7 +86,7 @@ def paint_ood(image: Picture, ood_mask: NDArray[np.bool_] | None) -> Picture:
 
 
 def color_disparity(disparity: NDArray[np.float32], max_disparity: float) -> Picture:
-    """Disparity as colours, near is warm; unknown pixels are black.
+    """Draw disparity in colours, warm is near; unknown pixels are black.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
@@ -105,19 +105,20 @@ def color_disparity(disparity: NDArray[np.float32], max_disparity: float) -> Pic
 def color_disparity_error(
     disparity: NDArray[np.float32], ground_truth: NDArray[np.float32],
 ) -> Picture:
-    """Error of disparity in steps of colour; see ERROR_LEGEND.
+    """Draw the disparity error in colour steps; see ERROR_LEGEND.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
-        ground_truth: (H, W) float32 [px], NaN where unknown, which is black; its pixels are drawn
-            larger where most of it is unknown, as a laser scanner leaves it.
+        ground_truth: (H, W) float32 [px], NaN where unknown; these pixels are black. Sparse
+            ground truth (less than half of the pixels, as from a laser scanner) is drawn with
+            enlarged pixels.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     palette = np.array([*ERROR_COLORS, ERROR_UNKNOWN_COLOR, (0, 0, 0)], np.uint8)
     error = np.abs(disparity - ground_truth)
-    step = np.searchsorted(ERROR_STEPS_PX, error)  # exactly at a step is below it
+    step = np.searchsorted(ERROR_STEPS_PX, error)  # an error exactly at a step is below it
     step[np.isnan(disparity)] = len(ERROR_COLORS)
     step[np.isnan(ground_truth)] = len(ERROR_COLORS) + 1
     colors = palette[step]
@@ -127,7 +128,7 @@ def color_disparity_error(
 
 
 def color_switches(levels: NDArray[np.uint8]) -> Picture:
-    """Scale selection switches as in Figure 3.2, one map beside the other.
+    """Draw scale selection switches as in Figure 3.2, the maps side by side.
 
     Legend: 0 black (the original image), 1 purple, 2 pink, 3 dark grey, 4 slate blue, 5 beige,
     6 light grey, 7 orange (the smallest image), 8 yellow, white above.
@@ -138,8 +139,8 @@ def color_switches(levels: NDArray[np.uint8]) -> Picture:
     Returns:
         (H, M * W, 3) uint8 RGB, the reference widths from left to right.
 
-    Source: thesis Figure 3.2; the colours are those of the code its authors released, where the
-    levels borrow the palette of Cityscapes.
+    Source: thesis Figure 3.2; the colours are those of the authors' released code, where the
+    levels use the palette of Cityscapes.
     """
     palette = np.full((256, 3), 255, np.uint8)
     palette[:len(SWITCH_COLORS)] = SWITCH_COLORS
@@ -152,11 +153,11 @@ _BAR_PX = 22
 
 
 def captioned(image: Picture, text: str) -> Picture:
-    """An image below a dark bar with white text.
+    """Add a dark bar with white text above an image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        text: ASCII; what does not fit is cut off.
+        text: ASCII text; text that does not fit is cut off.
 
     Returns:
         (H + 22, W, 3) uint8 RGB.
@@ -168,7 +169,7 @@ def captioned(image: Picture, text: str) -> Picture:
 
 
 def write_picture(path: Path, picture: Picture) -> None:
-    """Write a PNG.
+    """Write a PNG file.
 
     Args:
         path: File to write.

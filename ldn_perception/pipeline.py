@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The corridor: a frame in, a result out."""
+"""The pipeline: from a stereo frame to a result."""
 
 
 from __future__ import annotations
@@ -28,23 +28,22 @@ from ldn_perception.types import (
 
 
 class StereoSegmentationPipeline:
-    """Disparity, network and decision for one pair at a time.
+    """Matcher, network and decoder for one pair at a time.
 
-    What needs no result of the matcher need not wait for it: where the network does without that
-    disparity, the matcher may work beside network and decoder, in a thread of its own. Results
-    are the same.
+    If the network needs no disparity, the matcher may run in a thread of its own, in parallel
+    with network and decoder. Results are the same.
 
     Args:
-        matcher: Finds the disparity.
-        engine: Runs the network.
-        decoder: Decides every pixel.
-        rule: Out-of-distribution threshold and label policy; may be replaced at any time, the
-            next frame follows it.
-        scale_matcher: Finds the disparity that a network selects its scales with; None where
-            that is the matcher's.
-        matches_beside: Whether the matcher may work beside network and decoder. It must use no
-            torch: its thread would have a second team of OpenMP threads, and they slow every
-            layer of torch's networks.
+        matcher: Stereo matcher.
+        engine: Engine that runs the network.
+        decoder: Decoder of the logits.
+        rule: Out-of-distribution threshold and label policy; may be replaced at any time, with
+            effect from the next frame.
+        scale_matcher: Matcher of the disparity for scale selection; None if the disparity of
+            `matcher` serves for it.
+        matches_beside: True if the matcher runs in parallel with network and decoder. It must
+            not use torch then: its thread would create a second team of OpenMP threads, which
+            slow every layer of torch's networks.
     """
 
     def __init__(
@@ -60,32 +59,33 @@ class StereoSegmentationPipeline:
 
     @property
     def engine(self) -> Engine:
-        """What runs the network."""
+        """Engine that runs the network."""
         return self._engine
 
     def with_engine(self, engine: Engine) -> StereoSegmentationPipeline:
-        """Make a corridor of the same parts around another engine."""
+        """Copy of this pipeline with another engine."""
         return StereoSegmentationPipeline(
             self._matcher, engine, self._decoder, self.rule, scale_matcher=self._scale_matcher,
             matches_beside=self._beside is not None)
 
     def with_matcher(self, matcher: Matcher) -> StereoSegmentationPipeline:
-        """Make a pipeline of the same parts around another matcher, which also gives scales."""
+        """Copy of this pipeline with another matcher, which also serves scale selection."""
         return StereoSegmentationPipeline(matcher, self._engine, self._decoder, self.rule)
 
     def process(
         self, frame: StereoFrame, quantities: Quantity = Quantity.ALL,
     ) -> PerceptionResult:
-        """Take one pair down the corridor.
+        """Process one pair.
 
         Args:
             frame: The pair.
-            quantities: What to compute beside the labels. Disparity is computed unasked when
+            quantities: Quantities to compute besides the labels. Disparity is always computed if
                 the network selects its scales with it.
 
         Returns:
-            Labels, the quantities asked for, and seconds for 'disparity', 'network', 'decode'.
-            They add up to those of the pair: disparity is what the pair waited for it alone.
+            Labels, the requested quantities, and seconds for 'disparity', 'network' and 'decode'.
+            These add up to the time of the pair: 'disparity' covers only the time spent waiting
+            for the matcher.
 
         Raises:
             StereoError: The matcher cannot work on the pair.
@@ -106,7 +106,7 @@ class StereoSegmentationPipeline:
             segmentation = self._decoder.decode(logits, frame.left, self.rule, quantities)
             decoded = time.perf_counter()
         finally:
-            # Whatever happens, nobody works on the frame any more when this is over.
+            # Even after an error, no thread may still use the frame when this method returns.
             if matching is not None:
                 disparity = matching.result()
         return PerceptionResult(frame, segmentation, disparity, {
@@ -122,10 +122,10 @@ class StereoSegmentationPipeline:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            quantities: Quantities to compute beside the labels; there is no disparity.
+            quantities: Quantities to compute besides the labels; disparity is ignored.
 
         Returns:
-            Segmentation of the image, and seconds of 'network' and 'decode'.
+            Segmentation of the image, and seconds for 'network' and 'decode'.
 
         Raises:
             StereoError: The network selects its scales by disparity.
@@ -144,7 +144,7 @@ class StereoSegmentationPipeline:
             'network': inferred - started, 'decode': time.perf_counter() - inferred}
 
     def match(self, frame: StereoFrame) -> DisparityMap:
-        """Disparity of a pair by itself.
+        """Compute only the disparity of a pair.
 
         Raises:
             StereoError: The matcher cannot work on the pair.
@@ -152,13 +152,13 @@ class StereoSegmentationPipeline:
         return self._matcher.match(frame)
 
     def _match_scales(self, frame: StereoFrame) -> DisparityMap | None:
-        """Disparity that the network waits for; None where it waits for none."""
+        """Compute the disparity that the network needs; None if it needs none."""
         if not self._engine.uses_disparity:
             return None
         return (self._scale_matcher or self._matcher).match(frame)
 
     def _begin_matching(self, frame: StereoFrame) -> Future[DisparityMap]:
-        """Disparity that nobody waits for yet."""
+        """Start matching, in parallel if configured; the result is needed only at the end."""
         if self._beside is not None:
             return self._beside.submit(self._matcher.match, frame)
         matched: Future[DisparityMap] = Future()
@@ -179,6 +179,6 @@ def pixels_per_metre(disparity: DisparityMap, geometry: CameraGeometry) -> torch
 
 def _as_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
     with warnings.catch_warnings():
-        # The corridor never writes into a message's memory, which may be read-only.
+        # A message's memory may be read-only; the pipeline never writes into it.
         warnings.filterwarnings('ignore', message='The given NumPy array is not writable')
         return torch.from_numpy(image)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results of the Python API: arrays, pictures and files."""
+"""Results of the Python API as arrays, pictures and files."""
 
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ DEFAULT_OPACITY = 0.5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Everything found in one image or pair.
+    """Result of one image or pair.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, the left image.
         labels: (H, W) uint8 class ids, 255 = unlabelled.
         confidence: (H, W) float32 in [0, 1], probability of the most probable class.
-        foreign_probability: (H, W) float32 in [0, 1], probability of the foreign classes together.
+        foreign_probability: (H, W) float32 in [0, 1], summed probability of the foreign classes.
         ood_mask: (H, W) bool, True where foreign_probability is above the threshold.
-        taxonomy: Classes of the labels.
-        geometry: Rectified rig; None for one image without a camera.
-        stamp_ns: Time of exposure; 0 where unknown [ns].
-        seconds: Wall time of the stages [s].
-        made_by: Model, weights, taxonomy and engine by name.
-        match: Computes the disparity; None without stereo.
+        taxonomy: Class list of the labels.
+        geometry: Rectified stereo geometry; None for a single image without a camera.
+        stamp_ns: Time of exposure [ns]; 0 if unknown.
+        seconds: Wall time of each stage [s].
+        made_by: Names of model, weights, taxonomy and engine.
+        match: Function that computes the disparity; None without stereo.
     """
 
     image: Picture
@@ -62,27 +62,27 @@ class Result:
                 f'{self.ood_share:.1%} out of distribution)')
 
     def _repr_png_(self) -> bytes:
-        """Overlay, as notebooks show it."""
+        """Overlay as PNG, shown by notebooks."""
         return _png(self.overlay()[..., ::-1])
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of their ids."""
+        """Class names in the order of their ids."""
         return self.taxonomy.class_names
 
     @property
     def colors(self) -> NDArray[np.uint8]:
-        """Colours of the classes, (C, 3) uint8 RGB."""
+        """Class colours, (C, 3) uint8 RGB."""
         return np.asarray(self.taxonomy.palette[:len(self.taxonomy)])
 
     @property
     def ood_share(self) -> float:
-        """Share of the pixels that are out of distribution, in [0, 1]."""
+        """Share of out-of-distribution pixels, in [0, 1]."""
         return float(self.ood_mask.mean())
 
     @cached_property
     def disparity(self) -> NDArray[np.float32] | None:
-        """Disparity of the left image, matched when it is first asked for.
+        """Disparity of the left image, computed on first access.
 
         Returns:
             (H, W) float32 [px], NaN where unknown; None without stereo.
@@ -133,17 +133,18 @@ class Result:
         return overlay(self.image, segmentation, self.taxonomy, opacity)
 
     def label_counts(self) -> dict[str, int]:
-        """Number of pixels of every class by its name, and of 'unlabelled'."""
+        """Number of pixels of each class by name, and of 'unlabelled'."""
         counts = np.bincount(self.labels.ravel(), minlength=UNLABELLED + 1)
         names = dict(enumerate(self.class_names)) | {UNLABELLED: 'unlabelled'}
         return {name: int(counts[label]) for label, name in names.items()}
 
     def summary(self) -> dict[str, Any]:
-        """Facts of the result as JSON can hold them.
+        """Summary of the result as JSON-compatible values.
 
         Returns:
-            Size, stamp, shares in [0, 1] of out-of-distribution pixels and of the classes that
-            have pixels, mean confidence, seconds of the stages, and what made it.
+            Width and height [px], stamp [ns], shares in [0, 1] of out-of-distribution pixels and
+            of the classes that occur, mean confidence, seconds of the stages, and names of model,
+            weights, taxonomy and engine.
         """
         height, width = self.labels.shape
         return {
@@ -166,17 +167,17 @@ class Result:
         """Write files, each as FOLDER/ARTEFACT/NAME.png or .json.
 
         Args:
-            folder: Folder that is made if it is not there; files of the same names are replaced.
-            name: Name of the files without suffix; may contain folders.
-            artefacts: Keys of ARTEFACTS. What needs stereo is left out without it.
+            folder: Output folder; created if missing. Files of the same names are replaced.
+            name: File name without suffix; may contain folders.
+            artefacts: Keys of ARTEFACTS. Those that need stereo are skipped without it.
 
         Returns:
-            The files.
+            Paths of the written files.
 
         Raises:
-            ConfigError: There is no such artefact.
+            ConfigError: An artefact is unknown.
             OutputError: A file cannot be written.
-            StereoError: The disparity is asked for and cannot be computed.
+            StereoError: The disparity is requested and cannot be computed.
         """
         artefacts = check_artefacts(artefacts)
         written = []
@@ -201,7 +202,7 @@ def check_artefacts(names: Iterable[str]) -> tuple[str, ...]:
     """Return names of artefacts if all of them are known.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: A name is unknown.
     """
     names = tuple(names)
     for name in names:
@@ -225,7 +226,7 @@ def _json(result: Result) -> bytes:
 
 
 def _png(pixels: NDArray[Any]) -> bytes:
-    """Encode grey or BGR pixels."""
+    """Encode grey or BGR pixels as PNG."""
     encoded = cv2.imencode('.png', np.ascontiguousarray(pixels))[1]
     return bytes(encoded)
 
@@ -240,6 +241,6 @@ ARTEFACTS: dict[str, Callable[[Result], bytes | None]] = {
     'disparity': _disparity_png,
     'json': _json,
 }
-"""Files of a result: class ids (255 = unlabelled), their colours, mask (0 or 255), overlay,
-confidence and foreign probability (16 bit, 65535 = 1), disparity (16 bit, 256 a pixel,
+"""Encoders of the files of a result: class ids (255 = unlabelled), class colours, mask (0 or 255),
+overlay, confidence and foreign probability (16 bit, 65535 = 1), disparity (16 bit, 256 per pixel,
 0 = unknown), and the summary as JSON."""

@@ -44,26 +44,26 @@ def load(
     size: tuple[int, int] | None = None,
     **options: Any,
 ) -> Segmenter:
-    """Load a network and everything around it.
+    """Load a network and build its pipeline.
 
     Args:
         weights: Name of shipped weights, see `list_weights`, or path of a weights file
-            (.safetensors); None takes the default ones.
+            (.safetensors); None takes the default weights.
         device: 'auto' (the GPU, or the CPU with a warning), 'cuda' or 'cpu'.
-        engine: Library that runs the network. 'auto' takes the fastest one installed: the first
-            image of a size waits while the network is exported for that size, once for each
-            size and machine. 'torch' answers at once.
+        engine: Library that runs the network. 'auto' takes the fastest installed one: the first
+            image of a size waits while the network is exported, once per size and machine.
+            'torch' needs no export.
         matcher: Stereo matcher: 'sgbm', 'bm', 'census' or 'learned'.
-        size: Width and height the network sees every image at [px]; None for that of the image.
+        size: Width and height of the network's input [px]; None for the size of each image.
             Results have the size of the image.
         options: Any parameter of the node by its full name, with two underscores for the dot:
             `stereo__max_disparity=192`; or with the dot, `**{'stereo.max_disparity': 192}`. They
-            win over the other arguments.
+            override the other arguments.
 
     Raises:
-        ConfigError: An unknown option, or a value it cannot have.
-        ModelError: The weights are missing, damaged, or of another network.
-        InferenceError: The device or the engine is not there.
+        ConfigError: An option is unknown or has an invalid value.
+        ModelError: The weights are missing, damaged, or belong to another network.
+        InferenceError: The device or the engine is not available.
     """
     if size is not None and not (len(size) == 2 and all(
             isinstance(side, int) and side > 0 for side in size)):
@@ -79,13 +79,13 @@ def load(
 
 
 class Segmenter:
-    """Labels and out-of-distribution masks of images, and disparity of pairs; see `load`.
+    """Segmentation of images with out-of-distribution masks, and disparity of pairs; see `load`.
 
-    Not for several threads at once.
+    Not thread-safe.
 
     Args:
-        config: Options.
-        perception: Pipeline that was built of them.
+        config: All options.
+        perception: Pipeline built from them.
         size: See `load`.
     """
 
@@ -111,20 +111,20 @@ class Segmenter:
         """Segment an image, or the left image of a pair.
 
         Args:
-            left: Path, PIL image, (H, W, 3) uint8 RGB or (H, W) uint8 grey array. OpenCV reads
-                BGR: convert it, as BGR cannot be told from RGB.
-            right: Image of the right camera, rectified with the left one unless input.rectify is
-                set; None without stereo.
-            camera: Rig; needed with a right image or a disparity.
+            left: Path, PIL image, (H, W, 3) uint8 RGB or (H, W) uint8 grey array. Convert images
+                that OpenCV has read: they are BGR, which cannot be told from RGB.
+            right: Right image, rectified with the left one unless input.rectify is set; None
+                without stereo.
+            camera: Stereo camera; required with a right image or a disparity.
             disparity: (H, W) floating-point disparity of the left image [px], NaN where unknown,
                 instead of a right image.
 
         Returns:
-            Labels and probabilities; disparity, depth and points where there is stereo.
+            Labels and probabilities; with stereo also disparity, depth and points.
 
         Raises:
-            FrameError: An image is none of these, sizes differ, or the camera is missing.
-            BagError: A file is missing or no image.
+            FrameError: An image has another type, sizes differ, or the camera is missing.
+            BagError: A file is missing or not an image.
             CalibrationError: The camera cannot rectify raw images.
             StereoError: The network selects its scales and there is no stereo.
             ModelError: The image is too small for the network.
@@ -146,10 +146,10 @@ class Segmenter:
         Args:
             source: Image, folder of images, folder of pairs with their calibration, video or bag.
             right: Right image or folder of right images, see `open_source`.
-            camera: Rig of the pairs; None takes the calibration of a folder or a bag.
-            topic: Images of one camera in a bag; empty takes the stereo pair.
-            refuse: Callback that is told name and error of each input that cannot be used, which
-                is then left out; None raises.
+            camera: Stereo camera of the pairs; None takes the calibration of a folder or a bag.
+            topic: Image topic of a single camera in a bag; empty takes the stereo pair.
+            refuse: Callback that receives the name and error of each input that cannot be used;
+                the input is skipped. None raises the error.
 
         Returns:
             Name of each input (file name, frame number or stamp [ns]) and its result.
@@ -178,7 +178,7 @@ class Segmenter:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8] | None,
         camera: StereoCamera | None, disparity: DisparityMap | None = None, stamp_ns: int = 0,
     ) -> Input:
-        """Put a frame together where there is stereo."""
+        """Build a frame if there is stereo, else pass on the image."""
         if right is None and disparity is None:
             return left, None
         if not isinstance(camera, StereoCamera):
@@ -236,17 +236,17 @@ class Segmenter:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of their ids."""
+        """Class names in the order of their ids."""
         return self._perception.taxonomy.class_names
 
     @property
     def is_trained(self) -> bool:
-        """False for random weights."""
+        """True if the weights come from a file, False if they are random."""
         return self._perception.is_trained
 
     @property
     def needs_stereo(self) -> bool:
-        """Whether the network needs a right image or a disparity."""
+        """True if the network needs a right image or a disparity."""
         return self._pipeline.engine.uses_disparity
 
     @property
@@ -255,7 +255,7 @@ class Segmenter:
         return self._pipeline.rule.threshold
 
     def close(self) -> None:
-        """End an export of the network that is under way."""
+        """Stop an export of the network that is in progress."""
         self._perception.close()
 
     def __enter__(self) -> Segmenter:

@@ -22,12 +22,12 @@ from ldn_perception.stereo.rectification import CameraCalibration, Rectifier
 from ldn_perception.types import CameraGeometry
 
 COLOR_CAMERA = 2
-"""KITTI number of the left colour camera; the left grey one is 0."""
+"""KITTI number of the left colour camera; the left grey camera is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class StereoCamera:
-    """A rectified stereo rig.
+    """A rectified stereo camera.
 
     Attributes:
         fx: Horizontal focal length after rectification, > 0 [px].
@@ -35,10 +35,10 @@ class StereoCamera:
         cx: Left principal point, horizontal [px].
         cy: Principal point, vertical [px].
         baseline_m: Distance between the optical centres, > 0 [m].
-        cx_right: Right principal point, horizontal [px]; None where it equals cx.
-        size: Width and height of the images [px]; None where the calibration does not tell, it
-            then fits images of any size.
-        raw: Calibrations of the left and right raw images; None where they are unknown.
+        cx_right: Right principal point, horizontal [px]; None if it equals cx.
+        size: Width and height of the images [px]; None if the calibration does not contain it,
+            which allows images of any size.
+        raw: Calibrations of the left and right raw images; None if unknown.
     """
 
     fx: float
@@ -51,26 +51,26 @@ class StereoCamera:
     raw: tuple[CameraCalibration, CameraCalibration] | None = None
 
     def __post_init__(self) -> None:
-        self._geometry(*(self.size or (1, 1)))  # refuses values that are not finite or positive
+        self._geometry(*(self.size or (1, 1)))  # raises if a value is not finite or positive
 
     @classmethod
     def from_file(
         cls, path: str | Path, right: str | Path | None = None, *,
         left_camera: int = COLOR_CAMERA,
     ) -> StereoCamera:
-        """Read a calibration.
+        """Read a calibration file.
 
         Args:
             path: KITTI's calib.txt or calib_cam_to_cam.txt; calib.json with fx, fy, cx, cy,
                 baseline_m (cx_right or doffs); camera_info of the left camera as YAML, as
-                camera_calibration or `ros2 topic echo --once` write it, or YAML of both cameras
+                written by camera_calibration or `ros2 topic echo --once`; or YAML of both cameras
                 under the keys left and right or as two documents.
-            right: YAML of the right camera, where that of the left one is a file of its own.
+            right: YAML of the right camera, if it is a separate file.
             left_camera: KITTI number of the left camera: 2 is colour, 0 is grey.
 
         Raises:
             BagError: The file is missing, unreadable or incomplete.
-            MessageError: The camera_info are not those of a rectified rig.
+            MessageError: The camera_info do not describe a rectified stereo camera.
             CalibrationError: Raw images cannot be rectified with the camera_info.
         """
         path = Path(path)
@@ -84,7 +84,7 @@ class StereoCamera:
             raise BagError(
                 f'calibration {path}', must_be='an existing file',
                 got='a folder' if path.is_dir() else 'nothing', do='check the path')
-        # These files do not tell the size of the images.
+        # These files do not contain the size of the images.
         return cls.from_geometry(
             read_calibration_file(path, 1, 1, left_camera).geometry, knows_size=False)
 
@@ -99,18 +99,18 @@ class StereoCamera:
 
     @classmethod
     def from_geometry(cls, geometry: CameraGeometry, *, knows_size: bool = True) -> StereoCamera:
-        """Make a camera of a rig as frames have it.
+        """Build from the geometry of a frame.
 
         Args:
-            geometry: The rig.
-            knows_size: Whether it holds for images of its size only.
+            geometry: Rectified stereo geometry.
+            knows_size: True if it is valid only for images of its own size.
         """
         return cls(
             geometry.fx, geometry.fy, geometry.cx, geometry.cy, geometry.baseline,
             geometry.cx_right, (geometry.width, geometry.height) if knows_size else None)
 
     def geometry(self, width: int, height: int) -> CameraGeometry:
-        """Rig for images of a size.
+        """Geometry for images of a size.
 
         Args:
             width: Width of the images [px].
@@ -137,11 +137,11 @@ class StereoCamera:
         """Rectify the raw images of a pair.
 
         Args:
-            left: (H, W) or (H, W, 3) uint8, as the left camera took it.
-            right: Image of the right camera.
+            left: (H, W) or (H, W, 3) uint8, raw image of the left camera.
+            right: Raw image of the right camera, likewise.
 
         Returns:
-            Left and right image of the same shapes, 0 where the cameras saw nothing.
+            Left and right image of the same shapes, 0 outside the view of the cameras.
 
         Raises:
             CalibrationError: The camera is not from camera_info, or the images have another size.

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What travels down the corridor: frames on the way in, results on the way out."""
+"""Data types of the pipeline: frames as input, results as output."""
 
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNLABELLED = 255
 
 
 class Quantity(enum.Flag):
-    """What a caller can ask for beside the labels; what is not asked for costs nothing."""
+    """Optional quantities besides the labels; those not requested are not computed."""
 
     NOTHING = 0
     OOD_MASK = enum.auto()
@@ -35,7 +35,7 @@ class Quantity(enum.Flag):
 
 @dataclass(frozen=True, slots=True)
 class CameraGeometry:
-    """A rectified stereo rig, as seen by its left camera.
+    """A rectified stereo camera, seen from its left camera.
 
     Attributes:
         width: Image width [px].
@@ -44,11 +44,11 @@ class CameraGeometry:
         fy: Vertical focal length after rectification, > 0 [px].
         cx: Left principal point, horizontal [px].
         cy: Principal point, vertical [px].
-        cx_right: Right principal point, horizontal [px]; equals cx unless the rig verges.
+        cx_right: Right principal point, horizontal [px]; equals cx unless the cameras verge.
         baseline: Distance between the optical centres, > 0 [m].
 
     Raises:
-        FrameError: A value is not finite, or one that must be positive is not.
+        FrameError: A value is not finite, or must be positive and is not.
     """
 
     width: int
@@ -87,7 +87,7 @@ class CameraGeometry:
         return self.cx - self.cx_right
 
     def depth(self, disparity: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Depth along the optical axis of every pixel.
+        """Depth of every pixel along the optical axis.
 
         Args:
             disparity: (H, W) float32 [px], NaN where unknown.
@@ -106,7 +106,7 @@ class CameraGeometry:
 
         Args:
             depth: (h, w) float32 [m] of every stride-th row and column, NaN where unknown.
-            stride: Distance of these rows and columns [px].
+            stride: Step between these rows and columns [px].
 
         Returns:
             (h, w, 3) float32 [m], NaN where the depth is unknown.
@@ -127,12 +127,12 @@ class DisparityMap:
     Attributes:
         values: (H, W) float32 tensor on the matcher's device [px]; NaN is the only mark of an
             unknown disparity.
-        min_disparity: Smallest disparity the matcher looks for [px].
-        max_disparity: Largest disparity the matcher looks for [px].
-        step: Smallest difference between two disparities it can tell apart [px].
-        confidence: (H, W) float32 tensor on the same device, in [0, 1], 0 where the disparity is
-            unknown or was not matched but filled in; None from a matcher that has none.
-        problem: Why nothing could be matched; empty where the matcher ran.
+        min_disparity: Smallest disparity searched [px].
+        max_disparity: Largest disparity searched [px].
+        step: Resolution of the disparity [px].
+        confidence: (H, W) float32 tensor on the same device, in [0, 1]; 0 where the disparity is
+            unknown or was filled in rather than matched. None if the matcher provides none.
+        problem: Reason why no pixel could be matched; empty if the matcher ran.
 
     Raises:
         FrameError: The values or the confidence are not a two-dimensional float32 tensor, their
@@ -168,7 +168,7 @@ class DisparityMap:
 
     @property
     def density(self) -> float:
-        """Part of the pixels whose disparity is known, in [0, 1]."""
+        """Share of the pixels with a known disparity, in [0, 1]."""
         return float(self.values.isfinite().sum()) / self.values.numel()
 
     def to_host(self) -> NDArray[np.float32]:
@@ -178,15 +178,15 @@ class DisparityMap:
 
 @dataclass(frozen=True, slots=True)
 class StereoFrame:
-    """One synchronised, rectified stereo pair.
+    """A synchronised, rectified stereo pair.
 
     Attributes:
         stamp_ns: Time of exposure [ns].
         frame_id: Optical frame of the left camera.
         left: (H, W, 3) uint8 RGB.
-        right: (H, W, 3) uint8 RGB; None where an external disparity stands in for it.
-        geometry: The rig; its width and height are the images'.
-        external_disparity: Disparity that came with the pair instead of being computed from it.
+        right: (H, W, 3) uint8 RGB; None if an external disparity replaces it.
+        geometry: Stereo geometry; its width and height are those of the images.
+        external_disparity: Disparity received with the pair instead of computed from it.
 
     Raises:
         FrameError: Shapes or dtypes do not fit, or there is neither a right image nor a
@@ -230,16 +230,16 @@ class StereoFrame:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """What the network says of every pixel of the left image, in host memory.
+    """Segmentation of the left image, in host memory.
 
     Attributes:
-        taxonomy: Name of the taxonomy the labels are ids of.
+        taxonomy: Name of the taxonomy of the labels.
         labels: (H, W) uint8 class ids, 255 = unlabelled.
         ood_mask: (H, W) bool, foreign probability above the threshold.
         confidence: (H, W) float32 in [0, 1], probability of the most probable class.
         foreign_probability: (H, W) float32 in [0, 1], sum over the foreign classes.
 
-    The last three are None where they were not asked for.
+    The last three are None if they were not requested.
     """
 
     taxonomy: str
@@ -263,17 +263,17 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True)
 class PerceptionResult:
-    """Everything the corridor found out about one pair.
+    """Result of the pipeline for one pair.
 
     Attributes:
         frame: The pair.
         segmentation: Labels and probabilities of the left image.
-        disparity: Disparity of the left image; None where neither the model nor the caller
-            needs it.
-        seconds: Wall time of each stage [s], in the order of the corridor; they add up to that
+        disparity: Disparity of the left image; None if neither the model nor the caller needs
+            it.
+        seconds: Wall time of each stage [s], in the order of the pipeline; the sum is the time
             of the pair.
-        pixels_per_metre: (H, W) float32 [px/m], NaN where unknown: what the network selected its
-            scales with; None for other networks.
+        pixels_per_metre: (H, W) float32 [px/m], NaN where unknown: input of the network's scale
+            selection; None for other networks.
     """
 
     frame: StereoFrame
@@ -285,19 +285,19 @@ class PerceptionResult:
 
 @dataclass(frozen=True, slots=True)
 class GroundGrid:
-    """What is known of the ground around a camera, cell by cell.
+    """Occupancy grid of the ground in front of a camera.
 
     Attributes:
         cells: (across, ahead) int8: FREE, OCCUPIED or UNKNOWN. The first index runs to the left,
             the second one forward; cell (0, 0) is the rightmost one beside the camera.
-        resolution_m: Side of a cell, > 0.
-        x_m: Outer corner of cell (0, 0) in the level frame.
-        y_m: Outer corner of cell (0, 0) in the level frame.
-        yaw_rad: Direction of the second index in the level frame; 0 is along x, to the left is
-            positive.
+        resolution_m: Side of a cell [m], > 0.
+        x_m: Outer corner of cell (0, 0) in the level frame, x [m].
+        y_m: Outer corner of cell (0, 0) in the level frame, y [m].
+        yaw_rad: Direction of the second index in the level frame [rad]; 0 is along x, positive
+            to the left.
 
     Raises:
-        FrameError: The cells are not a two-dimensional int8 array, or have no size.
+        FrameError: The cells are not a two-dimensional int8 array, or the resolution is not > 0.
     """
 
     FREE: ClassVar[int] = 0
