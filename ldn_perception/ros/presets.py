@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Presets: topics and parameters that fit a kind of camera."""
+"""Presets: topics and parameters for a kind of camera."""
 
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _TOPIC = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class StereoTopics:
-    """Topics of a stereo camera, as image_transport lays them out: camera_info beside the image.
+    """Topics of a stereo camera in the layout of image_transport: camera_info beside the image.
 
     Attributes:
         left: Namespace of the left camera: <left>/<image> and <left>/camera_info.
         right: Namespace of the right camera.
-        image: Name of the images in both; empty means image_rect, or image_raw where the node
-            is to rectify.
-        external_disparity: Topic of the DisparityImages, where the matcher is external.
+        image: Name of the images in both; empty means image_rect, or image_raw if the node
+            rectifies.
+        external_disparity: Topic of the DisparityImages if the matcher is external.
     """
 
     left: str = 'left'
@@ -38,10 +38,10 @@ class StereoTopics:
 
     @classmethod
     def from_tree(cls, tree: object, place: str) -> StereoTopics:
-        """Read them from a YAML mapping; what is not in it has its default.
+        """Read the topics from a YAML mapping; missing keys get their defaults.
 
         Raises:
-            RigError: An unknown key, or something that is no name of a topic.
+            RigError: A key is unknown, or a value is not a valid topic name.
         """
         known = [entry.name for entry in fields(cls)]
         given = checked_mapping(tree, place, known)
@@ -55,10 +55,10 @@ class StereoTopics:
         return topics
 
     def replaced(self, given: Mapping[str, str]) -> StereoTopics:
-        """Return the same with others where they are given and not empty.
+        """Copy with the given, non-empty texts replaced.
 
         Args:
-            given: Text by name of the attribute; other names are left alone.
+            given: Text by attribute name; other names are ignored.
         """
         names = [entry.name for entry in fields(self)]
         return replace(self, **{name: given[name] for name in names if given.get(name)})
@@ -67,12 +67,12 @@ class StereoTopics:
         """Topic of the left images.
 
         Args:
-            rectify: Whether the node takes raw images and rectifies them.
+            rectify: True if the node takes raw images and rectifies them.
         """
         return f'{self.left}/{self.image or ("image_raw" if rectify else "image_rect")}'
 
     def remappings(self) -> list[tuple[str, str]]:
-        """Every input of the node and the topic that it is to come from."""
+        """Remappings of all inputs of the node: (name in the node, topic)."""
         return [
             *_camera_remappings('left', self.left, self.image),
             *_camera_remappings('right', self.right, self.image),
@@ -90,20 +90,20 @@ def _camera_remappings(side: str, camera: str, image: str) -> list[tuple[str, st
 
 
 WEIGHTS = ('model.weights', 'stereo.weights')
-"""Options that name a file."""
+"""Options whose value is the path of a file."""
 
 
 def check_parameters(tree: object, place: str, folder: Path) -> dict[str, Value]:
-    """Return values by full option name; nothing is none of them.
+    """Check a mapping of parameters and return the values by full option name.
 
     Args:
-        tree: Mapping of options to values, nested by section or by full names.
-        place: Where it stands, for the error.
-        folder: What relative paths of weights are relative to.
+        tree: Mapping of options to values, nested by section or with full names; None is empty.
+        place: Location of the mapping, for error messages.
+        folder: Base folder of relative paths of weights.
 
     Raises:
-        RigError: It is no mapping, an option is unknown, or a file of weights is missing.
-        ConfigError: A value that its option cannot have.
+        RigError: It is not a mapping, an option is unknown, or a weights file is missing.
+        ConfigError: A value is invalid for its option.
     """
     if tree is not None and not isinstance(tree, Mapping):
         raise RigError(
@@ -127,10 +127,10 @@ def check_parameters(tree: object, place: str, folder: Path) -> dict[str, Value]
 
 
 def check_weights(text: str, what: str, folder: Path) -> str:
-    """Return the path of a weights file; the words that are none stay as they are.
+    """Return the path of a weights file; '' and 'shipped' are returned unchanged.
 
     Raises:
-        RigError: There is no such file.
+        RigError: The file does not exist.
     """
     if text in ('', 'shipped'):
         return text
@@ -144,13 +144,13 @@ def check_agreement(params_file: Path | None, values: Mapping[str, Value], place
     """Check that all parameters of a node fit together.
 
     Args:
-        params_file: ROS parameter file below the values; None where there is none. What it says
-            of other things than options is left alone.
-        values: Values by full option name, which win over the file's.
-        place: What they are the parameters of, for the error.
+        params_file: ROS parameter file that the values override; None if there is none. Entries
+            that are not options are ignored.
+        values: Values by full option name; they override those of the file.
+        place: Owner of the parameters, for error messages.
 
     Raises:
-        RigError: They contradict each other, or the file is wrong.
+        RigError: The values contradict each other, or the file is invalid.
     """
     names = {option.name for option in options()}
     try:
@@ -164,14 +164,14 @@ def check_agreement(params_file: Path | None, values: Mapping[str, Value], place
 
 
 def read_yaml(path: Path, what: str) -> object:
-    """Read what a YAML file holds.
+    """Read a YAML file.
 
     Args:
         path: The file.
-        what: What it is, for the error.
+        what: Kind of the file, for error messages.
 
     Raises:
-        RigError: The file is missing or no YAML.
+        RigError: The file is missing or not YAML.
     """
     if not path.is_file():
         raise RigError(what, must_be='an existing YAML file', got=str(path), do='check the path')
@@ -179,10 +179,10 @@ def read_yaml(path: Path, what: str) -> object:
 
 
 def parse_yaml(text: str, what: str) -> object:
-    """Read what a YAML text holds.
+    """Parse a YAML text.
 
     Raises:
-        RigError: The text is no YAML.
+        RigError: The text is not YAML.
     """
     try:
         return yaml.safe_load(text)
@@ -195,15 +195,15 @@ def parse_yaml(text: str, what: str) -> object:
 
 
 def checked_mapping(tree: object, place: str, known: Collection[str]) -> dict[str, Any]:
-    """Return a mapping with keys that are all known; nothing is an empty one.
+    """Check that a mapping has only known keys and return it; None becomes an empty mapping.
 
     Args:
-        tree: What the file holds there.
-        place: Where that is, for the error.
-        known: The keys it may have.
+        tree: Parsed YAML value.
+        place: Location of the value, for error messages.
+        known: Allowed keys.
 
     Raises:
-        RigError: It is no mapping, or a key is unknown.
+        RigError: It is not a mapping, or a key is unknown.
     """
     if tree is None:
         return {}
@@ -222,7 +222,7 @@ def checked_text(tree: Mapping[str, Any], key: str, place: str, default: str = '
     """Return the text of a key.
 
     Raises:
-        RigError: It is something else than text.
+        RigError: The value is not text.
     """
     value = tree.get(key, default)
     if not isinstance(value, str):
@@ -232,10 +232,10 @@ def checked_text(tree: Mapping[str, Any], key: str, place: str, default: str = '
 
 
 def checked_bool(tree: Mapping[str, Any], key: str, place: str, default: bool) -> bool:
-    """Return the switch of a key.
+    """Return the boolean of a key.
 
     Raises:
-        RigError: It is neither true nor false.
+        RigError: The value is neither true nor false.
     """
     value = tree.get(key, default)
     if not isinstance(value, bool):
@@ -250,10 +250,10 @@ _CAMERA = '{camera}'
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What a kind of camera needs.
+    """Settings for a kind of camera.
 
     Attributes:
-        topics: Where it publishes.
+        topics: Topics of the camera.
         parameters: Values by full option name.
     """
 
@@ -270,15 +270,15 @@ def read_preset(name: str, camera: str, presets: Path, folder: Path) -> Preset:
     """Read a preset.
 
     Args:
-        name: Name of one in the folder of presets, or path of a YAML file; empty is the preset
-            of a camera that publishes where the node listens.
-        camera: Name under which the driver runs; empty is the driver's default.
-        presets: Folder of the presets that come with the package.
-        folder: What a relative path is relative to.
+        name: Name in the folder of presets, or path of a YAML file; empty is the default preset,
+            for a camera that publishes on the topics of the node.
+        camera: Name of the camera driver; empty is the driver's default.
+        presets: Folder of the presets shipped with the package.
+        folder: Base folder of a relative path.
 
     Raises:
-        RigError: There is no such preset, or something in it is wrong.
-        ConfigError: A value that its option cannot have.
+        RigError: The preset does not exist or is invalid.
+        ConfigError: A value is invalid for its option.
     """
     if not name:
         _check_camera(camera, {}, 'no preset')

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A vehicle's rig: several stereo heads, one perception node each."""
+"""Vehicle rigs: several stereo cameras with one perception node each."""
 
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _NAME = re.compile(r'[A-Za-z]\w*', re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class StereoHead:
-    """One stereo camera of a rig and how it is worked on.
+    """One stereo camera of a rig and the settings of its node.
 
     Attributes:
-        name: Namespace of its node and of relative topics.
-        topics: Where the camera publishes.
-        parameters: Values by full option name, which win over params_file.
+        name: Namespace of the node and of relative topics.
+        topics: Topics of the camera.
+        parameters: Values by full option name; they override those of params_file.
         params_file: ROS parameter file; None for that of the package.
-        transforms: Where the camera is mounted; empty where somebody else tells tf.
-        respawn: Whether the node starts again after it died.
+        transforms: Poses of the camera to publish; empty if another node publishes them.
+        respawn: True if the node is restarted after it has died.
     """
 
     name: str
@@ -58,7 +58,7 @@ class StereoHead:
     respawn: bool = True
 
     def launch_arguments(self) -> dict[str, str]:
-        """Arguments of stereo_seg.launch.py that start the node of this head."""
+        """Arguments of stereo_seg.launch.py that start the node of this camera."""
         parameters = yaml.safe_dump(
             dict(self.parameters), default_flow_style=True, width=2**31).strip()
         return {
@@ -71,15 +71,15 @@ class StereoHead:
 
 
 def read_rig(path: Path, presets: Path) -> tuple[StereoHead, ...]:
-    """Read the heads of a rig file, and check all that can be checked before a node starts.
+    """Read the heads of a rig file and check everything that can be checked before the start.
 
     Args:
         path: The rig file; relative paths in it are relative to its folder.
-        presets: Folder of the presets that come with the package.
+        presets: Folder of the presets shipped with the package.
 
     Raises:
         RigError: The file is missing or contradicts itself, or a file it names is missing.
-        ConfigError: A value that its option cannot have.
+        ConfigError: A value is invalid for its option.
     """
     rig = checked_mapping(read_yaml(path, 'rig'), f'rig {path.name}', ('heads',))
     trees = rig.get('heads')
@@ -152,17 +152,18 @@ _LARGEST_ANGLE_RAD = 2 * math.pi
 
 @dataclass(frozen=True, slots=True)
 class StaticTransform:
-    """Pose of a frame in another one, as tf2_ros' static_transform_publisher takes it.
+    """Pose of a frame in its parent, in the form of tf2_ros' static_transform_publisher.
 
     Attributes:
-        parent: Frame the pose is given in.
+        parent: Frame in which the pose is given.
         child: Frame whose pose it is.
         x: Forward [m] (REP 103).
         y: To the left [m].
         z: Up [m].
-        roll: About the parent's x [rad]; the three turn about fixed axes, in this order.
-        pitch: About the parent's y [rad].
-        yaw: About the parent's z [rad].
+        roll: Rotation about the parent's x [rad]; the three are applied about fixed axes, in
+            this order.
+        pitch: Rotation about the parent's y [rad].
+        yaw: Rotation about the parent's z [rad].
     """
 
     parent: str
@@ -175,22 +176,22 @@ class StaticTransform:
     yaw: float = 0.0
 
     def arguments(self) -> list[str]:
-        """Command line of the static_transform_publisher."""
+        """Command-line arguments of the static_transform_publisher."""
         numbers = [
             word for name in _NUMBERS for word in (f'--{name}', repr(getattr(self, name)))]
         return [*numbers, '--frame-id', self.parent, '--child-frame-id', self.child]
 
 
 def read_transforms(tree: object, place: str) -> tuple[StaticTransform, ...]:
-    """Read the extrinsics of a camera from a YAML mapping; nothing is no transform.
+    """Read the extrinsics of a camera from a YAML mapping; None gives no transforms.
 
     Args:
-        tree: parent, child, x y z [m], roll pitch yaw [rad], and optical_frame, a frame in the
-            place of the child that looks as an optical one (REP 103: z forward, x right, y down).
-        place: Where it stands, for the error.
+        tree: parent, child, x y z [m], roll pitch yaw [rad], and optionally optical_frame, an
+            optical frame at the pose of the child (REP 103: z forward, x right, y down).
+        place: Location of the mapping, for error messages.
 
     Raises:
-        RigError: A frame is missing, a number is none, or angles are in degrees.
+        RigError: A frame is missing, a value is not a finite number, or angles are in degrees.
     """
     if tree is None:
         return ()

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS 2 nodes; the only room that knows rclpy and message packages."""
+"""ROS 2 nodes; the only package that imports rclpy and message packages."""
 
 import os
 
-# torch's OpenMP threads wait for the next layer by spinning, and after the last layer they spin
-# on while the decoder needs their core. This many turns bridge the gaps between layers and end
-# soon after. libgomp reads it when it is loaded, so it has to be there before torch.
+# torch's OpenMP threads spin while they wait for the next layer, and keep spinning after the last
+# layer while the decoder needs their core. This spin count bridges the gaps between layers and
+# ends soon after the last one. libgomp reads it on loading, so it must be set before torch.
 os.environ.setdefault('GOMP_SPINCOUNT', '10000')

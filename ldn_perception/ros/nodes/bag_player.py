@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the stereo topics of a bag as if the cameras were there."""
+"""Player that publishes the stereo topics of a bag in place of the cameras."""
 
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ _GROUND_TRUTH = ('labels', 'foreign', 'disparity')
 EVENTS_QOS = QoSProfile(
     depth=1000, reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Who comes late still learns what is played."""
+"""Latched: a late subscriber still receives all events of the playback."""
 LATCHED_QOS = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """How a bag is played.
+    """Options of a playback.
 
     Attributes:
         rates: Speed of each pass through the bag, 1 = as recorded.
-        laps: How often each pass plays the bag; 0 = until the process is told to end.
-        raw: Play images that are not rectified, on left/image_raw and right/image_raw.
-        ground_truth: Play the ground truth too, as far as the bag has any.
-        clock: Publish the time of the recording on /clock and leave the stamps as they are;
-            otherwise the messages of one moment get the present time as their stamp.
-        paced_by: Topic with the number of the lap that may begin; empty to wait for nobody.
+        laps: Number of times each pass plays the bag; 0 = until the process is stopped.
+        raw: True to play unrectified images, on left/image_raw and right/image_raw.
+        ground_truth: True to also play the ground truth that the bag contains.
+        clock: True to publish the time of the recording on /clock and keep the recorded stamps;
+            False to stamp the messages of the same recorded stamp with the current time.
+        paced_by: Topic with the number of the lap that may start; empty to start laps at once.
     """
 
     rates: tuple[float, ...] = (1.0,)
@@ -75,20 +75,20 @@ class Playback:
 
 
 class _Moment(NamedTuple):
-    """What became of one stamp of the recording [ns]."""
+    """Played stamp and send time of one stamp of the recording [ns]."""
 
     stamp_ns: int
     sent_ns: int
 
 
 class BagPlayer(Node):
-    """Publishes the topics of a rig, as the bytes they were recorded as, at their own rate.
+    """Node that publishes a stereo camera's topics as recorded bytes, at their own rate.
 
-    What it plays, and when each pair was sent, it tells on bag_player/events.
+    It publishes its events, such as the send time of each pair, on bag_player/events.
 
     Args:
-        bag: What to play.
-        playback: How to play it.
+        bag: Bag to play.
+        playback: Options of the playback.
     """
 
     def __init__(self, bag: RawBag, playback: Playback) -> None:
@@ -101,7 +101,7 @@ class BagPlayer(Node):
             if playback.ground_truth and getattr(self._rig, name) in bag.topics
         }
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        # Not self._publishers, which rclpy.Node owns.
+        # Not named self._publishers, which rclpy.Node uses.
         self._rig_publishers = {
             topic: self.create_publisher(_message_class(bag.topics[topic]), name, qos)
             for topic, name in self._names().items()
@@ -119,7 +119,7 @@ class BagPlayer(Node):
             playback.clock))
 
     def _names(self) -> dict[str, str]:
-        """Topic of the bag -> name it is played under."""
+        """Topic of the bag -> topic it is played on."""
         played_as = RAW_TOPICS if self._playback.raw else StereoTopics()
         names = {
             topic: name + ('/compressed' if self._bag.topics[topic].endswith('/CompressedImage')
@@ -130,7 +130,7 @@ class BagPlayer(Node):
 
     @property
     def num_pairs(self) -> int:
-        """Left images in the bag."""
+        """Number of left images in the bag."""
         return self._bag.message_counts[self._rig.left_image]
 
     @property
@@ -145,10 +145,11 @@ class BagPlayer(Node):
         self._events.publish(String(data=event_to_text(event)))
 
     def wait_for_subscribers(self, timeout_s: float) -> None:
-        """Wait until every topic has a subscriber and, if paced, the first lap may begin.
+        """Wait until every topic has a subscriber and, if paced, the first lap may start.
 
         Raises:
-            BagError: Some topic has none in time, or nobody lets the first lap begin.
+            BagError: A topic has no subscriber, or the first lap may not start, within the
+                timeout.
         """
         deadline = time.monotonic() + timeout_s
         while (lonely := self._lonely()) or not self._may_play(0):
@@ -160,7 +161,7 @@ class BagPlayer(Node):
                     do='start the node first, or play with --wait-s 0',
                 )
             self._rest()
-        # A subscriber learns of the match later than the publisher does.
+        # A subscriber detects the match later than the publisher does.
         time.sleep(_SETTLE_S)
 
     def _lonely(self) -> list[str]:
@@ -179,10 +180,10 @@ class BagPlayer(Node):
             time.sleep(_POLL_S)
 
     def play(self) -> None:
-        """Publish everything at the time it is due; one line a pair on standard output.
+        """Publish every message when it is due; print one JSON line per pair.
 
         Raises:
-            BagError: Nobody is left to say when the next lap may begin.
+            BagError: The pacing topic has lost its publisher before the last lap.
         """
         for lap, rate_index in enumerate(self._laps()):
             while rclpy.ok() and not self._may_play(lap):
@@ -192,11 +193,11 @@ class BagPlayer(Node):
                 return
         self._tell(PlaybackEnded())
         self._events.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE_S))
-        # What a busy subscriber has not taken yet goes with the memory of its sender.
+        # Messages that a busy subscriber has not taken yet are lost with the sender's memory.
         time.sleep(_SETTLE_S)
 
     def _laps(self) -> Iterator[int]:
-        """Index of the rate of each lap."""
+        """Yield the index of the rate of each lap."""
         for rate_index in range(len(self._playback.rates)):
             laps = self._playback.laps
             yield from itertools.repeat(rate_index, laps) if laps else itertools.repeat(rate_index)
@@ -208,7 +209,7 @@ class BagPlayer(Node):
                 got=f'no publisher before lap {lap}', do='look at the log of who published it')
 
     def _play_lap(self, lap: int, rate_index: int) -> bool:
-        """Play the bag once; False if the process is told to end."""
+        """Play the bag once; return False if the process was stopped."""
         if not rclpy.ok():
             return False
         self._moments, self._told = {}, set()
@@ -226,7 +227,7 @@ class BagPlayer(Node):
         return True
 
     def _wait_until(self, due: float, time_ns: int, rate: float) -> None:
-        """Sleep until a time of the steady clock [s], at which the recording has a time [ns]."""
+        """Sleep until `due` on the steady clock [s], when the recording has time time_ns."""
         while (left_s := due - time.monotonic()) > 0 and rclpy.ok():
             if self._clock_publisher is None:
                 time.sleep(left_s)
@@ -300,7 +301,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Play a bag and, if asked, write which stamp became which."""
+    """Play a bag and optionally write a report of recorded and played stamps."""
     parser = argparse.ArgumentParser('bag_player', description=__doc__)
     _add_arguments(parser)
     options, _ = parser.parse_known_args(arguments)

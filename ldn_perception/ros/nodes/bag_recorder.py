@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records the results of a stereo_seg_node to a bag."""
+"""Recorder that writes the results of a stereo_seg_node to a bag."""
 
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _PERIOD_S = 0.2
 
 
 class BagRecorder(Node):
-    """Writes results as the bytes they came as, at the time their publisher sent them.
+    """Node that writes results as received bytes, with the send time of their publisher.
 
     Args:
-        writer: The bag.
+        writer: Writer of the bag.
         outputs: Names of the results: labels, ood_mask, disparity, …
         node_name: Name of the node that publishes them.
 
     Raises:
-        BagError: There is no such result.
+        BagError: A result is unknown.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BagRecorder(Node):
 
     @property
     def unheard(self) -> int:
-        """Topics that nobody publishes yet."""
+        """Number of topics without a publisher."""
         return sum(not self.count_publishers(topic) for topic in self.counts)
 
     def _record(self, topic: str, message_type: type) -> None:
@@ -72,7 +72,7 @@ class BagRecorder(Node):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record until told to end."""
+    """Record until the process is stopped."""
     parser = argparse.ArgumentParser('bag_recorder', description=__doc__)
     parser.add_argument('bag', type=Path, help='directory to create')
     parser.add_argument('outputs', nargs='+', help='results: labels ood_mask disparity …')

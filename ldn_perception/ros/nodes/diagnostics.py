@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Diagnostics of the node: statistics, epipolar check, messages."""
+"""Diagnostics of the perception node: counts, epipolar check and messages."""
 
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ldn_perception.types import StereoFrame
 
 
 class Diagnostics:
-    """Publishes the state of the node.
+    """Publisher of the node's state on /diagnostics.
 
     Args:
         node: Owner of the publisher.
-        facts: What does not change: model, device and the like.
-        engine: Tells what runs the network now.
-        is_trained: Whether the network has weights.
-        alarm: Watches for images that are foreign as a whole.
+        facts: Constant entries: model, device and the like.
+        engine: Function that returns the description of the current engine.
+        is_trained: True if the network has trained weights.
+        alarm: Alarm for images that are out of domain as a whole.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class Diagnostics:
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     def close(self) -> None:
-        """Take the publisher away."""
+        """Destroy the publisher."""
         self._node.destroy_publisher(self._publisher)
 
     def publish(
         self, snapshot: Snapshot, complaint: str | None, pair: PairCheck,
     ) -> None:
-        """Publish the counts and, if something is wrong, what it is.
+        """Publish the counts and the current problem, if there is one.
 
         Args:
             snapshot: The counts.
-            complaint: Why nothing comes out; None while something does.
-            pair: What the first pairs told of the cameras.
+            complaint: Reason why there is no output; None if there is output.
+            pair: Result of the epipolar check.
         """
         status = DiagnosticStatus(
             name=f'{self._node.get_fully_qualified_name().lstrip("/")}: corridor',
@@ -115,25 +115,27 @@ def _counts(snapshot: Snapshot) -> dict[str, str]:
     return values
 
 
-_WINDOW = 500  # results that percentiles and means are taken over
+_WINDOW = 500  # number of results for percentiles and means
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The counts at one moment.
+    """Counts and timings at one moment.
 
     Attributes:
-        received: Synchronised pairs.
-        processed: Pairs whose results were published.
-        dropped: Pairs that were not, by reason.
-        latency_s: Stamp to publish at the 50th, 95th and 99th percentile [s]; empty before the
-            first result.
+        received: Number of synchronised pairs.
+        processed: Number of pairs whose results were published.
+        dropped: Number of dropped pairs by reason.
+        latency_s: Time from stamp to publishing at the 50th, 95th and 99th percentile [s]; empty
+            before the first result.
         rate_hz: Results per second over the window.
-        stage_s: Median seconds of each stage.
+        stage_s: Median time of each stage [s].
         age_of_last_result_s: Time since the last result, or since the start [s].
-        last_error: Text of the last refused pair.
-        disparity_density: Mean part of the pixels with a disparity; None if none was computed.
-        disparity_problem: Why the last disparity is unknown everywhere; empty if it is not.
+        last_error: Error of the last refused pair.
+        disparity_density: Mean share of pixels with a disparity, in [0, 1]; None if no disparity
+            was computed.
+        disparity_problem: Reason why the last disparity is unknown everywhere; empty if it is
+            not.
     """
 
     received: int
@@ -150,7 +152,7 @@ class Snapshot:
 
 @dataclass
 class Statistics:
-    """Counts pairs; every method may be called from any thread."""
+    """Counters of pairs; all methods are thread-safe."""
 
     _received: int = 0
     _processed: int = 0
@@ -170,14 +172,14 @@ class Statistics:
             self._received += 1
 
     def drop(self, reason: str, error: str = '') -> int:
-        """Count a pair that is not processed and return the count of its reason."""
+        """Count a dropped pair and return the count of its reason."""
         with self._lock:
             self._dropped[reason] += 1
             self._last_error = error or self._last_error
             return self._dropped[reason]
 
     def finish(self, latency_s: float, stage_s: dict[str, float]) -> None:
-        """Count a published result with its stamp-to-publish time and its stages [s]."""
+        """Count a published result with its stamp-to-publish latency and stage times [s]."""
         with self._lock:
             self._processed += 1
             self._latencies_s.append(latency_s)
@@ -187,13 +189,13 @@ class Statistics:
             self._last_error = ''
 
     def note_disparity(self, density: float, problem: str) -> None:
-        """Note the part of pixels with a disparity, and why there is none."""
+        """Record the share of pixels with a disparity, and the reason if there are none."""
         with self._lock:
             self._densities.append(density)
             self._disparity_problem = problem
 
     def snapshot(self) -> Snapshot:
-        """Read all counts at once."""
+        """Read all counts consistently."""
         with self._lock:
             spans = self._finished[-1] - self._finished[0] if len(self._finished) > 1 else 0.0
             return Snapshot(
@@ -216,17 +218,17 @@ class Statistics:
 
 
 _ATTEMPTS = 10
-_BETWEEN_ATTEMPTS_S = 1.0  # by then a camera that saw nothing may see something
+_BETWEEN_ATTEMPTS_S = 1.0  # time for the view of the cameras to change
 
 
 @dataclass(frozen=True, slots=True)
 class PairCheck:
-    """What the first pairs told of the cameras.
+    """Result of the epipolar check of the first pairs.
 
     Attributes:
-        values: For diagnostics: 'epipolar.vertical_px' and 'epipolar.matches', or 'epipolar.state'
-            until they are known.
-        warning: What is wrong and what to do about it; empty if nothing is.
+        values: Entries for diagnostics: 'epipolar.vertical_px' and 'epipolar.matches', or
+            'epipolar.state' until they are known.
+        warning: Problem and advice; empty if there is none.
     """
 
     values: dict[str, str] = field(default_factory=lambda: {'epipolar.state': 'not checked yet'})
@@ -234,10 +236,10 @@ class PairCheck:
 
 
 class EpipolarWatch:
-    """Checks the first pair that shows enough, in a thread of its own that ends.
+    """Epipolar check of the first pair with enough matches, in a short-lived thread.
 
     Args:
-        rectify: Whether the node rectifies the images itself; for the advice.
+        rectify: True if the node itself rectifies the images; used in the advice.
     """
 
     def __init__(self, rectify: bool) -> None:
@@ -251,7 +253,7 @@ class EpipolarWatch:
         self.check = PairCheck()
 
     def offer(self, frame: StereoFrame) -> None:
-        """Take a pair if one is needed; returns at once."""
+        """Start a check of this pair if one is still needed; returns at once."""
         now = time.monotonic()
         if (
             self._stopped or self._decided or self._attempts == _ATTEMPTS
@@ -266,7 +268,7 @@ class EpipolarWatch:
         self._thread.start()
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Take no more pairs; False if the one in work takes longer than the timeout."""
+        """Stop checking; return False if a running check exceeds the timeout."""
         self._stopped = True
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -279,7 +281,7 @@ class EpipolarWatch:
             return
         try:
             residual = measure_epipolar_residual(frame)
-        except Exception as error:  # noqa: BLE001 - the node never dies from a frame
+        except Exception as error:  # noqa: BLE001 - a bad frame must not end the node
             self._decided = True
             self._logger.warning('cannot check the rectification: %s', error)
             self.check = PairCheck({'epipolar.state': f'not checked: {error}'})

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of what a perception node publishes while a bag with ground truth is played to it."""
+"""Node that scores a perception node's output while a bag with ground truth is played."""
 
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ _SILENT_PLAYER_S = 5.0
 
 
 class EvaluationNode(Node):
-    """Listens to player and perception node, and writes what the session makes of it.
+    """Subscriber to player and perception node that writes the scores of a live session.
 
-    Files in the folder `output`: evaluation.jsonl, a line a pair, and evaluation.json.
+    Files in the folder `output`: evaluation.jsonl, one line per pair, and evaluation.json.
 
     Attributes:
         session: The evaluation.
-        finished: Done when there is nothing more to wait for; an error where there cannot be.
+        finished: Future that is done when the evaluation is complete, or holds an error if it
+            cannot be completed.
     """
 
     def __init__(self) -> None:
@@ -72,11 +73,11 @@ class EvaluationNode(Node):
         self._player_seen_s: float | None = None
         self._status_name = self.resolve_topic_name(self._parameters.node).lstrip('/') + (
             ': corridor')
-        # The first subscription is the first to be served: a lap begins before its pairs come.
+        # Subscriptions are served in the order of creation: a lap must begin before its pairs.
         self.create_subscription(String, EVENTS_TOPIC, self._hear_event, EVENTS_QOS)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._hear_diagnostics, 10)
         self._pace = self.create_publisher(UInt32, '~/ready', LATCHED_QOS)
-        # Simulated time may stand still; the evaluation must not.
+        # Simulated time may stand still; this timer must not.
         self.create_timer(_LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _write_line(self, frame: dict[str, Any]) -> None:
@@ -117,7 +118,7 @@ class EvaluationNode(Node):
             self.finished.set_result(None)
 
     def _let_begin(self) -> None:
-        # Only the first time: a node that is gone later must not keep the player waiting.
+        # Checked only once: if the node disappears later, the player must not be blocked.
         may_begin = self._published_pace >= 0 or self._hears_everything()
         if may_begin and self._published_pace != self.session.ready_for:
             self._published_pace = self.session.ready_for
@@ -136,7 +137,7 @@ class EvaluationNode(Node):
             got=f'nothing from {missing}', do='start them, or raise wait_s')
 
     def _subscribe(self) -> None:
-        """Listen to everything that there is now and that was not there before."""
+        """Subscribe to all topics that have appeared since the last call."""
         assert self.session.plan is not None
         wanted: dict[str, tuple[str, Callable[..., None]]] = {}
         for name in self.session.wanted_results:
@@ -159,7 +160,7 @@ class EvaluationNode(Node):
         name = key.removeprefix('ground_truth/')
 
         def hear_result(cdr: bytes, info: dict[str, Any]) -> None:
-            # Some middleware does not say when a message came.
+            # Some middleware provides no reception time.
             heard_ns = info['received_timestamp'] or time.time_ns()
             hear(name, read_stamp(cdr), cdr, heard_ns, time.monotonic())
 
@@ -185,21 +186,21 @@ class EvaluationNode(Node):
             self.session.lose_player(now_s)
 
     def close(self) -> None:
-        """Write the report of what has been heard, and log it as a table."""
+        """Write the report of the received results, and log it as a table."""
         self.session.interrupt()
         self._lines.close()
         truth = self._parameters.rules.truth
         text = json.dumps(to_json(self.session, truth), indent=2)
         (self._parameters.folder / 'evaluation.json').write_text(text + '\n')
         if self.session.passes:
-            # After a signal there is no log to publish to any more.
+            # After a signal the ROS log is no longer available.
             say = self.get_logger().info if rclpy.ok() else print
             say(to_table(self.session, truth))
 
 
 def main() -> None:
-    """Evaluate until the player has come to its end."""
-    # Scoring must not take the processor from what it measures.
+    """Evaluate until the player has finished."""
+    # Scoring must not take CPU time from the node under test.
     os.nice(_LOWEST_PRIORITY)
 
     def evaluate() -> None:
@@ -217,7 +218,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationParameters:
-    """What is evaluated, and how long it waits."""
+    """Parameters of the evaluation node."""
 
     output: str = option_field(
         'replay_eval', 'Folder for evaluation.json and evaluation.jsonl.')
@@ -244,14 +245,14 @@ class EvaluationParameters:
 
     @property
     def rules(self) -> SessionRules:
-        """The part that has nothing to do with ROS."""
+        """Session rules, which are independent of ROS."""
         return SessionRules(
             TAXONOMIES[self.ground_truth_taxonomy], self.ood_output, self.waiting_pairs,
             self.settle_s, self.patience_s)
 
     @property
     def folder(self) -> Path:
-        """Where the results go."""
+        """Output folder."""
         return Path(self.output).expanduser()
 
 
@@ -259,7 +260,7 @@ def read_parameters(node: Node) -> EvaluationParameters:
     """Declare the parameters of a node and read them.
 
     Raises:
-        ConfigError: One has a value it cannot have.
+        ConfigError: A parameter has an invalid value.
     """
     known = tuple(section_options(EvaluationParameters))
     for error in declare_options(node, known):
@@ -282,15 +283,15 @@ def decode_pixels(name: str, cdr: bytes) -> NDArray[Any]:
     """Decode a message to pixels.
 
     Args:
-        name: Result or ground truth, one of MESSAGE_TYPES.
-        cdr: The message, serialised.
+        name: Result or ground truth, a key of MESSAGE_TYPES.
+        cdr: Serialised message.
 
     Returns:
-        (H, W) uint8 ids or mask, bool for ground_truth/foreign, float32 for probabilities, float32
-        for disparities as they are sent [px] with NaN where unknown.
+        (H, W) uint8 ids or mask, bool for ground_truth/foreign, float32 for probabilities,
+        float32 for disparities as sent [px] with NaN where unknown.
 
     Raises:
-        MessageError: It has another encoding, or sizes that contradict each other.
+        MessageError: The encoding is unknown, or sizes contradict each other.
     """
     pixels = plane_from_message(name, deserialize_message(cdr, MESSAGE_TYPES[name]))
     return pixels > 0 if name == 'ground_truth/foreign' else pixels

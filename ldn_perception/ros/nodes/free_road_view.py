@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Free road of a result, and the pose of its camera."""
+"""Free road of a result, and the pose of the camera."""
 
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ except ImportError:
     tf2_ros = None
 
 class FreeRoadView:
-    """Finds free road in results.
+    """Free-road mask and ground grid of results.
 
     Args:
-        node: Listens to TF.
-        config: Limits, and how the camera stands.
-        taxonomy: Classes of the labels.
+        node: Node for TF subscriptions and logging.
+        config: Limits and camera pose.
+        taxonomy: Class list of the labels.
 
     Attributes:
-        has_grid: Whether there can be a grid: the options tell how the camera stands.
+        has_grid: True if the options give the camera pose, which a grid requires.
 
     Raises:
-        TaxonomyError: No class of the taxonomy is the road.
-        ConfigError: TF is asked for and not installed.
+        TaxonomyError: The taxonomy has no class for the road.
+        ConfigError: A TF frame is configured and tf2_ros is not installed.
     """
 
     def __init__(self, node: Node, config: FreeRoadConfig, taxonomy: Taxonomy) -> None:
@@ -48,7 +48,7 @@ class FreeRoadView:
             self._builder = RoadGridBuilder()
 
     def change(self, config: FreeRoadConfig) -> None:
-        """Follow other options from the next result on."""
+        """Apply new options from the next result on."""
         self._level.config = config
         self._rule = build_free_road_rule(config, self._taxonomy)
 
@@ -57,14 +57,14 @@ class FreeRoadView:
         self._level.close()
 
     def mask(self, result: PerceptionResult) -> NDArray[np.bool_] | None:
-        """Free pixels, (H, W) bool; None while TF cannot tell how the camera stands."""
+        """Mask of free pixels, (H, W) bool; None while TF does not provide the camera pose."""
         camera = self._camera(result)
         if camera is None and self.has_grid:
             return None
         return self._find(result, _depth(result), camera)
 
     def grid(self, result: PerceptionResult) -> GroundGrid | None:
-        """Grid on the ground; None while TF cannot tell how the camera stands."""
+        """Ground grid; None while TF does not provide the camera pose."""
         camera = self._camera(result)
         if camera is None:
             return None
@@ -74,7 +74,7 @@ class FreeRoadView:
             camera, self._rule, build_grid_rule(self._level.config))
 
     def grid_frame(self, result: PerceptionResult) -> str:
-        """Name of the frame the grid lies in."""
+        """Name of the frame of the grid."""
         return self._level.name(result.frame.frame_id)
 
     def _camera(self, result: PerceptionResult) -> LevelCamera | None:
@@ -96,14 +96,14 @@ _THROTTLE_S = 5.0
 
 
 class LevelFrame:
-    """The level frame that grids lie in.
+    """Level frame of the ground grids.
 
-    Without a frame name among the options it is the heading frame of the camera, called after the
-    camera's with `_level` behind it; where tf2_ros is there, it is broadcast.
+    If the options name no frame, it is the heading frame of the camera, named like the camera
+    frame with the suffix `_level`. It is broadcast if tf2_ros is installed.
 
     Args:
-        node: Listens to TF and logs.
-        config: Replace the attribute to change height, pitch and roll of a running node.
+        node: Node for TF subscriptions and logging.
+        config: Options; replace the attribute to change height, pitch and roll of a running node.
 
     Raises:
         ConfigError: The options name a frame, and tf2_ros is not installed.
@@ -127,7 +127,7 @@ class LevelFrame:
 
     @property
     def is_named(self) -> bool:
-        """Whether the options tell how the camera stands, or who knows."""
+        """True if the options give the camera pose or the frame to look it up in TF."""
         return bool(self.config.level_frame or self.config.camera_height_m)
 
     def name(self, camera_frame: str) -> str:
@@ -135,10 +135,10 @@ class LevelFrame:
         return self.config.level_frame or f'{camera_frame}_level'
 
     def camera(self, camera_frame: str) -> LevelCamera | None:
-        """Find out how a camera stands; None, with a warning, while TF cannot tell.
+        """Look up the pose of a camera; None, with a warning, while TF does not provide it.
 
         Args:
-            camera_frame: Its optical frame.
+            camera_frame: Optical frame of the camera.
         """
         if self.config.level_frame:
             return self._look_up(camera_frame)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters, logging and process life of the nodes."""
+"""Parameters, logging and process handling of the nodes."""
 
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def declare_options(
 ) -> list[ConfigError]:
     """Declare options with their descriptions and ranges.
 
-    A launch file's wrong value must not kill the process while it is being constructed, with
-    nobody told why: it is left at the default here and its error returned.
+    An invalid value in a launch file must not end the process during construction without an
+    explanation. The parameter then keeps its default, and the error is returned.
 
     Args:
         node: Owner of the parameters.
-        wanted: The options; None for all of the perception.
+        wanted: Options to declare; None for all options of the perception.
 
     Returns:
-        What was wrong with the given values, for the configure transition to fail with.
+        Errors of invalid values, to be reported by the configure transition.
     """
     errors = []
     for option in options() if wanted is None else wanted:
@@ -76,16 +76,16 @@ def read_config(node: Node) -> PerceptionConfig:
 
 
 def check_parameters(parameters: Iterable[Parameter]) -> dict[str, Value]:
-    """Check new parameter values, each by itself.
+    """Check new parameter values individually.
 
     Args:
-        parameters: New values; those that are no options of ours are none of our business.
+        parameters: New values; parameters that are not options of the package are ignored.
 
     Returns:
-        The values of our options by name.
+        Values of the options by name.
 
     Raises:
-        ConfigError: A value its option cannot have.
+        ConfigError: A value is invalid for its option.
     """
     known = {option.name: option for option in options()}
     return {
@@ -97,10 +97,10 @@ def check_parameters(parameters: Iterable[Parameter]) -> dict[str, Value]:
 def changed_config(
     config: PerceptionConfig, parameters: Iterable[Parameter],
 ) -> PerceptionConfig:
-    """Apply new parameter values to the configuration of a node that has been built from it.
+    """Apply new parameter values to the configuration of a configured node.
 
     Raises:
-        ConfigError: A value its option cannot have, or of an option that is not live.
+        ConfigError: A value is invalid for its option, or the option is not live.
     """
     values = config.to_values()
     live = {option.name for option in options() if option.live}
@@ -115,14 +115,14 @@ def changed_config(
 
 
 def run_tool(name: str, work: Callable[[], None]) -> None:
-    """Do the work with ROS 2 up, and end the process.
+    """Initialise ROS 2, run a function, and exit the process.
 
-    Exit code 0 when the work is done or a signal has ended it; 1 and one sentence on standard
-    error when something was wrong.
+    Exit code 0 if the function has finished or was ended by a signal; 1 after an error of the
+    package, with its message on standard error.
 
     Args:
-        name: Name in front of the sentence.
-        work: What to do.
+        name: Prefix of the message.
+        work: Function to run.
     """
     rclpy.init()
     code = 0
@@ -134,22 +134,22 @@ def run_tool(name: str, work: Callable[[], None]) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:
-        # A signal between rclpy's look at the context and its wait for work makes the wait fail.
+        # A signal between rclpy's check of the context and its wait makes the wait fail.
         if rclpy.ok():
             raise
     finally:
         rclpy.try_shutdown()
-        # A signal that finds the process at its end has nothing to end any more.
+        # Further signals must not disturb the exit.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
 class RosLogHandler(logging.Handler):
-    """Hands log records of the package to a node's logger.
+    """Forward log records of the package to a node's logger.
 
     Args:
-        logger: The node's.
+        logger: Logger of the node.
     """
 
     def __init__(self, logger: RcutilsLogger) -> None:

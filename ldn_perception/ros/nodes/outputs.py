@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Topics of the results; outputs without subscribers are not computed."""
+"""Result topics; outputs without subscribers are not computed."""
 
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ except ImportError:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What the looks of an output depend on beside the result."""
+    """Settings that the appearance of an output depends on besides the result."""
 
     perception: Perception
     config: OutputConfig
@@ -57,7 +57,7 @@ def _left_frame(result: PerceptionResult, style: _Style) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """A topic and how a result becomes its message; None where this result has none."""
+    """Topic and conversion of a result to its message; None if the result has no such output."""
 
     topic: str
     message_type: type
@@ -164,33 +164,33 @@ OUTPUTS = (
     _Output(
         '~/points', PointCloud2, Quantity.DISPARITY | Quantity.FOREIGN_PROBABILITY, _points),
 )
-"""Every result topic."""
+"""Result topics of every network."""
 
 SCALE_SWITCHES = _Output('~/scale_switches', Image, Quantity.NOTHING, _scale_switches)
 """Result topic of networks that select their scales."""
 
 DISPARITY_CONFIDENCE = _Output(
     '~/disparity_confidence', Image, Quantity.DISPARITY, _disparity_confidence)
-"""Result topic of matchers that know how sure they are."""
+"""Result topic of matchers that provide a confidence."""
 
 FREE_ROAD = _Output(
     '~/free_road', Image, Quantity.DISPARITY | Quantity.OOD_MASK, _free_road)
-"""Result topic of networks that know the road."""
+"""Result topic of taxonomies with a class for the road."""
 
 FREE_ROAD_GRID = _Output(
     '~/free_road_grid', OccupancyGrid, Quantity.DISPARITY | Quantity.OOD_MASK, _free_road_grid,
     _level_frame)
-"""Result topic of such networks where it is known how the camera stands."""
+"""Result topic of such taxonomies if the camera pose is known."""
 
 
 class Outputs:
-    """Publishes results.
+    """Publishers of the results.
 
     Args:
         node: Owner of the publishers.
-        config: QoS and looks; replace the attribute to change the looks of a running node.
-        perception: The corridor the results come from.
-        free_road: Finds the free road; None where the network does not know roads.
+        config: QoS and appearance; replace the attribute to change the appearance at run time.
+        perception: Pipeline that produces the results.
+        free_road: Source of free road; None if the taxonomy has no class for the road.
     """
 
     def __init__(
@@ -217,12 +217,12 @@ class Outputs:
         }
 
     def close(self) -> None:
-        """Take the topics away."""
+        """Destroy the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
 
     def wanted(self) -> tuple[_Output, ...]:
-        """Outputs somebody listens to."""
+        """Outputs with at least one subscriber."""
         return tuple(
             output for output, publisher in self._publishers.items()
             if publisher.get_subscription_count())
@@ -245,7 +245,7 @@ class Outputs:
 
 
 def quantities(wanted: tuple[_Output, ...]) -> Quantity:
-    """What the corridor must compute for these outputs."""
+    """Quantities that the pipeline must compute for these outputs."""
     needed = Quantity.NOTHING
     for output in wanted:
         needed |= output.needs
@@ -257,12 +257,11 @@ def publish_label_info(node: Node, taxonomy: Taxonomy, threshold: float) -> Publ
 
     Args:
         node: Owner of the publisher.
-        taxonomy: Classes of the labels.
-        threshold: Foreign probability above which a pixel is out of distribution.
+        taxonomy: Class list of the labels.
+        threshold: Foreign probability above which a pixel is out of distribution, in [0, 1].
 
     Returns:
-        The publisher, which must live as long as the message shall be heard; None without
-        vision_msgs.
+        The publisher, which must stay alive for late subscribers; None without vision_msgs.
     """
     if LabelInfo is None:
         return None
@@ -284,8 +283,8 @@ _TYPE_CODES = {np.dtype(np.uint8): 'B', np.dtype(np.int8): 'b'}
 def fill(message: Any, fields: Fields) -> Any:
     """Set the fields of a message and return it.
 
-    Bytes go in as array.array: assigning the numpy array itself takes rclpy hundreds of times
-    longer.
+    Bytes are passed as array.array: assigning the numpy array itself takes rclpy hundreds of
+    times longer.
     """
     for name, value in fields.items():
         if isinstance(value, dict):

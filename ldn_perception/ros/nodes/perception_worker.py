@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that runs the pipeline on the latest pair."""
+"""Thread that runs the pipeline on the latest pair."""
 
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ldn_perception.ros.nodes.outputs import Outputs, quantities
 from ldn_perception.ros.nodes.stereo_input import StereoMessages
 from ldn_perception.types import PerceptionResult, Quantity, StereoFrame
 
-_WAKE_S = 0.1  # how often an idle worker looks whether it shall stop
-_THROTTLE_S = 5.0  # between two warnings of the same reason
+_WAKE_S = 0.1  # period at which an idle worker checks for a stop request
+_THROTTLE_S = 5.0  # minimum time between two warnings of the same reason
 
 
 class PerceptionWorker:
-    """Processes the newest pair; a pair not yet begun gives way to a newer one.
+    """Worker that processes the latest pair only; older waiting pairs are dropped.
 
     Args:
-        pipeline: The corridor.
-        outputs: Where results go.
-        statistics: Counts every pair once: processed, or dropped with its reason.
-        now_ns: The node's clock [ns].
-        on_frame: Called on the worker's thread with each pair whose results are out; only hands
-            over.
-        alarm: Told the OOD share of every pair, unless it is off.
+        pipeline: The pipeline.
+        outputs: Publishers of the results.
+        statistics: Counters; every pair counts once, as processed or as dropped with its reason.
+        now_ns: Clock of the node [ns].
+        on_frame: Callback on the worker's thread for each pair whose results are published; must
+            return quickly.
+        alarm: Alarm that receives the OOD share of every pair, unless it is off.
     """
 
     def __init__(
@@ -61,20 +61,20 @@ class PerceptionWorker:
         self._thread.start()
 
     def put(self, pair: StereoMessages) -> None:
-        """Leave the newest pair."""
+        """Put the latest pair into the slot."""
         self._statistics.receive()
         if self._slot.put(pair) is not None:
             self._statistics.drop('stale')
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Stop after the pair in work; False if that takes longer than the timeout."""
+        """Stop after the current pair; return False if that exceeds the timeout."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def refuse(self, reason: str, error: str) -> None:
-        """Count a pair that cannot be processed and say why, not too often."""
+        """Count a pair that cannot be processed and log the reason, throttled."""
         count = self._statistics.drop(reason, error)
         now = time.monotonic()
         if now - self._last_warning.get(reason, -_THROTTLE_S) >= _THROTTLE_S:
@@ -91,7 +91,7 @@ class PerceptionWorker:
                 self._process(pair)
             except LdnPerceptionError as error:
                 self.refuse(error.reason, str(error))
-            except Exception as error:  # noqa: BLE001 - the node never dies from a frame
+            except Exception as error:  # noqa: BLE001 - a bad frame must not end the node
                 if not self._stopping.is_set():
                     self.refuse('internal_error', f'{type(error).__name__}: {error}')
             self.busy_since = None
@@ -141,21 +141,21 @@ Item = TypeVar('Item')
 
 
 class LatestSlot(Generic[Item]):
-    """Hands the newest item from one thread to another; an item not yet taken is replaced."""
+    """Slot for the latest item between two threads; an item not yet taken is replaced."""
 
     def __init__(self) -> None:
         self._item: Item | None = None
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> Item | None:
-        """Leave an item and return the one it replaces, if that was not taken."""
+        """Store an item and return the untaken item it replaces, if any."""
         with self._changed:
             replaced, self._item = self._item, item
             self._changed.notify()
             return replaced
 
     def take(self, timeout_s: float) -> Item | None:
-        """Take the item, waiting for one; None when none came in time."""
+        """Take the item, waiting for it if needed; None after the timeout."""
         with self._changed:
             if self._item is None:
                 self._changed.wait(timeout_s)

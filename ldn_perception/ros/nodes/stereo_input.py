@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions of a stereo pair and their synchronisation."""
+"""Subscriptions to a stereo pair and their synchronisation."""
 
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ except ImportError:
     message_filters = None
 
 IMAGE_NAMES = {False: 'image_rect', True: 'image_raw'}
-"""Last part of the image topics, by whether the node rectifies."""
+"""Last part of the image topics; the key is True if the node rectifies."""
 
 
 @dataclass
 class _Topic:
-    """One input and what has come in on it."""
+    """One input topic and its reception state."""
 
     role: str
     topic: str
@@ -45,12 +45,12 @@ class _Topic:
 
 @dataclass(frozen=True, slots=True)
 class StereoMessages:
-    """A synchronised set, as it came.
+    """A synchronised set of messages as received.
 
     Attributes:
-        by_role: Message of each input, named as frame_from_messages names them.
-        received_s: Time of the steady clock when the set was complete [s].
-        rectifier: Of the rig, where its images are raw.
+        by_role: Message of each input, with the argument names of frame_from_messages.
+        received_s: Steady-clock time at which the set was complete [s].
+        rectifier: Rectifier for raw images; None if the images are rectified.
     """
 
     by_role: dict[str, Any]
@@ -58,10 +58,10 @@ class StereoMessages:
     rectifier: Rectifier | None = None
 
     def to_frame(self) -> StereoFrame:
-        """Make the frame.
+        """Convert the set to a frame.
 
         Raises:
-            MessageError: A message is wrong.
+            MessageError: A message is invalid.
             CalibrationError: Raw images cannot be rectified.
             FrameError: The messages do not fit together.
         """
@@ -70,14 +70,15 @@ class StereoMessages:
 
 
 class StereoInput:
-    """Subscribes to the inputs of the corridor and pairs their messages.
+    """Subscriptions to the inputs of the pipeline, with pairing of their messages.
 
     Args:
         node: Owner of the subscriptions.
         config: Transport, rectification, QoS and synchronisation.
-        matcher: 'external' takes a disparity topic instead of the right image.
-        on_pair: Called on the executor's thread with each set; only hands over.
-        on_jump: Called when the stamps of an input have jumped back.
+        matcher: Value of stereo.matcher; 'external' subscribes to a disparity topic instead of
+            the right image.
+        on_pair: Callback on the executor's thread for each set; must return quickly.
+        on_jump: Callback that receives the topic whose stamps have jumped back.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class StereoInput:
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Destroy the subscriptions."""
         for topic in self.topics:
             self._node.destroy_subscription(topic.subscription)
 
@@ -110,7 +111,7 @@ class StereoInput:
         topic = self.topics[index]
         stamp = stamp_ns(message.header)
         if topic.last_stamp_ns is not None and stamp < topic.last_stamp_ns:
-            # A bag that loops: what waits for a partner will wait for ever.
+            # For example a looping bag: waiting messages would never find their partner.
             self._synchronizer.reset()
             for other in self.topics:
                 other.last_stamp_ns = None
@@ -125,7 +126,7 @@ class StereoInput:
             dict(zip(roles, messages, strict=True)), time.perf_counter(), self._rectifier))
 
     def explain_silence(self) -> str | None:
-        """Say why no pair comes in; None when every input has messages of close stamps."""
+        """Explain why no pair arrives; None if the newest stamps of all inputs agree."""
         for topic in self.topics:
             if not topic.count:
                 return self._explain_topic(topic)
@@ -162,7 +163,7 @@ class StereoInput:
         return f'{name} has a publisher but no message has come: check that it publishes'
 
     def _other_images(self, topic: _Topic) -> str:
-        """Name the way out where the cameras publish the other kind of images."""
+        """Advice to switch input.rectify if the cameras publish the other kind of images."""
         rectify = self._rectifier is None
         own, other = IMAGE_NAMES[not rectify], IMAGE_NAMES[rectify]
         name = self._node.resolve_topic_name(topic.topic.replace(own, other))
@@ -188,22 +189,22 @@ def _topics(config: InputConfig, matcher: str) -> list[_Topic]:
 
 
 def type_name(message_type: type) -> str:
-    """Name of a message class as the graph has it: 'sensor_msgs/msg/Image'."""
+    """Name of a message class in the ROS graph: 'sensor_msgs/msg/Image'."""
     package, _, rest = message_type.__module__.partition('.')
     return f'{package}/{rest.partition(".")[0]}/{message_type.__name__}'
 
 
-_EXACT_SLOP_S = 1e-9  # its comparison is strict, stamps have whole nanoseconds
+_EXACT_SLOP_S = 1e-9  # message_filters compares strictly, stamps are whole nanoseconds
 
 
 def build_synchronizer(num_inputs: int, depth: int, slop_s: float, on_set: OnSet) -> Synchronizer:
-    """Build the installation's synchroniser, or ours where it has none."""
+    """Build the synchroniser of message_filters, or our own if that is not installed."""
     kind = StampSynchronizer if message_filters is None else MessageFiltersSynchronizer
     return kind(num_inputs, depth, slop_s, on_set)
 
 
 class MessageFiltersSynchronizer:
-    """Feeds the synchroniser of message_filters; arguments as StampSynchronizer's."""
+    """Adapter of the message_filters synchronisers; arguments as for StampSynchronizer."""
 
     def __init__(self, num_inputs: int, depth: int, slop_s: float, on_set: OnSet) -> None:
         self._num_inputs = num_inputs
@@ -213,11 +214,11 @@ class MessageFiltersSynchronizer:
         self.reset()
 
     def add(self, index: int, message: Any) -> None:
-        """Take a message of one input; see Synchronizer."""
+        """Add a message of one input; see Synchronizer."""
         self._inputs[index].signalMessage(message)
 
     def reset(self) -> None:
-        """Start anew: after a jump back the old one may never match again."""
+        """Replace the synchroniser: after a jump back the old one may never match again."""
         self._inputs = [message_filters.SimpleFilter() for _ in range(self._num_inputs)]
         if self._slop_s:
             synchronizer = message_filters.ApproximateTimeSynchronizer(

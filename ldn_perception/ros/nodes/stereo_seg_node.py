@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node: a synchronised stereo pair in; labels, masks, disparity and depth out."""
+"""Perception node: synchronised stereo pairs in; labels, masks, disparity and depth out."""
 
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ from ldn_perception.ros.nodes.outputs import Outputs, publish_label_info
 from ldn_perception.ros.nodes.perception_worker import PerceptionWorker
 from ldn_perception.ros.nodes.stereo_input import StereoInput
 
-_STOP_S = 1.0  # an inference longer than this is abandoned at the end of the process
+_STOP_S = 1.0  # at the end of the process, a longer inference is abandoned
 
 
 Transition = Callable[['StereoSegNode', LifecycleState], TransitionCallbackReturn]
 
 
 def _told(transition: Transition) -> Transition:
-    """Log what a transition raises; rclpy turns it into a return code and says nothing."""
+    """Log exceptions of a transition, which rclpy turns silently into a return code."""
     @functools.wraps(transition)
     def guarded(node: StereoSegNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
@@ -74,10 +74,10 @@ def _told(transition: Transition) -> Transition:
 
 
 class StereoSegNode(LifecycleNode):
-    """Lifecycle node around the corridor.
+    """Lifecycle node around the pipeline.
 
-    Configure reads the parameters, builds the corridor and warms it up; it is the only transition
-    that fails, with one sentence why. Activate subscribes.
+    Configure reads the parameters, builds the pipeline and warms it up. It is the only transition
+    that can fail, with one error message. Activate subscribes to the inputs.
     """
 
     def __init__(self) -> None:
@@ -99,24 +99,24 @@ class StereoSegNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
     def start(self) -> bool:
-        """Configure and activate; False if either failed."""
+        """Configure and activate; return False if either failed."""
         success = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == success and self.trigger_activate() == success
 
     @property
     def autostart(self) -> bool:
-        """Whether the process shall start the node by itself."""
+        """True if the process configures and activates the node at start."""
         return bool(self.get_parameter('autostart').value)
 
     @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters, build the corridor, warm it up and offer the topics."""
+        """Read the parameters, build and warm up the pipeline, and create the publishers."""
         try:
             if self._parameter_errors:
                 raise self._parameter_errors.pop(0)
             self._config = read_config(self)
-            # In a thread that ends: OpenMP keeps a team for each thread that has used it, and
-            # with more teams than cores every layer of the worker's network waits twice as long.
+            # Built in a short-lived thread: OpenMP keeps a team for each thread that has used it.
+            # With more teams than cores, every layer of the network takes twice as long.
             with ThreadPoolExecutor(1) as builder:
                 self._perception = builder.submit(_build, self._config).result()
             self._free_road = self._build_free_road(self._perception)
@@ -159,7 +159,7 @@ class StereoSegNode(LifecycleNode):
         self._label_info = publish_label_info(self, perception.taxonomy, used)
         self._enable = self.create_service(SetBool, '~/enable', self._on_enable)
         self._enabled = True
-        # Simulated time may stand still; a watchdog must not.
+        # Simulated time may stand still; this watchdog must not.
         self._timer = self.create_timer(
             config.monitoring.diagnostics_period_s, self._on_timer,
             clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -169,7 +169,7 @@ class StereoSegNode(LifecycleNode):
 
     @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and begin to work."""
+        """Start the worker and subscribe to the inputs."""
         assert self._perception is not None
         assert self._outputs is not None
         self._watch = EpipolarWatch(self._config.input.rectify)
@@ -186,13 +186,13 @@ class StereoSegNode(LifecycleNode):
 
     @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and finish the pair in work."""
+        """Unsubscribe and finish the current pair."""
         self._end_work(None)
         return super().on_deactivate(state)
 
     @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give back the corridor and the topics."""
+        """Release the pipeline and the topics."""
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
@@ -210,12 +210,12 @@ class StereoSegNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the work, from whichever state."""
+        """Stop the work in any state."""
         self._end_work(_STOP_S)
         return TransitionCallbackReturn.SUCCESS
 
     def end(self) -> bool:
-        """End the work at the end of the process; False if an inference does not end."""
+        """Stop the work at the end of the process; return False if an inference does not end."""
         logging.getLogger('ldn_perception').removeHandler(self._log_handler)
         if self._perception is not None:
             self._perception.close()
@@ -235,7 +235,7 @@ class StereoSegNode(LifecycleNode):
 
     def _on_jump(self, topic: str) -> None:
         assert self._worker is not None
-        self._statistics.receive()  # what waited for its partner was a pair too
+        self._statistics.receive()  # the unpaired messages count as a pair
         self._worker.refuse(
             'stamp_jump', f'stamps of {topic} jumped back, pairing starts anew')
 
@@ -277,7 +277,7 @@ class StereoSegNode(LifecycleNode):
             self.get_logger().warning(f'no output for {silence_s:g} s: {complaint}')
 
     def _explain_silence(self, snapshot: Snapshot) -> str | None:
-        """Say why nothing has come out for a while; None while something does."""
+        """Explain why there has been no output for a while; None if there is output."""
         if self._input is None or self._worker is None:
             return None
         silent_s = min(snapshot.age_of_last_result_s, time.monotonic() - self._active_since)
@@ -306,7 +306,7 @@ def _build(config: PerceptionConfig) -> Perception:
 
 
 def main() -> None:
-    """Run the node until it is told to end; exit code 1 if it could not start."""
+    """Run the node until it is stopped; exit code 1 if it could not start."""
     keep_freed_memory()
     rclpy.init()
     node = StereoSegNode()
@@ -319,16 +319,16 @@ def main() -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:
-        # A signal between rclpy's look at the context and its wait for work makes the wait fail.
+        # A signal between rclpy's check of the context and its wait makes the wait fail.
         if rclpy.ok():
             raise
     finally:
-        # A launch file and the terminal both send the signal; once is enough.
+        # The launch process and the terminal both send the signal; ignore the second one.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         ended = node.end()
         rclpy.try_shutdown()
     if not ended:
-        # An interpreter that ends under a running inference crashes; nothing is left to save.
+        # The interpreter crashes if it ends during an inference; nothing is left to save.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

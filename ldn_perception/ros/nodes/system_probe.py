@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Listens to a running system for some seconds and writes down what it heard."""
+"""Probe that observes a running system for some seconds and writes a JSON file."""
 
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from ldn_perception.ros.nodes.node_setup import run_tool
 from ldn_perception.ros.nodes.stereo_input import type_name
 from ldn_perception.stereo.rectification import Rectifier, measure_epipolar_residual
 
-_DISCOVERY_S = 5.0  # usually it takes less than one, sometimes nearly four
+_DISCOVERY_S = 5.0  # usually below 1 s, sometimes nearly 4 s
 _ANSWER_S = 15.0
-_REPEAT_S = 3.0  # discovery may lose the first call, and nothing tells
+_REPEAT_S = 3.0  # discovery may lose the first call without an error
 _POLL_S = 0.05
 _KEPT_IMAGES = 8
 _ENDLESS_NS = 1 << 62
@@ -61,7 +61,7 @@ _LISTENING = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @dataclass
 class _Heard:
-    """What came on an input."""
+    """Messages received on an input."""
 
     wanted: WantedTopic
     stamps_ns: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class _Heard:
     newest: deque[Any] = field(default_factory=lambda: deque(maxlen=_KEPT_IMAGES))
 
     def take(self, message: Any, info: dict[str, Any]) -> None:
-        """Note a message."""
+        """Record a message."""
         self.stamps_ns.append(stamp_ns(message.header))
         self.sent_ns.append(int(info['source_timestamp']))
         self.received_ns.append(int(info['received_timestamp']) or time.time_ns())
@@ -78,7 +78,7 @@ class _Heard:
 
 
 class _Question:
-    """A service call that is repeated until it is answered."""
+    """Service call that is repeated until it is answered."""
 
     def __init__(self, client: Client, request: Any) -> None:
         self._client = client
@@ -87,7 +87,7 @@ class _Question:
         self._asked_s = -_REPEAT_S
 
     def answer(self) -> Any:
-        """Ask if it is time to; the answer, or None if there is none yet."""
+        """Call the service if it is due; return the answer, or None if there is none yet."""
         now = time.monotonic()
         if now - self._asked_s >= _REPEAT_S and self._client.service_is_ready():
             self._asked_s = now
@@ -96,13 +96,14 @@ class _Question:
 
 
 class SystemProbe(Node):
-    """Looks at the graph, asks the node and listens to its inputs; never to its results.
+    """Node that inspects the graph, queries the perception node and subscribes to its inputs.
 
-    A result somebody listens to is computed: an observer that did would change the load.
+    It never subscribes to results: they are computed only for subscribers, so the observer would
+    change the load.
 
     Args:
-        names: What the user says of the cameras.
-        node_name: Name of the node, relative to the namespace of the cameras or full.
+        names: Camera names given by the user.
+        node_name: Name of the node, absolute or relative to the namespace of the cameras.
     """
 
     def __init__(self, names: CameraNames, node_name: str) -> None:
@@ -119,10 +120,10 @@ class SystemProbe(Node):
         self.create_subscription(Clock, '/clock', self._note_clock, _LISTENING)
 
     def observe(self, seconds: float) -> seen.Observations:
-        """Find the system, listen to it and describe it.
+        """Find the system, observe it and describe it.
 
         Args:
-            seconds: How long to listen [s].
+            seconds: Time to listen [s].
         """
         parameters, state = self._ask_node()
         published = {
@@ -150,7 +151,7 @@ class SystemProbe(Node):
         )
 
     def destroy_node(self) -> None:
-        """Leave the network; an executor that stays would keep its participant alive."""
+        """Leave the network; a remaining executor would keep its participant alive."""
         self._node_executor.shutdown()
         super().destroy_node()
 
@@ -160,7 +161,7 @@ class SystemProbe(Node):
             self._node_executor.spin_once(timeout_sec=_POLL_S)
 
     def _ask_node(self) -> tuple[dict[str, Any], str]:
-        """Parameters and life cycle state of the node; empty where it does not answer."""
+        """Parameters and lifecycle state of the node; empty if it does not answer."""
         self._spin_until(self._finds_everything, _DISCOVERY_S)
         if not self._count_node():
             return {}, ''
@@ -194,7 +195,7 @@ class SystemProbe(Node):
         heard = _Heard(topic)
         self._heard.append(heard)
 
-        # rclpy looks at the signature to know whether the second argument is wanted.
+        # rclpy reads the signature to decide if the callback takes the second argument.
         def take(message: Any, info: dict[str, Any]) -> None:
             heard.take(message, info)
 
@@ -213,14 +214,14 @@ class SystemProbe(Node):
         self._clock_received_ns.append(time.time_ns())
 
     def _node_inputs(self) -> dict[str, str]:
-        """Images, calibrations and disparities that the node listens to."""
+        """Images, calibrations and disparities that the node subscribes to, with their types."""
         return {
             name: types[0]
             for name, types in self._of_node(self.get_subscriber_names_and_types_by_node)
             if types[0] in INPUT_TYPES}
 
     def _of_node(self, look: Callable[[str, str], list[tuple[str, list[str]]]]) -> Any:
-        """Ask the graph about the node, which may be gone or not be known in full yet."""
+        """Query the graph for the node, which may be gone or not fully discovered yet."""
         if not self._count_node():
             return []
         namespace, _, name = self._wanted_node.rpartition('/')
@@ -305,7 +306,7 @@ def _describe_info(message: CameraInfo) -> seen.CameraInfo:
 
 
 def _describe_image(message: Any) -> tuple[int, int, str]:
-    """Width and height [px] and encoding of an image; no size where it cannot be decoded."""
+    """Width and height [px] and encoding of an image; size 0 if it cannot be decoded."""
     if isinstance(message, DisparityImage):
         message = message.image
     if not isinstance(message, CompressedImage):
@@ -318,7 +319,7 @@ def _describe_image(message: Any) -> tuple[int, int, str]:
 
 
 def _look_at_pair(heard: Sequence[_Heard], rectifies: bool) -> seen.PairObservation | None:
-    """Take the two images with the nearest stamps down the way the node takes them."""
+    """Convert the two images with the nearest stamps to a frame as the node does, and check it."""
     if not all(entry.newest for entry in heard):
         return None
     first, second = heard[0], heard[1]
@@ -341,11 +342,11 @@ def _look_at_pair(heard: Sequence[_Heard], rectifies: bool) -> seen.PairObservat
 
 
 def _message_problem() -> str:
-    """Say what happens to the arrays of a message that is packed and unpacked."""
+    """Serialise and deserialise a message with arrays; return the problem, empty if none."""
     message = CameraInfo(k=np.arange(9.0), d=[0.5, 0.25])
     try:
         returned = deserialize_message(serialize_message(message), CameraInfo)
-    except Exception as error:  # noqa: BLE001 - whatever a wrong numpy makes of it is the finding
+    except Exception as error:  # noqa: BLE001 - any error of an incompatible numpy is the finding
         return f'a CameraInfo cannot be packed and unpacked ({error})'
     if list(returned.k) != list(range(9)) or list(returned.d) != [0.5, 0.25]:
         return f'a CameraInfo comes back with k={list(returned.k)} and d={list(returned.d)}'
@@ -353,7 +354,7 @@ def _message_problem() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Listen, write the observations as JSON, end."""
+    """Observe the system and write the observations as JSON."""
     parser = argparse.ArgumentParser('system_probe', description=__doc__)
     parser.add_argument('output', type=Path, help='JSON file to write')
     parser.add_argument('--namespace', default='', help='namespace of the node')
