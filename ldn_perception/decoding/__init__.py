@@ -1,3 +1,3 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoders: logits to labels, confidence, out-of-distribution mask; the CRF."""
+"""Decoders: logits to labels, confidence and out-of-distribution mask; the dense CRF."""

@@ -1,19 +1,19 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of whole cells between logits where their corners settle them.
+"""Labels of whole cells between logits, decided from the corners of the cell.
 
-Softmax kernels: A pixel must get the same bits wherever it is decided. So nothing here may be
-reassociated, the only licence is to fuse a product with the sum it goes into, and exponential()
-ends in integer arithmetic, which leaves no product for the caller's sum to fuse with.
+Labels: Inside a cell every logit is a weighted mean of its four corner values, with the same
+weights for all classes. A class that is below another one at all four corners is therefore below
+it in the whole cell. A class that leads at all corners is the label of the cell. If the corners
+have different leaders, a class below the mean of the leaders at all corners is below one of the
+leaders everywhere. The margins keep this true for rounded numbers.
 
-The cache of compiled kernels looks at the file of the calling kernel only: whoever changes this
-file has to remove the *.nbi files beside it.
+Softmax kernels: A pixel must get the same bits in every code path. So reassociation is not
+allowed; only fusing a product with the sum that uses it is. exponential() ends in integer
+arithmetic, so the caller's sum has no product to fuse with.
 
-Labels: Inside a cell every logit is a mean of its four corners with the same weights for all
-classes. So what is less than another at all four corners is less in the whole cell. A class that
-leads at all of them is the label of the cell; and where corners have different leaders, a class
-that is below the mean of the leaders at all corners is below one of the leaders everywhere. The
-margins keep this true of rounded numbers.
+Numba's cache of compiled kernels checks only the file of the calling kernel: after changing this
+file, remove the *.nbi files beside it.
 """
 
 
@@ -32,14 +32,14 @@ from ldn_perception.types import UNLABELLED
 class CellAxis(NamedTuple):
     """Pixels and cells along one side of the image.
 
-    Cell i lies between sample i and its successor; the last one has no successor and takes
-    itself.
+    Cell i lies between sample i and its successor; for the last cell, sample i is its own
+    successor.
 
     Attributes:
         first: (pixels,) int64, cell of each pixel, ascending; also the sample before it.
         second: (pixels,) int64, the sample after it.
         weight: (pixels,) float32, weight of the second sample, in [0, 1).
-        starts: (cells + 1,) int64, first pixel of each cell, and the number of pixels.
+        starts: (cells + 1,) int64, first pixel of each cell, then the number of pixels.
     """
 
     first: NDArray[np.int64]
@@ -50,11 +50,11 @@ class CellAxis(NamedTuple):
 
 @lru_cache(maxsize=16)
 def cell_axis(num_samples: int, num_pixels: int) -> CellAxis:
-    """Lay samples over pixels as torch's interpolate(align_corners=False) does.
+    """Map samples to pixels as torch's interpolate(align_corners=False) does.
 
     Args:
         num_samples: Logits along the side.
-        num_pixels: Pixels along the side.
+        num_pixels: Pixels along the side [px].
     """
     scale = np.float32(num_samples / num_pixels)
     position = np.maximum(scale * (np.arange(num_pixels, dtype=np.float32) + np.float32(0.5))
@@ -66,14 +66,14 @@ def cell_axis(num_samples: int, num_pixels: int) -> CellAxis:
 
 
 DRIVING, FOREIGN = 0, 1
-"""Index of a domain in the results."""
+"""Index of the domain in arrays."""
 
 BLOCK = 32
-"""Cells that are worked on together: a number the compiler knows makes whole vectors of them."""
+"""Cells processed together; a compile-time constant so that loops are vectorised."""
 
 
 def padded_width(width: int) -> int:
-    """Samples a row is laid out in: whole blocks of cells and the right corners of the last.
+    """Padded length of a row of samples: whole blocks of cells plus one right corner.
 
     Args:
         width: Samples in a row of logits.
@@ -83,24 +83,23 @@ def padded_width(width: int) -> int:
 
 @numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'})
 def measure_samples(scores, first_row, num_driving, planes, best, second, winner):  # type: ignore[no-untyped-def]
-    """Lay rows of samples out by class and find the two largest logits of both domains.
+    """Transpose rows of samples to one plane per class; find each domain's two largest logits.
 
-    The last row and the last column are repeated where their successors would be, so that each
-    cell has four corners; W is padded_width(w).
+    The last row and the last column are repeated as their own successors, so that each cell has
+    four corners; W is padded_width(w).
 
     Args:
         scores: (h, w, C) float32 logits.
-        first_row: Which of the h rows to begin with.
-        num_driving: The classes from this one on are foreign.
-        planes: (rows, C, W) float32, receives the logits.
-        best: (rows, 2, W) float32, receives the largest logit of each domain, -inf for a
-            domain without classes.
-        second: The same for the second largest.
-        winner: (rows, 2, W) int32, receives the class of the largest; the smaller id of
-            equals.
+        first_row: First of the h rows.
+        num_driving: Number of driving classes; later classes are foreign.
+        planes: (rows, C, W) float32, output: logits.
+        best: (rows, 2, W) float32, output: largest logit of each domain, -inf for a domain
+            without classes.
+        second: (rows, 2, W) float32, output: second largest logit.
+        winner: (rows, 2, W) int32, output: class of the largest logit, the smallest id in a tie.
 
     Returns:
-        The largest magnitude of a logit.
+        Largest magnitude of a logit.
     """
     magnitudes = np.zeros(planes.shape[2], np.float32)
     for row in range(planes.shape[0]):
@@ -148,9 +147,9 @@ def _raise_magnitudes(plane, magnitudes):  # type: ignore[no-untyped-def]
 
 @numba.njit(inline='always', fastmath={'contract', 'nsz'})
 def exponential(x):  # type: ignore[no-untyped-def]
-    """exp(x) for float32 x <= 0, to 1e-7 |x| + 3e-7 relative; below exp(-87) it stays there.
+    """exp(x) for float32 x <= 0, relative error 1e-7 |x| + 3e-7; constant below -87.
 
-    2^n 2^f with |f| <= 1/2: n goes into the exponent's bits, 2^f is a polynomial.
+    2^n 2^f with |f| <= 1/2: n is added to the exponent bits, 2^f is a polynomial.
     """
     clamped = x if x > np.float32(-87) else np.float32(-87)
     z = clamped * np.float32(1.442695)
@@ -164,7 +163,7 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 @numba.njit(inline='always', fastmath={'contract', 'nsz'})
 def logarithm(x):  # type: ignore[no-untyped-def]
-    """Natural logarithm of a normal float32 above 0, to 1e-5: exponent's bits and polynomial."""
+    """Natural logarithm of a normal float32 > 0, to 1e-5: exponent bits and polynomial."""
     bits = np.float32(x).view(np.int32)
     exponent = np.float32((bits >> np.int32(23)) - np.int32(127))
     mantissa = np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F800000)).view(np.float32)
@@ -177,15 +176,15 @@ def logarithm(x):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, fastmath={'contract', 'nsz'})
 def sum_exponentials(values, best, size, num_driving, total, foreign):  # type: ignore[no-untyped-def]
-    """Sum of exp(value - best) and the share of the foreign classes in it.
+    """Sum exp(value - best), and compute the share of the foreign classes in it.
 
     Args:
-        values: (C, N) float32, the logits of N pixels.
-        best: (N,) float32, the largest logit of each.
-        size: How many of the N pixels there are.
-        num_driving: The classes from this one on are foreign.
-        total: (N,) float32, receives the sums.
-        foreign: (N,) float32, receives the foreign probabilities.
+        values: (C, N) float32, logits of N pixels.
+        best: (N,) float32, largest logit of each pixel.
+        size: Number of pixels in use, <= N.
+        num_driving: Number of driving classes; later classes are foreign.
+        total: (N,) float32, output: sums.
+        foreign: (N,) float32, output: foreign probabilities.
     """
     for x in range(size):
         total[x] = foreign[x] = 0
@@ -200,7 +199,7 @@ def sum_exponentials(values, best, size, num_driving, total, foreign):  # type: 
         foreign[x] = share if share > 0 else np.float32(0)
 
 
-_LANES = 8  # pixels compared at once: a number the compiler knows makes one vector of them
+_LANES = 8  # pixels compared at once; a compile-time constant so that they form one vector
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'})
@@ -212,20 +211,21 @@ def decide_labels(  # type: ignore[no-untyped-def]
 
     Args:
         scores: (h, w, C) float32 logits, contiguous.
-        first_row: First row of cells; there is one less than rows of samples in `best`.
+        first_row: First row of cells; `best` has one more row of samples than there are rows of
+            cells.
         best: See measure_samples.
         second: See measure_samples.
         winner: See measure_samples.
-        row_starts: Rows of pixels of each row of cells, see CellAxis.
+        row_starts: First pixel row of each row of cells, see CellAxis.
         row_weight: See CellAxis.
         cell_of_column: See CellAxis.
         column_starts: See CellAxis.
         column_weight: See CellAxis.
         num_driving: Classes from this one on are labelled 255.
-        num_candidates: Classes from this one on are not looked at: num_driving or C.
-        margin: By how much a class has to be above another one at the corners to be above it
-            wherever the cell is interpolated in float32.
-        labels: (H, W) uint8, receives the labels.
+        num_candidates: Number of classes considered: num_driving or C.
+        margin: Lead of one class over another at the corners that guarantees the same order
+            everywhere in the cell, despite float32 rounding.
+        labels: (H, W) uint8, output.
     """
     height, width = scores.shape[0], scores.shape[1]
     leader = np.empty((2, best.shape[2]), np.int32)
@@ -266,7 +266,7 @@ def decide_labels(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _find_leaders(best, second, winner, has_foreign, margin, leader, is_sure):  # type: ignore[no-untyped-def]
-    """Find the largest class at each sample, and whether it is the largest by the margin."""
+    """Find the largest class at each sample, and whether it leads by the margin."""
     for x in range(leader.size):
         leader[x] = winner[DRIVING, x]
         is_sure[x] = best[DRIVING, x] - second[DRIVING, x] > margin
@@ -283,7 +283,7 @@ def _find_leaders(best, second, winner, has_foreign, margin, leader, is_sure):  
 
 @numba.njit(nogil=True)
 def _label_sure_cells(leader, is_sure, num_driving, cell_label, undecided):  # type: ignore[no-untyped-def]
-    """Label the cells with one sure leader at all corners; list the others."""
+    """Label cells with the same sure leader at all corners; list the others."""
     number = 0
     for x in range(cell_label.size):
         one = leader[0, x]
@@ -298,7 +298,7 @@ def _label_sure_cells(leader, is_sure, num_driving, cell_label, undecided):  # t
 
 @numba.njit(nogil=True)
 def _find_candidates(scores, corners, first, second, third, fourth, margin, candidates):  # type: ignore[no-untyped-def]
-    """List the classes that are not below the mean of the leaders at all four corners."""
+    """List classes that are not below the mean of the leaders at all four corners."""
     i, j, x, r = corners
     quarter = np.float32(0.25)
     least_a = quarter * ((scores[i, x, first] + scores[i, x, second])

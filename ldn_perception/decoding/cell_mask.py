@@ -1,18 +1,19 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The out-of-distribution mask, with exponentials at samples instead of pixels where they suffice.
+"""Out-of-distribution mask of whole cells, with few exponentials per pixel.
 
-p_foreign > T means log odds F(v) - D(v) > log(T / (1 - T)), where v are the logits of a pixel and
-F and D are LSE(v) = log(sum(exp(v_c))) over the foreign and the driving classes. In a cell
-v = sum_k w_k v_k with the bilinear weights w_k of its corners, and for F and D alike
+p_foreign > T is equivalent to log odds F(v) - D(v) > log(T / (1 - T)), where v are the logits of a
+pixel and F and D are LSE(v) = log(sum(exp(v_c))) over the foreign and the driving classes. In a
+cell v = sum_k w_k v_k with the bilinear weights w_k of its corners, and for both F and D
 
     sum_k w_k (q . v_k) + H(q)  <=  LSE(v)  <=  sum_k w_k LSE(v_k)
 
-The right side is convexity. The left side holds for any distribution q over the classes, H being
-its entropy, because LSE is the conjugate of negative entropy (Boyd and Vandenberghe, Convex
-Optimization, example 3.25); it is an equality where q = softmax(v), so we take the softmax in the
-middle of the cell. Both sides are bilinear like the logits: a cell is settled by its corners, a
-pixel by interpolating two numbers. Only pixels that remain open get exponentials of their own.
+The right side follows from convexity. The left side holds for any distribution q over the classes
+with entropy H(q), because LSE is the conjugate of negative entropy (Boyd and Vandenberghe, Convex
+Optimization, example 3.25). It is an equality for q = softmax(v), so q is the softmax at the
+middle of the cell. Both bounds are bilinear like the logits: a cell is decided from its corners,
+or a pixel by interpolating two numbers. Only pixels that remain undecided need exponentials of
+their own.
 """
 
 
@@ -43,26 +44,27 @@ def decide_mask(  # type: ignore[no-untyped-def]
 
     Args:
         planes: See measure_samples.
-        first_row: First row of cells; there is one less than rows of samples in `planes`.
+        first_row: First row of cells; `planes` has one more row of samples than there are rows of
+            cells.
         best: See measure_samples.
         winner: See measure_samples.
-        row_starts: Rows of pixels of each row of cells, see CellAxis.
+        row_starts: First pixel row of each row of cells, see CellAxis.
         row_weight: See CellAxis.
         cell_of_column: See CellAxis.
         column_starts: See CellAxis.
         column_weight: See CellAxis.
-        num_driving: The classes from this one on are foreign.
-        least: With log odds below this, a pixel is surely not out of distribution.
-        most: With log odds above this, a pixel surely is.
-        threshold: Foreign probability above which it is.
-        ood_mask: (H, W) bool, receives the mask.
+        num_driving: Number of driving classes; later classes are foreign.
+        least: Log odds below which a pixel is certainly in distribution.
+        most: Log odds above which a pixel is certainly out of distribution.
+        threshold: Foreign probability above which a pixel is out of distribution.
+        ood_mask: (H, W) bool, output.
     """
     num_blocks = planes.shape[2] // BLOCK
     state = np.empty(num_blocks * BLOCK, np.uint8)
     line = np.empty(cell_of_column.size, np.bool_)
     sums = np.empty(best.shape, np.float32)
     has_sums = np.zeros((best.shape[0], num_blocks + 1), np.bool_)
-    has_sums[:, num_blocks] = True  # its one sample is padding
+    has_sums[:, num_blocks] = True  # its only sample is padding
     bounds = np.empty((2, 4, state.size), np.float32)
     scratch = np.empty(8 * BLOCK, np.float32)
     for row in range(planes.shape[0] - 1):
@@ -97,10 +99,11 @@ def decide_mask(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _settle_by_leaders(upper, lower, best, winner, num_driving, least, most, state):  # type: ignore[no-untyped-def]
-    """Settle cells without any exponential.
+    """Settle cells without exponentials.
 
-    With q spread over the leaders of a domain at the four corners, its lower bound is the mean of
-    their logits (and their entropy, at least 0); and LSE(v) <= max(v) + log(classes).
+    With q uniform over the leaders of a domain at the four corners, the lower bound is the mean
+    of their logits plus their entropy, which is at least 0. The upper bound is
+    LSE(v) <= max(v) + log(classes).
     """
     slack_of_foreign = np.float32(np.log(upper.shape[0] - num_driving))
     slack_of_driving = np.float32(np.log(num_driving))
@@ -137,7 +140,7 @@ def _settle_by_leaders(upper, lower, best, winner, num_driving, least, most, sta
 
 @numba.njit(nogil=True)
 def _mean_of_leaders(upper, lower, winner, domain, x):  # type: ignore[no-untyped-def]
-    """Find the mean logit of a domain's leaders at each corner of a cell."""
+    """Mean logit of a domain's leaders at each corner of a cell."""
     a, b = winner[0, domain, x], winner[0, domain, x + 1]
     c, d = winner[1, domain, x], winner[1, domain, x + 1]
     quarter = np.float32(0.25)
@@ -159,7 +162,7 @@ def _has_open(state, left):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, fastmath={'contract', 'nsz'})
 def _log_sums(plane, best, num_driving, left, sums, scratch):  # type: ignore[no-untyped-def]
-    """LSE of both domains at the samples of a block."""
+    """Compute the LSE of both domains at the samples of a block."""
     start = np.uint64(left)
     for domain in range(2):
         first = 0 if domain == DRIVING else num_driving
@@ -178,10 +181,10 @@ def _log_sums(plane, best, num_driving, left, sums, scratch):  # type: ignore[no
 def _bound_below(  # type: ignore[no-untyped-def]
     upper, lower, upper_best, lower_best, first_class, last_class, left, scratch, bound,
 ):
-    """Find q . v_k + H(q) at the corners k of a block's cells, q the softmax in their middle.
+    """Compute q . v_k + H(q) at the corners k of a block's cells, q the softmax in the middle.
 
-    With q = e / S, e = exp(x), H(q) is log(S) - sum(q x): the bound is
-    log(S) + sum_c(e_c (v_k,c - x_c)) / S. It stays one where x had to be cut off.
+    With q = e / S, e = exp(x), H(q) is log(S) - sum(q x), so the bound is
+    log(S) + sum_c(e_c (v_k,c - x_c)) / S. It remains a bound if x was clamped.
     """
     start, right = np.uint64(left), np.uint64(left + 1)
     quarter = np.float32(0.25)
@@ -212,7 +215,7 @@ def _bound_below(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True)
 def _settle_by_bounds(sums, bounds, left, least, most, state):  # type: ignore[no-untyped-def]
-    """Turn bounds of both LSE into bounds of the log odds, and settle what they settle.
+    """Convert bounds of both LSE to bounds of the log odds, and settle cells with them.
 
     Afterwards bounds[FOREIGN] is the lower bound of the log odds and bounds[DRIVING] the upper.
     """
@@ -233,7 +236,7 @@ def _decide_open_cells(  # type: ignore[no-untyped-def]
     upper, lower, bounds, state, top, bottom, row_weight, column_starts, column_weight,
     num_driving, least, most, threshold, ood_mask,
 ):
-    """Interpolate the bounds at the pixels of open cells; collect those that stay open."""
+    """Interpolate the bounds at the pixels of open cells; collect undecided pixels."""
     pixels = np.empty((3, _BATCH), np.uint64)
     weights = np.empty((2, _BATCH), np.float32)
     size = 0
@@ -264,7 +267,7 @@ def _decide_open_cells(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, fastmath={'contract', 'nsz'})
 def _decide_pixels(upper, lower, pixels, weights, size, num_driving, threshold, ood_mask):  # type: ignore[no-untyped-def]
-    """Compute the foreign probability of single pixels as it is computed for whole images."""
+    """Compute the foreign probability of single pixels with the arithmetic of whole images."""
     values = np.empty((upper.shape[0], _BATCH), np.float32)
     best = np.full(_BATCH, -np.inf, np.float32)
     total, foreign = np.empty(_BATCH, np.float32), np.empty(_BATCH, np.float32)

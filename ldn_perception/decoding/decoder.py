@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of decoders, and the reference decoder in torch."""
+"""Decoder protocol, and the reference decoder in torch."""
 
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ldn_perception.types import UNLABELLED, Quantity, Segmentation
 
 
 class LabelPolicy(enum.Enum):
-    """Label of a pixel where a foreign class is the most probable one.
+    """Label of a pixel whose most probable class is foreign.
 
-    Source: thesis section 5.3.3: VOID is what LDN2_ROB did, DRIVING is in the manner of M_DN.
+    Source: thesis section 5.3.3. VOID corresponds to LDN2_ROB, DRIVING to M_DN.
     """
 
     VOID = 'void'
@@ -33,11 +33,11 @@ class LabelPolicy(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OodRule:
-    """How foreign probability is used.
+    """Rule for the OOD mask and the labels, based on the foreign probability.
 
     Attributes:
-        threshold: A pixel is out of distribution above it, in [0, 1].
-        label_policy: What its label becomes.
+        threshold: Foreign probability above which a pixel is out of distribution, in [0, 1].
+        label_policy: Label of pixels whose most probable class is foreign.
     """
 
     threshold: float = 0.5
@@ -45,7 +45,7 @@ class OodRule:
 
 
 class Decoder(Protocol):
-    """Turns the logits of one image into its segmentation."""
+    """Converts the logits of one image to its segmentation."""
 
     def decode(
         self, logits: torch.Tensor, image: NDArray[np.uint8], rule: OodRule,
@@ -53,15 +53,15 @@ class Decoder(Protocol):
     ) -> Segmentation:
         """Upsample bilinearly to the image and decide every pixel.
 
-        p(c) is the softmax of the upsampled logits, the label its arg-max (the smaller id of
-        equals), confidence its maximum, foreign probability its sum over the foreign classes
+        p(c) is the softmax of the upsampled logits. The label is its arg-max (the smallest id in a
+        tie), the confidence its maximum, the foreign probability its sum over the foreign classes
         (thesis section 5.3.3).
 
         Args:
-            logits: (1, C, h, w) float tensor, a channel for each class of the taxonomy.
-            image: (H, W, 3) uint8 RGB, what the network saw; most decoders take its size only.
+            logits: (1, C, h, w) float tensor, one channel per class of the taxonomy.
+            image: (H, W, 3) uint8 RGB input image; most decoders use only its size.
             rule: Threshold and label policy.
-            quantities: What to compute beside the labels.
+            quantities: Quantities to compute besides the labels.
 
         Raises:
             SegmentationError: The logits do not fit the taxonomy.
@@ -70,7 +70,7 @@ class Decoder(Protocol):
 
 
 def check_logits(logits: torch.Tensor, taxonomy: Taxonomy) -> None:
-    """Refuse logits that are not those of one image and this taxonomy.
+    """Check that logits are those of one image and this taxonomy.
 
     Raises:
         SegmentationError: The shape is not (1, classes, h, w).
@@ -83,7 +83,7 @@ def check_logits(logits: torch.Tensor, taxonomy: Taxonomy) -> None:
 
 
 class TorchDecoder:
-    """Decodes where the logits are and downloads only what was asked for.
+    """Decodes on the device of the logits and downloads only the requested quantities.
 
     Args:
         taxonomy: Classes of the logits' channels.
@@ -102,7 +102,7 @@ class TorchDecoder:
         num_driving = self._taxonomy.num_driving
         scores = F.interpolate(
             logits.float(), shape, mode='bilinear', align_corners=False)[0]  # (C, H, W)
-        # max() is several times faster than argmax() on the CPU
+        # max() is several times faster than argmax() on the CPU.
         best_driving, labels = scores[:num_driving].max(0)
         best = best_driving
         if num_driving < len(self._taxonomy):
@@ -130,10 +130,10 @@ class TorchDecoder:
 
 
 def segmentation_of(planes: Mapping[str, torch.Tensor], taxonomy: Taxonomy) -> Segmentation:
-    """Download what was decided.
+    """Download decoded planes into a Segmentation.
 
     Args:
-        planes: (H, W) tensors on one device by the name of their attribute of Segmentation.
+        planes: Attribute of Segmentation -> (H, W) tensor, all on one device.
         taxonomy: Classes of the labels.
     """
     return Segmentation(

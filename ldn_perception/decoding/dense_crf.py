@@ -23,12 +23,12 @@ from ldn_perception.types import Quantity, Segmentation
 
 
 class CrfDecoder:
-    """Refines the probabilities with the image, then lets another decoder decide.
+    """Refines the probabilities with a CRF before another decoder.
 
     Args:
         taxonomy: Classes of the logits' channels.
         crf: Refines the probabilities at full resolution, on the CPU.
-        decoder: Decides; its softmax sees log Q and so finds the refined probabilities Q.
+        decoder: Decodes log Q as logits; its softmax gives the refined probabilities Q.
     """
 
     def __init__(self, taxonomy: Taxonomy, crf: DenseCrf, decoder: Decoder) -> None:
@@ -43,10 +43,10 @@ class CrfDecoder:
         """Upsample bilinearly to the image, refine and decide every pixel; see Decoder.
 
         Args:
-            logits: (1, C, h, w) float tensor, a channel for each class of the taxonomy.
-            image: (H, W, 3) uint8 RGB, which the network saw.
+            logits: (1, C, h, w) float tensor, one channel per class of the taxonomy.
+            image: (H, W, 3) uint8 RGB input image of the network.
             rule: Threshold and label policy.
-            quantities: What to compute beside the labels.
+            quantities: Quantities to compute besides the labels.
 
         Raises:
             SegmentationError: The logits do not fit the taxonomy.
@@ -60,7 +60,7 @@ class CrfDecoder:
 
 
 SMALLEST_PROBABILITY = np.finfo(np.float32).tiny
-"""A probability of zero counts as this one, so that its negative logarithm is finite."""
+"""Lower limit of probabilities, so that their logarithm is finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class CrfParameters:
     + w2 exp(-|p_i - p_j|^2 / (2 theta_gamma^2)), and zero if the labels are equal.
 
     Source: Kraehenbuehl, Koltun: Efficient Inference in Fully Connected CRFs with Gaussian Edge
-    Potentials (NIPS 2011), eq. 3, where theirs are w(1), w(2).
+    Potentials (NIPS 2011), eq. 3, with w1 and w2 for w(1) and w(2).
 
     Attributes:
         appearance_weight: w1, >= 0.
@@ -83,7 +83,7 @@ class CrfParameters:
         num_iterations: Mean-field iterations, >= 0.
 
     Raises:
-        SegmentationError: A value out of its range.
+        SegmentationError: A value is out of its range.
     """
 
     appearance_weight: float = 5.0
@@ -116,12 +116,12 @@ CRF_PRESETS = {
         appearance_weight=4.0, position_deviation_px=65.0, color_deviation=3.0,
         smoothness_weight=2.0, smoothness_deviation_px=2.0),
 }
-"""Parameters by name.
+"""Name -> parameters.
 
 thesis: section 3.4 fixes w2 = 3, theta_gamma = 3 and 10 iterations, and searches the rest on the
-grid THESIS_GRID without printing what it found; this is the middle of the grid, with the smaller
-w1. deeplab, deeplab_vgg16: what the authors of DeepLab v2 (Chen et al., TPAMI 2018) released for
-their ResNet-101 and VGG-16 models; the paper prints only the ranges of its search.
+grid THESIS_GRID without printing the result. This is the middle of the grid, with the smaller w1.
+deeplab, deeplab_vgg16: parameters released by the authors of DeepLab v2 (Chen et al., TPAMI 2018)
+for their ResNet-101 and VGG-16 models; the paper prints only the search ranges.
 """
 
 THESIS_GRID = tuple(
@@ -129,7 +129,7 @@ THESIS_GRID = tuple(
     for appearance_weight, position_deviation_px, color_deviation in itertools.product(
         (5.0, 10.0), (50.0, 60.0, 70.0, 80.0, 90.0), (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0))
 )
-"""The 70 parameters among which thesis section 3.4 searches."""
+"""The 70 parameter sets of the search in thesis section 3.4."""
 
 
 class DenseCrf:
@@ -137,15 +137,15 @@ class DenseCrf:
 
     The unary potential is -log p. Q starts as p; each iteration replaces it by the softmax of
     log p_i(l) + sum_m w_m sum_j k_m(i, j) / sqrt(z_m(i) z_m(j)) Q_j(l), which is eq. 4 of the
-    source with Potts compatibility, without what all labels of a pixel share.
+    source with Potts compatibility, without terms common to all labels of a pixel.
 
     Source: Kraehenbuehl and Koltun (NIPS 2011), algorithm 1. As in their published code, and
     unlike the paper, kernels are normalised symmetrically by z_m(i) = sum_j k_m(i, j), and a
     pixel is its own neighbour. The smoothness kernel is summed exactly up to four standard
-    deviations where their code takes the lattice.
+    deviations, whereas their code uses the lattice.
 
     Args:
-        parameters: Weights, widths, number of iterations.
+        parameters: Kernel weights, kernel widths, number of iterations.
         num_threads: Threads that share the work; the result does not depend on it.
     """
 
@@ -157,21 +157,21 @@ class DenseCrf:
     def refine(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8],
     ) -> NDArray[np.float32]:
-        """Move the probabilities of pixels that are close and look alike towards each other.
+        """Refine probabilities so that nearby pixels of similar colour become more alike.
 
         Args:
-            probabilities: (C, H, W) float32 in [0, 1]; of each pixel, they sum to 1.
+            probabilities: (C, H, W) float32 in [0, 1], with sum 1 over the classes.
             image: (H, W, 3) uint8 RGB.
 
         Returns:
-            (C, H, W) float32, contiguous; Q after the last iteration.
+            (C, H, W) float32, contiguous: Q after the last iteration.
 
         Raises:
             SegmentationError: The image is not 8-bit RGB of the size of the probabilities.
         """
         _check(probabilities, image)
         num_classes = probabilities.shape[0]
-        # pixel by pixel: the filters then handle the classes of a pixel as one vector
+        # Pixel-major, so that the filters process the classes of a pixel as one vector.
         marginals = np.ascontiguousarray(probabilities.reshape(num_classes, -1).T)
         log_probabilities = np.log(np.maximum(marginals, SMALLEST_PROBABILITY))
         appearance, smoothness = self._kernels(image)
@@ -224,7 +224,7 @@ def appearance_features(
         color_deviation: theta_beta [grey levels of 255].
 
     Returns:
-        (H W, 5) float32: x, y, red, green, blue; row by row.
+        (H W, 5) float32: x, y, red, green, blue; in row-major order.
     """
     features = np.empty((*image.shape[:2], 5), np.float32)
     features[..., 0] = np.arange(image.shape[1]) / position_deviation_px

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""An alarm for images that are foreign as a whole, with hysteresis."""
+"""Domain alarm, with hysteresis, for images that are out of distribution as a whole."""
 
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
-_LONGEST_STEP = 0.5  # of the time constant, so that no single image decides
+_LONGEST_STEP = 0.5  # of the time constant, so that a single image has limited influence
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRule:
-    """When the alarm is raised and cleared.
+    """Conditions for raising and clearing the alarm.
 
     Attributes:
-        raise_above: Mean OOD share above which it is raised, in [0, 1]; 1 is never.
-        clear_below: Mean OOD share below which it is cleared, <= raise_above.
-        time_constant_s: Of the mean over time, > 0.
+        raise_above: Mean OOD share above which the alarm is raised, in [0, 1]; 1 disables it.
+        clear_below: Mean OOD share below which the alarm is cleared, <= raise_above.
+        time_constant_s: Time constant of the exponential mean [s], > 0.
     """
 
     raise_above: float = 0.5
@@ -27,17 +27,17 @@ class AlarmRule:
 
     @property
     def is_off(self) -> bool:
-        """Whether no image can raise it."""
+        """True if the alarm is disabled."""
         return self.raise_above >= 1
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """What is known after an image.
+    """State of the alarm after an image.
 
     Attributes:
         ood_share: Mean OOD share, in [0, 1].
-        raised_s: Time since the alarm was raised [s]; None while it is not.
+        raised_s: Time since the alarm was raised [s]; None if it is not raised.
     """
 
     ood_share: float = 0.0
@@ -45,16 +45,16 @@ class AlarmState:
 
 
 class DomainAlarm:
-    """Average of the OOD share over time, and an alarm.
+    """Exponential mean of the OOD share over time, and an alarm on it.
 
-    The mean is exponential and starts at 0, as on a road. A gap between two images, the first
-    image and a stamp that jumps back count for no more than half of the time constant.
+    The mean starts at 0 (in distribution). The time step is at most half of the time constant;
+    this value is also used for the first image and for a stamp that jumps back.
 
     Args:
-        rule: May be replaced at any time, the next image follows it.
+        rule: Conditions of the alarm; may be replaced at any time, effective with the next image.
 
     Attributes:
-        state: After the last image; read it from any thread.
+        state: State after the last image; may be read from any thread.
     """
 
     def __init__(self, rule: AlarmRule) -> None:
@@ -63,14 +63,14 @@ class DomainAlarm:
         self._last_ns: int | None = None
 
     def update(self, stamp_ns: int, ood_share: float) -> AlarmState:
-        """Take one image into account.
+        """Update the mean and the alarm with one image.
 
         Args:
-            stamp_ns: Its stamp [ns].
+            stamp_ns: Stamp of the image [ns].
             ood_share: Share of its pixels whose mask is set, in [0, 1].
 
         Returns:
-            The new state. An alarm that is raised for 0 s was raised by this image.
+            The new state. raised_s is 0 if this image raised the alarm.
         """
         rule, before = self.rule, self.state
         longest_s = _LONGEST_STEP * rule.time_constant_s
@@ -91,7 +91,7 @@ class DomainAlarm:
 
 
 def describe_alarm(state: AlarmState, rule: AlarmRule) -> str:
-    """Say in one sentence that the alarm is raised; empty if it is not."""
+    """Describe a raised alarm in one sentence; empty if it is not raised."""
     if state.raised_s is None or rule.is_off:
         return ''
     text = f'out of domain for {state.raised_s:.1f} s: OOD share {state.ood_share:.2f}'

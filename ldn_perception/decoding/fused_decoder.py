@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding on the CPU without the full-resolution logits (39 classes at 1226x370: 71 MB).
+"""Decoding on the CPU without full-resolution logits (39 classes at 1226x370: 71 MB).
 
-Labels and mask come from the cells between the logits, most of which one look at their corners
-settles. Probabilities of all pixels need exponentials at all pixels; then a thread keeps two rows
-of logits, upsampled along x, and walks down its share of the image. Both ways give the same labels
-and the same mask, bit by bit.
+Labels and mask are computed from the cells between the logits, most of which are decided by their
+corners. Probabilities of all pixels need exponentials at all pixels; then each thread keeps two
+rows of logits, upsampled along x, and walks down its part of the image. Both paths give the same
+labels and the same mask, bit by bit.
 """
 
 
@@ -35,17 +35,17 @@ from ldn_perception.taxonomy.taxonomy import Taxonomy
 from ldn_perception.types import UNLABELLED, Quantity, Segmentation
 
 _MIN_PIXELS_PER_CELL = 4
-_MIN_AGREEMENT = 0.5  # of neighbours on their class, below it cells cost more than pixels
+_MIN_AGREEMENT = 0.5  # of neighbouring samples in class; below it cells cost more than pixels
 _PROBABILITY_ERROR = 1e-5
 _UNIT_ROUNDOFF = 2.0 ** -24
 
 
 class FusedDecoder:
-    """Decodes logits in host memory; construction compiles what was not compiled before.
+    """Decodes logits in host memory; construction compiles kernels not yet cached.
 
     Args:
         taxonomy: Classes of the logits' channels.
-        num_threads: Threads that share the rows of an image, the calling one among them.
+        num_threads: Threads that share the rows of an image, including the calling one.
     """
 
     def __init__(self, taxonomy: Taxonomy, num_threads: int = 1) -> None:
@@ -62,7 +62,7 @@ class FusedDecoder:
         """Decode one image; see Decoder."""
         check_logits(logits, self._taxonomy)
         shape = image.shape[:2]
-        # (h, w, C), as convolutions leave it in memory
+        # (h, w, C), the memory layout of the convolutions' output
         scores = logits[0].float().permute(1, 2, 0).contiguous().numpy()
         labels = np.empty(shape, np.uint8)
         wants = [
@@ -144,7 +144,7 @@ class FusedDecoder:
 def _cells_pay(
     scores: NDArray[np.float32], shape: tuple[int, ...], rule: OodRule, wants_mask: bool,
 ) -> bool:
-    """Whether cells hold enough pixels, and a threshold is one that bounds can decide."""
+    """True if cells contain enough pixels and the threshold can be decided by bounds."""
     num_pixels, num_cells = math.prod(shape), math.prod(scores.shape[:2])
     return num_pixels >= _MIN_PIXELS_PER_CELL * num_cells and (
         rule.threshold > _PROBABILITY_ERROR or not wants_mask)
@@ -155,11 +155,11 @@ def _agreement(winner: NDArray[np.int32]) -> float:
 
 
 def label_margin(magnitude: float) -> float:
-    """Lead at the corners of a cell that no rounding inside of it takes away.
+    """Lead at the corners of a cell that cannot be lost to rounding inside it.
 
-    An interpolated logit is a sum of two products after a difference, twice: it is off by less
-    than 10 u M, with u the unit roundoff and M the largest magnitude at the corners, and the
-    difference of two of them by less than 20 u M.
+    An interpolated logit is a difference, a product and a sum, twice. Its error is less than
+    10 u M, with u the unit roundoff and M the largest magnitude at the corners. The error of the
+    difference of two of them is less than 20 u M.
 
     Args:
         magnitude: M, the largest magnitude of a logit.
@@ -170,16 +170,16 @@ def label_margin(magnitude: float) -> float:
 def decisive_log_odds(
     threshold: float, num_classes: int, magnitude: float,
 ) -> tuple[float, float]:
-    """Log odds below and above which the mask is certain, whatever is rounded.
+    """Log odds below and above which the mask is certain despite rounding.
 
-    Sums of n numbers are off by less than n u of their magnitudes, which are logits less than 87
-    below the largest; exponentials and logarithms by 2e-5 together. A probability that is not
-    clearly on one side of the threshold has to be computed for the pixel.
+    Sums of n numbers have errors below n u times their magnitudes, which are logits less than 87
+    below the largest; exponentials and logarithms add 2e-5 together. For a probability that is not
+    clearly on one side of the threshold, the pixel itself has to be computed.
 
     Args:
-        threshold: Foreign probability above which a pixel is out of distribution.
-        num_classes: n.
-        magnitude: The largest magnitude of a logit.
+        threshold: Foreign probability above which a pixel is out of distribution, in [0, 1].
+        num_classes: Number of classes n.
+        magnitude: Largest magnitude of a logit.
     """
     guard = 1e-4 + 2 * (num_classes + 32) * _UNIT_ROUNDOFF * (float(magnitude) + 100)
     least = math.inf if threshold >= 1 else _log_odds(threshold - _PROBABILITY_ERROR)

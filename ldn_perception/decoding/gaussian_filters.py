@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian filtering over pixels and in a space of features."""
+"""Gaussian filters over pixels and in a feature space."""
 
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from ldn_perception.errors import SegmentationError
 
 
 class PermutohedralLattice:
-    """Sums values over all points, weighted by a Gaussian of the distance of their features.
+    """Gaussian filter in feature space: sums over all points weighted by feature distance.
 
     Approximates out_i = sum_j k_ij / sqrt(z_i z_j) in_j with k_ij = exp(-|f_i - f_j|^2 / 2) and
-    z_i = sum_j k_ij, where j = i takes part. Each point is spread over the d + 1 corners of its
-    simplex, the corners are blurred with [1/2, 1, 1/2] along the d + 1 lattice directions, and
-    read back. A corner that no point touches is not stored and counts as zero. In 5 dimensions
-    the root mean square error, relative to the exact sum, is 2 to 4 % where points lie densely
-    and up to 7 % where most corners belong to one point only.
+    z_i = sum_j k_ij, including j = i. Each point is splatted to the d + 1 corners of its simplex,
+    the corners are blurred with [1/2, 1, 1/2] along the d + 1 lattice directions, and the values
+    are sliced back. Corners without points are not stored and count as zero. In 5 dimensions the
+    root mean square error, relative to the exact sum, is 2 to 4 % for dense points and up to 7 %
+    if most corners belong to a single point.
 
     Source: Adams, Baek, Davis: Fast High-Dimensional Filtering Using the Permutohedral Lattice
-    (Eurographics 2010), sections 3 and 4; the symmetric normalisation is what the code published
-    with Kraehenbuehl and Koltun (NIPS 2011) does, the paper has none.
+    (Eurographics 2010), sections 3 and 4. The symmetric normalisation follows the code published
+    with Kraehenbuehl and Koltun (NIPS 2011); the paper has none.
 
     Args:
         features: (N, d) float32, finite, each in units of its standard deviation.
         pool: Threads that share the work.
-        num_parts: Parts the work is cut into; the result does not depend on it.
+        num_parts: Parts the work is split into; the result does not depend on it.
 
     Attributes:
-        num_vertices: Number of lattice points that are stored.
+        num_vertices: Number of stored lattice points.
 
     Raises:
-        SegmentationError: The features spread too far for 63-bit lattice coordinates.
+        SegmentationError: The feature range is too large for 63-bit lattice coordinates.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class PermutohedralLattice:
         self._point_weights *= factors[self._points, 0]
 
     def filter(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Filter several quantities of every point.
+        """Filter several channels of every point.
 
         Args:
             values: (N, C) float32, contiguous.
@@ -76,7 +76,7 @@ class PermutohedralLattice:
         Returns:
             (N, C) float32.
         """
-        # a row more than there are vertices: the zero that stands for the missing ones
+        # One row more than vertices: a zero row for missing neighbours.
         lattice = np.zeros((self.num_vertices + 1, values.shape[1]), np.float32)
         blurred = np.zeros_like(lattice)
         self._share(self.num_vertices, _splat, values, self._starts, self._points,
@@ -97,9 +97,9 @@ class PermutohedralLattice:
 
 
 def _elevation(num_dimensions: int) -> NDArray[np.float32]:
-    """(d, d + 1) orthogonal map onto the plane x0 + ... + xd = 0 (section 3 of the source).
+    """Orthogonal (d, d + 1) map onto the plane x0 + ... + xd = 0 (section 3 of the source).
 
-    Scaled so that splatting, blurring and slicing together have the variance 1.
+    Scaled so that splatting, blurring and slicing together have variance 1.
     """
     basis = np.zeros((num_dimensions, num_dimensions + 1))
     for k in range(num_dimensions):
@@ -110,7 +110,7 @@ def _elevation(num_dimensions: int) -> NDArray[np.float32]:
 
 
 def _strides(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Strides of the first d lattice coordinates in a key; the last one follows from them."""
+    """Strides of the first d lattice coordinates in a key; the last one is redundant."""
     strides = [1]
     for size in sizes[:-1]:
         strides.append(strides[-1] * int(size))
@@ -126,7 +126,7 @@ def _strides(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 def _find_simplices(  # type: ignore[no-untyped-def]
     first, last, elevated, lowest, strides, keys, weights,
 ):
-    """Key and barycentric weight of the corners around each point; corner k has remainder k."""
+    """Find key and weight of the corners of each point's simplex; corner k has remainder k."""
     size = elevated.shape[1]
     corner = np.empty(size, np.int64)
     rank = np.empty(size, np.int64)
@@ -144,7 +144,7 @@ def _find_simplices(  # type: ignore[no-untyped-def]
             for j in range(size):
                 if beyond[j] > beyond[i] or (beyond[j] == beyond[i] and j < i):
                     rank[i] += 1
-        # rounding may have left the plane: step back along those that were rounded the farthest
+        # Rounding may have left the plane: step back along the axes rounded the farthest.
         for i in range(size):
             if rank[i] < 0:
                 rank[i] += size
@@ -168,7 +168,7 @@ def _find_simplices(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _slot(key, table_keys, table_vertices):  # type: ignore[no-untyped-def]
-    """Where the key is in the hash table, or would be put."""
+    """Slot of the key in the hash table, or the free slot for it."""
     mask = table_keys.size - 1
     mixed = key * 0x9E3779B97F4A7C1
     slot = (mixed ^ (mixed >> 29)) & mask
@@ -179,7 +179,7 @@ def _slot(key, table_keys, table_vertices):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _number_vertices(keys):  # type: ignore[no-untyped-def]
-    """Number the different keys in the order of their appearance."""
+    """Number distinct keys in order of appearance."""
     capacity = 1024
     while capacity < keys.shape[0]:
         capacity *= 2
@@ -209,7 +209,7 @@ def _number_vertices(keys):  # type: ignore[no-untyped-def]
 def _find_neighbours(  # type: ignore[no-untyped-def]
     first, last, vertex_keys, table_keys, table_vertices, steps, neighbours,
 ):
-    """Enter the vertices before and after each one along each direction, where there are any."""
+    """Store the existing neighbours before and after each vertex along each direction."""
     for vertex in range(first, last):
         for axis in range(steps.size):
             key = vertex_keys[vertex] + steps[axis]
@@ -221,7 +221,7 @@ def _find_neighbours(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _group_by_vertex(vertices, weights, num_vertices):  # type: ignore[no-untyped-def]
-    """Points of each vertex, so that threads can splat without writing to the same place."""
+    """Group points by vertex, so that threads can splat without write conflicts."""
     starts = np.zeros(num_vertices + 1, np.int64)
     for vertex in vertices.ravel():
         starts[vertex + 1] += 1
@@ -271,20 +271,20 @@ def _slice(  # type: ignore[no-untyped-def]
 
 
 TRUNCATION = 4.0
-"""The kernel ends here [standard deviations]: 6e-5 of its sum lies beyond, along each axis."""
+"""Kernel radius [standard deviations]: 6e-5 of the sum lies beyond it along each axis."""
 
 
 class SeparableGaussian:
-    """Sums values over all pixels, weighted by a Gaussian of their distance.
+    """Gaussian filter over pixel positions: sums over all pixels weighted by distance.
 
     out_i = sum_j k_ij / sqrt(z_i z_j) in_j with k_ij = exp(-|p_i - p_j|^2 / (2 theta^2)) and
-    z_i = sum_j k_ij, where j = i takes part and pixels outside the image do not.
+    z_i = sum_j k_ij, including j = i and excluding pixels outside the image.
 
     Args:
         shape: Height and width of the image [px].
         standard_deviation_px: theta, > 0 [px].
         pool: Threads that share the rows.
-        num_parts: Parts the rows are cut into; the result does not depend on it.
+        num_parts: Parts the rows are split into; the result does not depend on it.
     """
 
     def __init__(
@@ -302,10 +302,10 @@ class SeparableGaussian:
         self._bounds = np.linspace(0, shape[0], num_parts + 1).astype(np.int64)
 
     def filter(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Filter several quantities of every pixel.
+        """Filter several channels of every pixel.
 
         Args:
-            values: (H W, C) float32, contiguous, row by row.
+            values: (H W, C) float32, contiguous, in row-major order.
 
         Returns:
             (H W, C) float32.
@@ -323,7 +323,7 @@ class SeparableGaussian:
 
 
 def _normalisation(size: int, taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / sqrt(z) along one axis; z is the product of its two axes."""
+    """1 / sqrt(z) along one axis; z of a pixel is the product over both axes."""
     radius = taps.size // 2
     return 1 / np.sqrt(np.convolve(np.ones(size), taps)[radius:radius + size])
 

@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 # mypy: disable-error-code="assignment,misc"
-"""Decoding on a GPU with a kernel of Triton.
+"""Decoding on a GPU with a Triton kernel.
 
-Kernel: A program decides a tile of pixels. It interpolates class by class, in the order of
-operations of torch's interpolate, and keeps of them the highest score and the sum of exponentials
-below it; when a score is higher than all before, the sum is scaled down to it.
+A program decides a tile of pixels. It interpolates class by class, in the order of operations of
+torch's interpolate. It keeps the highest score and the sum of exponentials relative to it; a new
+highest score rescales the sum.
 
 Source: Milakov and Gimelshein, Online normalizer calculation for softmax, 2018, algorithm 3.
 """
@@ -33,11 +33,11 @@ _PLANES = {
 
 
 class TritonDecoder:
-    """Decodes logits in the memory of a GPU and downloads only what was asked for.
+    """Decodes logits in GPU memory and downloads only the requested quantities.
 
     Args:
         taxonomy: Classes of the logits' channels.
-        device: A GPU; logits that are elsewhere go there first.
+        device: A GPU; logits on another device are copied to it.
     """
 
     def __init__(self, taxonomy: Taxonomy, device: torch.device) -> None:
@@ -67,24 +67,24 @@ class TritonDecoder:
 _TILE_HEIGHT, _TILE_WIDTH = 8, 32
 _NUMBERS = [
     'class_step', 'row_step', 'column_step', 'num_rows', 'num_columns', 'height',
-    'width']  # one kernel for all of their values, compiled once
+    'width']  # not specialised: one kernel for all values
 
 
 def decide_in_launch(
     logits: Tensor, num_driving: int, keeps_driving: bool, threshold: float, labels: Tensor,
     ood_mask: Tensor | None, confidence: Tensor | None, foreign_probability: Tensor | None,
 ) -> None:
-    """Decide every pixel; see Decoder. What is None is not computed.
+    """Decide every pixel; see Decoder. Outputs that are None are not computed.
 
     Args:
         logits: (C, h, w) float32, bfloat16 or float16, in any memory layout.
-        num_driving: Classes from this one on are foreign.
-        keeps_driving: Whether the label of a foreign pixel is its best driving class.
-        threshold: Foreign probability above which a pixel is out of distribution.
-        labels: (H, W) uint8 to write to, contiguous as those that follow.
-        ood_mask: (H, W) uint8 to write 0 and 1 to.
-        confidence: (H, W) float32 to write to.
-        foreign_probability: (H, W) float32 to write to.
+        num_driving: Number of driving classes; later classes are foreign.
+        keeps_driving: True if a foreign pixel is labelled with its best driving class.
+        threshold: Foreign probability above which a pixel is out of distribution, in [0, 1].
+        labels: (H, W) uint8 output; all outputs are contiguous.
+        ood_mask: (H, W) uint8 output, 0 or 1.
+        confidence: (H, W) float32 output, in [0, 1].
+        foreign_probability: (H, W) float32 output, in [0, 1].
     """
     num_classes, num_rows, num_columns = logits.shape
     height, width = labels.shape
@@ -102,7 +102,7 @@ def _decide_tile(  # type: ignore[no-untyped-def]
     NUM_CLASSES: tl.constexpr, KEEPS_DRIVING: tl.constexpr, UNLABELLED: tl.constexpr,
     TILE_HEIGHT: tl.constexpr, TILE_WIDTH: tl.constexpr,
 ):
-    """Decide a tile; pixels of it that are outside of the image look at the last samples."""
+    """Decide a tile; its pixels outside the image use the last samples."""
     y = tl.program_id(1) * TILE_HEIGHT + tl.arange(0, TILE_HEIGHT)[:, None]
     x = tl.program_id(0) * TILE_WIDTH + tl.arange(0, TILE_WIDTH)[None]
     above, below, lower_weight = _samples(y, num_rows, height)
@@ -156,7 +156,7 @@ def _decide_tile(  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _samples(pixel, num_samples, num_pixels):  # type: ignore[no-untyped-def]
-    """Samples before and after pixels along a side, and the weight of the one after."""
+    """Samples before and after pixels along a side, and the weight of the second."""
     scale = tl.div_rn(tl.cast(num_samples, tl.float32), tl.cast(num_pixels, tl.float32))
     position = tl.maximum(scale * (pixel.to(tl.float32) + 0.5) - 0.5, 0.0)
     first = tl.minimum(position.to(tl.int32), num_samples - 1)
@@ -168,7 +168,7 @@ def _samples(pixel, num_samples, num_pixels):  # type: ignore[no-untyped-def]
 def _interpolated(  # type: ignore[no-untyped-def]
     upper_left, upper_right, lower_left, lower_right, right_weight, lower_weight,
 ):
-    """Scores of a class between four samples."""
+    """Interpolate the scores of a class between four samples."""
     left_weight, upper_weight = 1 - right_weight, 1 - lower_weight
     upper = (left_weight * tl.load(upper_left).to(tl.float32)
              + right_weight * tl.load(upper_right).to(tl.float32))
@@ -179,6 +179,6 @@ def _interpolated(  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _with_score(total, rise):  # type: ignore[no-untyped-def]
-    """Sum of exponentials below the highest score, with one that rises above it, or does not."""
+    """Add a score to the sum of exponentials; `rise` is its excess over the highest so far."""
     weight = tl.exp(-tl.abs(rise))
     return tl.where(rise > 0, total * weight + 1, total + weight)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The backends by name, and the choice of engines to try."""
+"""Registry of backends, and the choice of engines to try."""
 
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ def build_backend(
     name: str, device: torch.device, precision: torch.dtype, num_threads: int,
     calibration: CalibrationImages | None = None,
 ) -> Backend:
-    """Build a backend; its library is imported now.
+    """Build a backend, importing its library.
 
     Args:
         name: One of `BACKEND_NAMES`.
-        device: Where its engines run.
+        device: Device of its engines.
         precision: torch.float32 or torch.bfloat16.
         num_threads: CPU threads of its engines, at least 1.
-        calibration: Images for convolutions in int8; None for none in int8.
+        calibration: Calibration images for int8 convolutions; None for no int8.
 
     Raises:
-        InferenceError: There is no such backend, its library is not installed, or it cannot run
-            on this device in this precision.
+        InferenceError: The name is unknown, the library is not installed, or it does not support
+            the device or the precision.
     """
     if name not in _BUILDERS:
         raise InferenceError(
@@ -79,21 +79,21 @@ _BUILDERS: dict[str, Callable[[torch.device, torch.dtype, int], Backend]] = {
 }
 
 BACKEND_NAMES = tuple(_BUILDERS)
-"""Choices of `build_backend`."""
+"""Names accepted by `build_backend`."""
 
 
 CANDIDATES = {'cpu': ('openvino',), 'cuda': ('tensorrt', 'compiled')}
-"""Backends that 'auto' tries, by type of device."""
+"""Backends tried by 'auto', by device type."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """Backends that are exported for and tried.
+    """Backends to export for and to try.
 
     Attributes:
-        backends: None where torch runs the network.
-        is_named: Whether one was asked for by name: it need not be the fastest then.
-        reason: Why there are none; '' where there are some, or torch was asked for.
+        backends: Candidate backends; empty if torch runs the network.
+        is_named: True if a backend was requested by name: it need not be the fastest.
+        reason: Reason for having no backends; '' if there are some or torch was requested.
     """
 
     backends: tuple[Backend, ...]
@@ -105,20 +105,20 @@ def choose_backends(
     wanted: str, device: torch.device, precision: torch.dtype, num_threads: int,
     calibration: CalibrationImages | None = None, *, is_trained: bool,
 ) -> EngineChoice:
-    """Find the backends for a wish.
+    """Choose the backends for an engine option.
 
     Args:
-        wanted: 'torch', the name of a backend, or 'auto': what is known to be fast on such a
-            device and is installed.
-        device: Where the network runs.
+        wanted: 'torch', the name of a backend, or 'auto' for installed backends known to be fast
+            on the device.
+        device: Device of the network.
         precision: torch.float32 or torch.bfloat16.
         num_threads: CPU threads, at least 1.
-        calibration: Images for convolutions in int8; None for none in int8. Torch has no int8.
-        is_trained: Whether the network is from a weights file: others are not exported.
+        calibration: Calibration images for int8 convolutions; None for no int8. Torch has no int8.
+        is_trained: True if the network is from a weights file; others are not exported.
 
     Raises:
-        InferenceError: A backend that is asked for by name is not installed, cannot run on the
-            device, or the network is untrained; or nothing here computes in int8.
+        InferenceError: A backend requested by name is not installed or does not support the
+            device, or the network is untrained; or no backend here supports int8.
     """
     if wanted == 'torch':
         if calibration is not None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images of the cameras, which tell an int8 network the ranges of its tensors."""
+"""Calibration images, from which the value ranges of an int8 network are measured."""
 
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _OPTION = 'inference.calibration_images'
 
 
 class CalibrationImages:
-    """Images of a folder, spread evenly over their sorted names if they are many.
+    """Images of a folder; if there are many, an even selection of the sorted names.
 
     Args:
-        folder: FEWEST_IMAGES or more images, of which MOST_IMAGES are taken.
+        folder: Folder with at least FEWEST_IMAGES images; at most MOST_IMAGES are used.
 
     Attributes:
-        folder: As given.
-        digest: 16 hexadecimal digits, others for other images.
+        folder: Folder of the images.
+        digest: 16 hexadecimal digits that identify the images.
 
     Raises:
-        InferenceError: There is no such folder, it has too few images, or one cannot be read.
+        InferenceError: The folder does not exist or has too few images, or one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,10 +60,10 @@ class CalibrationImages:
         return len(self._files)
 
     def read(self, size: ImageSize) -> Iterator[NDArray[np.uint8]]:
-        """The images resized to one size, each (1, H, W, 3) uint8 RGB.
+        """Yield the images resized to one size, each (1, H, W, 3) uint8 RGB.
 
         Raises:
-            InferenceError: One cannot be read.
+            InferenceError: An image cannot be read.
         """
         for path in self._files:
             image = cv2.imdecode(np.frombuffer(_bytes_of(path), np.uint8), cv2.IMREAD_COLOR)
@@ -76,15 +76,15 @@ class CalibrationImages:
 def calibration_for(
     precision: str, folder: str, *, uses_disparity: bool,
 ) -> CalibrationImages | None:
-    """Find the images for a precision.
+    """Load the calibration images that a precision needs.
 
     Args:
-        precision: Name of a precision; only INT8 has any.
-        folder: Where they are.
-        uses_disparity: Whether the network needs more than the image.
+        precision: Name of a precision; only INT8 needs images.
+        folder: Folder of the images.
+        uses_disparity: True if the network needs more inputs than the image.
 
     Raises:
-        InferenceError: They are missing, or the network cannot be calibrated by images.
+        InferenceError: The images are missing, or the network cannot be calibrated with images.
     """
     if precision != INT8:
         return None

@@ -1,9 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks compiled by torch: one library of kernels for each network and size of images.
+"""Networks compiled by torch: one kernel library per network and image size.
 
-It is compiled ahead of time, so that loading it needs neither the compiler nor the tracing of
-the network.
+Compilation is ahead of time, so loading needs neither a compiler nor tracing of the network.
 """
 
 
@@ -32,11 +31,11 @@ _WARM_UP_RUNS = 3
 
 
 class CompiledBackend:
-    """Makes engines of networks that torch has compiled.
+    """Backend for networks compiled with torch's AOTInductor.
 
     Args:
-        precision: torch.float32, or torch.bfloat16 where autocast has it.
-        device: Where its engines run.
+        precision: torch.float32, or torch.bfloat16 for operations supported by autocast.
+        device: Device of its engines.
 
     Raises:
         InferenceError: There is no C++ compiler, or no Triton for a GPU.
@@ -92,7 +91,7 @@ class CompiledBackend:
         return CompiledEngine(compiled, size, network.uses_disparity, self._precision)
 
     def _prepare(self, network: DeployedNetwork) -> DeployedNetwork:
-        """A copy of the network as it is compiled."""
+        """Copy the network into the form that is compiled."""
         own = network.rewritten().to(self._device)
         if self._precision != torch.float32:
             own.model = _InPrecision(own.model, self._device.type, self._precision)
@@ -105,10 +104,10 @@ class CompiledEngine(ExportedEngine):
     """Runs a compiled network on the CPU, on images of one size.
 
     Args:
-        compiled: Takes and gives what DeployedNetwork does.
-        size: The size it was compiled for.
-        uses_disparity: Whether the network needs pixels_per_metre.
-        precision: What it was compiled for.
+        compiled: Compiled function with inputs and output of DeployedNetwork.
+        size: Image size it was compiled for.
+        uses_disparity: True if the network needs pixels_per_metre.
+        precision: Precision it was compiled for.
     """
 
     def __init__(
@@ -127,13 +126,13 @@ class CompiledEngine(ExportedEngine):
 class GraphEngine(ExportedEngine):
     """Runs a compiled network on a GPU as one CUDA graph, on images of one size.
 
-    Not for several threads at a time: the inputs have one place in memory.
+    Not thread-safe: the inputs have fixed memory.
 
     Args:
-        compiled: Takes and gives what DeployedNetwork does, on the GPU.
-        inputs: Examples of what it takes, on the GPU; images to come are copied into them.
-        size: The size it was compiled for.
-        precision: What it was compiled for.
+        compiled: Compiled function with inputs and output of DeployedNetwork, on the GPU.
+        inputs: Example inputs on the GPU; later images are copied into them.
+        size: Image size it was compiled for.
+        precision: Precision it was compiled for.
     """
 
     def __init__(
@@ -156,11 +155,11 @@ class GraphEngine(ExportedEngine):
 
 
 class _InPrecision(SegmentationModel):
-    """Runs a network under autocast, so that only what loses little is rounded.
+    """Runs a network under autocast, which keeps sensitive operations in float32.
 
     Args:
         model: The network.
-        device_type: Where it runs: 'cpu' or 'cuda'.
+        device_type: Type of its device: 'cpu' or 'cuda'.
         precision: torch.bfloat16.
     """
 
@@ -184,7 +183,7 @@ class _InPrecision(SegmentationModel):
 def _capture(
     compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...],
 ) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-    """Graph of one run and the place of its logits."""
+    """Capture one run as a CUDA graph; return the graph and its output tensor."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -215,7 +214,7 @@ def _check_triton() -> None:
 
 
 def _processor(device: torch.device) -> str:
-    """All that kernels are compiled for."""
+    """Description of everything that kernels are compiled for."""
     capabilities = torch.cpu.get_capabilities()
     names = [name for name, value in sorted(capabilities.items()) if value is True]
     host = f'{platform.machine()} {" ".join(names)}'

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network as it is exported: camera bytes in, logits out."""
+"""Export form of a network: camera bytes in, logits out."""
 
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _TYPICAL_PIXELS_PER_METRE = 30.0
 
 
 class ImageSize(NamedTuple):
-    """The one size of images an exported network takes.
+    """Image size of an exported network.
 
     Attributes:
-        width_px: Columns.
-        height_px: Rows.
+        width_px: Width [px].
+        height_px: Height [px].
     """
 
     width_px: int
@@ -33,7 +33,7 @@ class ImageSize(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> ImageSize:
-        """Read what `str` writes."""
+        """Parse the format of `str`: '640x480'."""
         width, height = text.split('x')
         return cls(int(width), int(height))
 
@@ -41,15 +41,15 @@ class ImageSize(NamedTuple):
 class DeployedNetwork(nn.Module):
     """Normalisation and network as one graph, without auxiliary outputs.
 
-    The mean is subtracted before the first convolution, not folded into it: that would be wrong
+    The mean is subtracted before the first convolution, not folded into it: folding would be wrong
     at zero-padded borders.
 
     Args:
         model: The network; it is put into evaluation mode.
-        normalisation: What it was trained with.
+        normalisation: Normalisation it was trained with.
 
     Attributes:
-        uses_disparity: Whether `forward` needs pixels_per_metre.
+        uses_disparity: True if `forward` needs pixels_per_metre.
     """
 
     scale: Tensor
@@ -67,7 +67,7 @@ class DeployedNetwork(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image.
+        """Compute the logits of one image.
 
         Args:
             image: (1, H, W, 3) uint8 RGB.
@@ -82,14 +82,14 @@ class DeployedNetwork(nn.Module):
         return logits.float()
 
     def rewritten(self) -> DeployedNetwork:
-        """A copy with less to do, if its network can be rewritten; see `models.inference_form`."""
+        """Copy in inference form, if the network supports it; see `models.inference_form`."""
         copy = deepcopy(self).requires_grad_(False)
         if is_rewritable(copy.model):
             copy.model = rewrite_for_inference(copy.model)
         return copy
 
     def example_inputs(self, size: ImageSize) -> tuple[Tensor, ...]:
-        """What `forward` takes, of one size, where the network is: noise at one depth."""
+        """Example inputs of `forward` for one size on the network's device: noise, one depth."""
         shape = (1, size.height_px, size.width_px)
         random = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=random)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The protocols of engines and backends, and the base of exported engines."""
+"""Protocols of engines and backends, and the base class of exported engines."""
 
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class Engine(Protocol):
 
     @property
     def description(self) -> str:
-        """What runs it, in which arithmetic: 'torch, float32'."""
+        """Library and precision: 'torch, float32'."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where the logits come out."""
+        """Device of the logits."""
         ...
 
     @property
     def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
+        """True if the network needs pixels_per_metre."""
         ...
 
     def run(
         self, image: torch.Tensor, pixels_per_metre: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Logits of one image.
+        """Compute the logits of one image.
 
         Args:
             image: (H, W, 3) uint8 RGB in host memory.
@@ -53,42 +53,42 @@ class Engine(Protocol):
             (1, C, h, w) logits on the engine's device, at the network's own resolution.
 
         Raises:
-            ModelError: The network needs pixels_per_metre and there is none.
+            ModelError: The network needs pixels_per_metre and none is given.
         """
         ...
 
 
 class Backend(Protocol):
-    """Makes an engine for one size of images, in two steps: export once, load at every start."""
+    """Builds an engine for one image size in two steps: export once, load at every start."""
 
     @property
     def name(self) -> str:
-        """As in the options: 'openvino'."""
+        """Name in the options: 'openvino'."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """All that makes artefacts differ beside network and size: library, version, arithmetic.
+        """Everything else that affects artefacts: library, version, arithmetic.
 
-        Artefacts of one fingerprint are never loaded by a backend with another.
+        An artefact is never loaded by a backend with another fingerprint.
         """
         ...
 
     def export(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> None:
-        """Write what `load` needs into an empty folder; may take minutes.
+        """Write the files for `load` into an empty folder; may take minutes.
 
         Raises:
-            InferenceError: The library cannot take the network.
+            InferenceError: The library does not support the network.
         """
         ...
 
     def load(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> Engine:
-        """Engine for images of this size from what `export` wrote.
+        """Load an engine for images of this size from the output of `export`.
 
         Args:
-            network: The network that was exported.
-            size: The size it was exported for.
-            folder: Where `export` wrote.
+            network: The exported network.
+            size: Image size it was exported for.
+            folder: Output folder of `export`.
 
         Raises:
             InferenceError: The artefact is damaged or missing.
@@ -97,13 +97,13 @@ class Backend(Protocol):
 
 
 class ExportedEngine(ABC):
-    """Engine for images of one size: checks what comes in and leaves the rest to a library.
+    """Base of engines for one image size: checks the inputs and passes them to a library.
 
     Args:
-        description: What runs the network, in which arithmetic.
-        size: Of its images.
-        uses_disparity: Whether the network needs pixels_per_metre.
-        device: Where the logits come out.
+        description: Library and precision.
+        size: Size of the images.
+        uses_disparity: True if the network needs pixels_per_metre.
+        device: Device of the logits.
     """
 
     def __init__(
@@ -116,24 +116,24 @@ class ExportedEngine(ABC):
 
     @property
     def description(self) -> str:
-        """What runs it, in which arithmetic."""
+        """Library and precision."""
         return self._description
 
     @property
     def device(self) -> torch.device:
-        """Where the logits come out."""
+        """Device of the logits."""
         return self._device
 
     @property
     def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
+        """True if the network needs pixels_per_metre."""
         return self._uses_disparity
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image; see Engine.
+        """Compute the logits of one image; see Engine.
 
         Raises:
-            InferenceError: The image is of another size than the network was exported for.
+            InferenceError: The image size differs from the size the network was exported for.
             ModelError: See Engine.
         """
         scales = _check_inputs(self._size, self._uses_disparity, image, pixels_per_metre)
@@ -149,13 +149,13 @@ def _check_inputs(
     size: ImageSize, uses_disparity: bool, image: Tensor,
     pixels_per_metre: Tensor | None,
 ) -> Tensor | None:
-    """Refuse what an exported network cannot take.
+    """Check the inputs of an exported network.
 
     Args:
-        size: What it was exported for.
-        uses_disparity: Whether it needs pixels_per_metre.
+        size: Image size it was exported for.
+        uses_disparity: True if it needs pixels_per_metre.
         image: (H, W, 3) uint8 RGB.
-        pixels_per_metre: (H, W) float32 [px/m]; None without.
+        pixels_per_metre: (H, W) float32 [px/m], or None.
 
     Returns:
         pixels_per_metre if the network needs them, else None.
@@ -179,7 +179,7 @@ _LOGGER = 'torch.onnx._internal.exporter._registration'
 
 @contextmanager
 def quiet_export() -> Iterator[None]:
-    """Keep torch from telling that its exporter uses what it will lose, or misses torchvision."""
+    """Silence torch's warnings on deprecated parts of its exporter and on missing torchvision."""
     logger = logging.getLogger(_LOGGER)
     level = logger.level
     logger.setLevel(logging.ERROR)

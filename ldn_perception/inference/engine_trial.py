@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Comparison of engines on the same images, and the kept decision."""
+"""Comparison of engines on the same images, and persistent decisions."""
 
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from torch import Tensor
 from ldn_perception.inference.engine import Engine
 
 NUM_IMAGES = 3
-"""Images an engine is tried on; of its times the least counts."""
+"""Images per trial; the shortest time of each engine counts."""
 
 
 class EngineTrial:
-    """Runs a reference and its candidates on some images, the reference first.
+    """Runs a reference and its candidates on several images, the reference first.
 
     Args:
-        reference: Its labels are right.
-        candidates: Engines by the name of their backend.
-        least_agreement: Share of labels that must equal the reference's, in (0, 1].
-        takes_fastest: Whether the fastest wins, the reference included; else the first candidate
-            whose labels are right.
+        reference: Engine whose labels are the ground truth.
+        candidates: Engines by backend name.
+        least_agreement: Minimum share of labels equal to the reference's, in (0, 1].
+        takes_fastest: True if the fastest engine wins, the reference included; False if the first
+            accepted candidate wins.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class EngineTrial:
 
     @property
     def is_over(self) -> bool:
-        """Whether enough images were seen, or no candidate is left."""
+        """True if enough images were run or no candidate is left."""
         return self._num_images == NUM_IMAGES or len(self._failures) == len(self.candidates)
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of the reference, while the candidates are tried; see `Engine.run`."""
+        """Run the reference and try the candidates; return the reference's logits."""
         logits, seconds = _timed_run(self._reference, image, pixels_per_metre)
         self._reference_s = min(self._reference_s, seconds)
         self._num_images += 1
@@ -80,7 +80,7 @@ class EngineTrial:
         self._agreement[name] += equal.float().mean().item()
 
     def decide(self) -> EngineDecision:
-        """Which engine is taken, with the times of all whose labels are right."""
+        """Choose the engine; the report has the times of all accepted engines."""
         refused = {name: reason for name in self.candidates if (reason := self._refusal(name))}
         accepted = [name for name in self.candidates if name not in refused]
         fastest = min(accepted, key=self._seconds.__getitem__, default='')
@@ -91,7 +91,7 @@ class EngineTrial:
             f'engine {name} is refused: {reason}' for name, reason in refused.items()))
 
     def _refusal(self, name: str) -> str:
-        """Why a candidate cannot be taken; '' if it can."""
+        """Reason to refuse a candidate; '' if it is accepted."""
         if name in self._failures:
             return self._failures[name]
         share = self._agreement[name] / self._num_images
@@ -131,13 +131,13 @@ _NAME = 'decision-{}.json'
 
 @dataclass(frozen=True, slots=True)
 class EngineDecision:
-    """What a trial of engines ended with.
+    """Result of an engine trial.
 
     Attributes:
-        engine: Name of the backend that won; '' where the reference stays.
-        report: The winner and times of all, as in 'openvino, bfloat16: 52 ms against 142 ms of
+        engine: Name of the winning backend; '' for the reference.
+        report: Winner and times of all, for example 'openvino, bfloat16: 52 ms against 142 ms of
             torch, bfloat16'.
-        refused: Why candidates were refused, a sentence each.
+        refused: One sentence per refused candidate with the reason.
     """
 
     engine: str
@@ -146,17 +146,17 @@ class EngineDecision:
 
 
 class DecisionStore:
-    """Decisions as JSON files, each known by all that it depends on.
+    """Stored decisions: one JSON file per set of facts they depend on.
 
     Args:
-        folder: Where they are; it is made when the first one is kept.
+        folder: Folder of the files; it is created with the first decision.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def find(self, facts: Mapping[str, str]) -> EngineDecision | None:
-        """Decision that was kept for these facts; None if there is none that can be read."""
+        """Return the stored decision for these facts; None if missing or unreadable."""
         try:
             fields = json.loads(self._path(facts).read_text())['decision']
             return EngineDecision(fields['engine'], fields['report'], tuple(fields['refused']))
@@ -164,7 +164,7 @@ class DecisionStore:
             return None
 
     def find_sizes(self, facts: Mapping[str, str]) -> list[str]:
-        """Sizes that decisions were kept for whose other facts are these, the newest first."""
+        """List the sizes of decisions with the same facts otherwise, most recent first."""
         others = {name: value for name, value in facts.items() if name != 'size'}
         found = []
         for path in self._folder.glob(_NAME.format('*')):
@@ -178,12 +178,12 @@ class DecisionStore:
         return [size for _, size in sorted(found, reverse=True)]
 
     def settle(self, facts: Mapping[str, str], decision: EngineDecision) -> EngineDecision:
-        """Keep a decision, unless another process has kept one meanwhile.
+        """Store a decision, unless another process has stored one already.
 
-        A decision that cannot be written holds for this process; the log says so.
+        A decision that cannot be written is valid for this process only; a warning is logged.
 
         Returns:
-            The decision that stands.
+            The valid decision.
         """
         known = self.find(facts)
         if known is not None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exported networks: made in the background, kept on disk."""
+"""Exported networks: background export and a cache on disk."""
 
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ _ABANDONED_AFTER_S = 24 * 3600.0
 
 
 class ArtefactCache:
-    """Finds what was exported before, and exports what was not.
+    """Cache of exported networks (artefacts); exports missing ones.
 
-    An artefact is known by network, size and fingerprint of the backend: after a change of
-    weights, library or arithmetic it is another one. Old ones stay until someone deletes them.
-    Processes may share a cache.
+    The key of an artefact is network, image size and fingerprint of the backend, so a change of
+    weights, library or arithmetic gives a new one. Old artefacts are never deleted. Several
+    processes may share a cache.
 
     Args:
-        folder: Where the artefacts are; it is made when something is exported.
+        folder: Folder of the artefacts; it is created by the first export.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, backend: Backend, network: DeployedNetwork, size: ImageSize) -> Path | None:
-        """Folder of a finished artefact; None if there is none."""
+        """Return the folder of a finished artefact; None if there is none."""
         path = self._path(backend, network, size)
         return path if _is_finished(path) else None
 
     def ensure(self, backend: Backend, network: DeployedNetwork, size: ImageSize) -> Path:
-        """Folder of an artefact, exported now if there is none; that may take minutes.
+        """Return the folder of an artefact, exporting it if missing, which may take minutes.
 
         Raises:
             InferenceError: The backend cannot export the network, or the cache cannot be written.
@@ -90,10 +90,10 @@ class ArtefactCache:
 
 
 def default_cache_folder() -> Path:
-    """Where artefacts of this user are kept: $XDG_CACHE_HOME/ldn_perception/engines.
+    """Return the artefact folder of this user: $XDG_CACHE_HOME/ldn_perception/engines.
 
-    Without that variable it is below ~/.cache. Where neither can be written it is a new folder
-    for temporary files, and the log says so.
+    Without that variable it is below ~/.cache. If that is not writable, a new temporary folder is
+    used and a warning is logged.
     """
     folder = _user_cache() / 'ldn_perception' / 'engines'
     try:
@@ -132,10 +132,10 @@ def _describe(
 
 
 def _publish(partial: Path, path: Path) -> None:
-    """Give a finished artefact its name, unless another process was faster."""
+    """Rename a finished artefact to its final path, unless another process was faster."""
     if path.exists() and not _is_finished(path):
         shutil.rmtree(path)
-    os.sync()  # a power cut must not leave a finished folder of unwritten files
+    os.sync()  # after a power cut, a finished folder must not contain unwritten files
     try:
         partial.rename(path)
     except OSError:
@@ -144,7 +144,7 @@ def _publish(partial: Path, path: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed exports left behind."""
+    """Delete the leftovers of killed exports."""
     for partial in folder.glob(f'{_PARTIAL}*'):
         if time.time() - partial.stat().st_mtime > _ABANDONED_AFTER_S:
             shutil.rmtree(partial, ignore_errors=True)
@@ -159,7 +159,7 @@ def _not_writable(folder: Path, error: OSError) -> InferenceError:
 def network_digest(network: DeployedNetwork) -> str:
     """SHA-256 of weights, buffers, modules with their settings, and the code of the networks.
 
-    The code is part of it so that no artefact outlives a change of a `forward`.
+    The code is included so that a change of a `forward` invalidates old artefacts.
 
     Returns:
         64 hexadecimal digits.
@@ -174,13 +174,13 @@ def network_digest(network: DeployedNetwork) -> str:
 
 
 def _settings(module: nn.Module) -> str:
-    """Class and plain attributes of a module, such as strides and numbers of levels."""
+    """Class and plain attributes of a module, such as strides and number of levels."""
     values = {name: value for name, value in sorted(vars(module).items()) if _is_plain(value)}
     return f'{type(module).__qualname__} {values}'
 
 
 def _is_plain(value: object) -> bool:
-    """Whether its text is the same in every process."""
+    """Return True if the text of a value is the same in every process."""
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str))
@@ -202,28 +202,28 @@ def _code_of_networks() -> bytes:
 
 
 class Exporter(Protocol):
-    """Makes artefacts, somewhere else than in this process."""
+    """Exports networks outside this process."""
 
     def export(self, engine: str, size: ImageSize) -> None:
         """Export into the cache for a backend by name; see `ExportProcess.export`."""
         ...
 
     def stop(self) -> None:
-        """End an export that is in work."""
+        """Terminate a running export."""
         ...
 
 
 class BackgroundExports:
-    """Exports for one backend after the other; the thread only waits and computes nothing.
+    """Exports for several backends in sequence, in a thread that only waits.
 
     Args:
-        exporter: Does it.
+        exporter: Runs each export.
         names: Names of the backends.
         size: Size of the images.
 
     Attributes:
         names: Names of the backends.
-        failures: What went wrong, by name.
+        failures: Exceptions of failed exports, by backend name.
     """
 
     def __init__(self, exporter: Exporter, names: Sequence[str], size: ImageSize) -> None:
@@ -235,21 +235,21 @@ class BackgroundExports:
         self._thread = threading.Thread(target=self._run, name='exports', daemon=True)
 
     def start(self) -> None:
-        """Begin with the first one."""
+        """Start the exports."""
         self._thread.start()
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do of what was begun."""
+        """True if all started exports have ended."""
         return not self._thread.is_alive()
 
     def wait(self) -> None:
-        """Return when nothing is left to do of what was begun."""
+        """Wait until all started exports have ended."""
         if self._thread.is_alive():
             self._thread.join()
 
     def describe(self) -> str:
-        """What is exported now and for how long; '' for nothing."""
+        """Describe the running export and its duration; '' if none is running."""
         present = self._present
         if present is None:
             return ''
@@ -266,27 +266,27 @@ class BackgroundExports:
                 self._exporter.export(name, self._size)
                 logger.info('%s is exported for %s: %.0f s', name, self._size,
                             time.monotonic() - started_s)
-            except Exception as error:  # noqa: BLE001 - told when it would be loaded
+            except Exception as error:  # noqa: BLE001 - reported when the artefact is loaded
                 self.failures[name] = error
         self._present = None
 
 
 LOW_PRIORITY = 10
-"""Niceness beside a node: about a tenth of a core that the node keeps busy. With less, an export
-beside a node that keeps every core busy would hardly ever end."""
+"""Niceness of an export beside a node: about a tenth of a core that the node keeps busy. With a
+smaller share, an export beside a node that keeps every core busy would hardly ever end."""
 
 _LEAST_PRIORITY = 19
 _TOLD_LINES = 5
 
 
 class ExportProcess:
-    """Exports the network of a weights file; one export at a time.
+    """Exports the network of a weights file in a subprocess; one export at a time.
 
     Args:
-        weights: The file.
-        options: Of `ldn export` beside engine and size, by name: {'precision': 'bfloat16'}.
-        niceness: How much lower the priority of the process is than that of this one, in [0, 19].
-        command: What stands before the arguments of `ldn export`.
+        weights: Weights file.
+        options: Options of `ldn export` besides engine and size: {'precision': 'bfloat16'}.
+        niceness: Increment of the subprocess's niceness, in [0, 19].
+        command: Command up to the arguments of `ldn export`.
     """
 
     def __init__(
@@ -301,10 +301,10 @@ class ExportProcess:
         self._is_stopped = False
 
     def export(self, engine: str, size: ImageSize) -> None:
-        """Export for one engine and size of images into the cache; takes seconds to minutes.
+        """Export for one engine and image size into the cache; takes seconds to minutes.
 
         Raises:
-            InferenceError: The process fails, or was stopped.
+            InferenceError: The process fails or was stopped.
         """
         process = subprocess.Popen(
             [*self._command, '--engine', engine, '--size', str(size)], text=True,
@@ -326,7 +326,7 @@ class ExportProcess:
                 do='do what it says, or set inference.engine to torch')
 
     def stop(self) -> None:
-        """End an export that is in work, and each that would begin."""
+        """Terminate a running export and prevent later ones."""
         self._is_stopped = True
         process = self._process
         if process is not None:

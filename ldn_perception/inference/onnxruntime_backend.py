@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime: networks on the CPU, by CUDA or by TensorRT. The only file that imports it."""
+"""ONNX Runtime backend for CPU, CUDA and TensorRT. The only module that imports onnxruntime."""
 
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROVIDERS = {
     'cuda': 'CUDAExecutionProvider',
     'tensorrt': 'TensorrtExecutionProvider',
 }
-"""What runs the network -> what ONNX Runtime calls it."""
+"""Provider -> its name in ONNX Runtime."""
 
 _FORMAT = 1
 _FILE = 'network.onnx'
@@ -35,19 +35,19 @@ _FAILURES = (
 
 
 class OnnxRuntimeBackend:
-    """Makes engines of ONNX Runtime.
+    """Backend of ONNX Runtime.
 
-    The providers for CUDA and TensorRT were never run by the authors.
+    The CUDA and TensorRT providers are untested.
 
     Args:
         precision: torch.float32, or torch.bfloat16 with TensorRT.
-        device: Where its engines run.
+        device: Device of its engines.
         num_threads: CPU threads of its engines, at least 1.
         provider: One of `PROVIDERS`.
 
     Raises:
-        InferenceError: ONNX Runtime is not installed or lacks the provider, or the provider
-            does not run on the device or in the precision.
+        InferenceError: ONNX Runtime is not installed or lacks the provider, or the provider does
+            not support the device or the precision.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class OnnxRuntimeBackend:
         """See Backend.
 
         Raises:
-            InferenceError: The exporter of torch cannot take the network, or is not installed.
+            InferenceError: torch cannot export the network, or the exporter is not installed.
         """
         _check_exporter()
         try:
@@ -90,7 +90,7 @@ class OnnxRuntimeBackend:
                 do='choose another engine',
             ) from error
         if self._provider == 'tensorrt':
-            self._open(folder)  # builds the engine of TensorRT into the folder
+            self._open(folder)  # builds the TensorRT engine in the folder
 
     def load(self, network: DeployedNetwork, size: ImageSize, folder: Path) -> OnnxRuntimeEngine:
         """See Backend."""
@@ -118,7 +118,7 @@ class OnnxRuntimeBackend:
     def _open(self, folder: Path) -> Any:
         options = self._onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._num_threads
-        # threads that wait by spinning take the cores of the decoder and the matcher
+        # Spinning threads would take cores from the decoder and the matcher.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         try:
             session = self._onnxruntime.InferenceSession(
@@ -153,14 +153,14 @@ class OnnxRuntimeBackend:
 
 
 class OnnxRuntimeEngine(ExportedEngine):
-    """Runs a session of ONNX Runtime on images of one size.
+    """Runs an ONNX Runtime session on images of one size.
 
     Args:
         session: The session.
         size: Size of its images.
-        uses_disparity: Whether the network needs pixels_per_metre.
-        device: Where it runs.
-        description: What runs it, in which arithmetic.
+        uses_disparity: True if the network needs pixels_per_metre.
+        device: Device of the session.
+        description: Library and precision.
     """
 
     def __init__(
@@ -182,13 +182,13 @@ class OnnxRuntimeEngine(ExportedEngine):
             binding.bind_input(name, *self._place(value, kind))
         binding.bind_output(self._output_name, *self._place(logits, np.float32))
         if self._device.type == 'cuda':
-            # ONNX Runtime works on a stream of its own, which does not wait for the upload.
+            # ONNX Runtime uses its own stream, which does not wait for the upload.
             torch.cuda.current_stream(self._device).synchronize()
         self._session.run_with_iobinding(binding)
         return logits
 
     def _place(self, value: torch.Tensor, kind: type[np.generic]) -> tuple[Any, ...]:
-        """Where a tensor lies, as ONNX Runtime wants it said."""
+        """Location of a tensor as arguments of an IO binding."""
         index = self._device.index or 0
         return self._device.type, index, kind, tuple(value.shape), value.data_ptr()
 
@@ -214,6 +214,6 @@ def _check_exporter() -> None:
 
 
 def _failures(onnxruntime: ModuleType) -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; these have no base of their own."""
+    """Exceptions of ONNX Runtime; they have no common base class."""
     state = onnxruntime.capi.onnxruntime_pybind11_state
     return tuple(getattr(state, name) for name in _FAILURES if hasattr(state, name))

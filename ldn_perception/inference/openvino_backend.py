@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: networks on the CPU, in int8 by NNCF."""
+"""OpenVINO backend for the CPU, with int8 by NNCF."""
 
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
 from ldn_perception.inference.engine import ExportedEngine, quiet_export
 
 VERSION = '2026.4.1'
-"""What the package is tested with."""
+"""Tested version of OpenVINO."""
 
 _FORMAT = 3
 _FILE = 'network.xml'
@@ -37,19 +37,19 @@ _PRECISION_HINTS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
 
 
 class OpenVinoBackend:
-    """Makes engines of OpenVINO's CPU plugin.
+    """Backend of OpenVINO's CPU plugin.
 
-    In bfloat16 the whole graph is, with it the sizes that a scale-selecting network is routed by:
-    a cell whose size is within 0.4 % of a threshold may be seen at the neighbouring level.
+    In bfloat16 the whole graph is in bfloat16, including the sizes that route a scale-selecting
+    network: a cell whose size is within 0.4 % of a threshold may use the neighbouring level.
 
     Args:
-        precision: torch.float32 or torch.bfloat16; what is written is float32 for both.
+        precision: torch.float32 or torch.bfloat16; the exported file is float32 for both.
         num_threads: CPU threads of its engines, at least 1.
-        calibration: Images for convolutions in int8, all else stays in the precision; None for
-            none in int8.
+        calibration: Calibration images for int8 convolutions, with everything else in `precision`;
+            None for no int8.
 
     Raises:
-        InferenceError: OpenVINO, or what int8 needs beside it, is not installed.
+        InferenceError: OpenVINO is not installed, or NNCF for int8.
     """
 
     name = 'openvino'
@@ -80,7 +80,7 @@ class OpenVinoBackend:
         inputs = network.example_inputs(size)
         try:
             with quiet_export():
-                # OpenVINO's own antialiased interpolation takes five to eight times as long
+                # OpenVINO's own antialiased interpolation takes five to eight times as long.
                 program = resize_by_matrices(torch.export.export(network.rewritten(), inputs))
                 model = self._openvino.convert_model(program)
         except (RuntimeError, ValueError, TypeError, self._conversion_failure) as error:
@@ -104,7 +104,7 @@ class OpenVinoBackend:
             'INFERENCE_PRECISION_HINT': _PRECISION_HINTS[self._precision],
             'INFERENCE_NUM_THREADS': self._num_threads,
             'PERFORMANCE_HINT': 'LATENCY',
-            # a thread bound to a core waits for the decoder and the matcher that run on it
+            # A pinned thread would wait for the decoder and the matcher on its core.
             'ENABLE_CPU_PINNING': False,
         }
         try:
@@ -119,13 +119,13 @@ class OpenVinoBackend:
 
 
 class OpenVinoEngine(ExportedEngine):
-    """Runs a compiled model of OpenVINO on images of one size, one at a time.
+    """Runs a compiled OpenVINO model on images of one size, one at a time.
 
     Args:
         openvino: The library.
         model: The compiled model, on the CPU.
-        uses_disparity: Whether the network needs pixels_per_metre.
-        arithmetic: Name of what it was compiled for.
+        uses_disparity: True if the network needs pixels_per_metre.
+        arithmetic: Name of its precision.
     """
 
     def __init__(
@@ -153,16 +153,16 @@ class OpenVinoEngine(ExportedEngine):
 
 @cache
 def _shared_core() -> Any:
-    """The one Core of the process.
+    """Return the only Core of the process.
 
-    Each gives signal handlers a stack and puts the one before back when it ends, which may be gone
-    by then: the next signal would kill the process.
+    Each Core installs a signal-handler stack and restores the previous one when it is destroyed.
+    That stack may be freed by then, and the next signal would kill the process.
     """
     return _import_openvino().Core()
 
 
 def _import_openvino() -> ModuleType:
-    # Without its package for that OpenVINO does not report its use over the network.
+    # Without its telemetry package, OpenVINO does not report its use over the network.
     if 'openvino' not in sys.modules:
         sys.modules['openvino_telemetry'] = None  # type: ignore[assignment]
     try:
@@ -176,21 +176,22 @@ def _import_openvino() -> ModuleType:
 
 
 def resize_by_matrices(program: ExportedProgram) -> ExportedProgram:
-    """The same program with its antialiased resizes as products with constant matrices."""
+    """Replace the antialiased resizes of a program by products with constant matrices."""
     return program.run_decompositions(
         {torch.ops.aten._upsample_bilinear2d_aa.vec: _resize})
 
 
 def resize_matrix(num_in: int, num_out: int) -> Tensor:
-    """What one axis of an image is multiplied by to be resized.
+    """Matrix that resizes one axis of an image.
 
-    Rows and columns are resized one after the other: R image C^T. It is torch's bilinear
-    interpolation with antialias and without align_corners: each pixel is the mean of those around
-    its centre, with weights that fall linearly to zero one pixel of the coarser grid away.
+    Rows and columns are resized one after the other: R image C^T. The result is torch's bilinear
+    interpolation with antialias and without align_corners: a weighted mean around the centre of
+    each pixel, with weights that decrease linearly to zero at a distance of one pixel of the
+    coarser grid.
 
     Args:
-        num_in: Pixels along the axis.
-        num_out: Pixels wanted, at least 1.
+        num_in: Input pixels along the axis.
+        num_out: Output pixels, at least 1.
 
     Returns:
         (num_out, num_in) float32, rows sum to 1.
@@ -210,11 +211,11 @@ def _resize(image: Tensor, size: Sequence[int], align_corners: bool, _: object =
 
 
 NNCF_VERSION = '3.4.0'
-"""What the package is tested with."""
+"""Tested version of NNCF."""
 
 
 def check_int8() -> None:
-    """Check that `quantised` can be called, without importing what takes seconds.
+    """Check that `quantised` can be called, without the slow import of NNCF.
 
     Raises:
         InferenceError: NNCF is not installed.
@@ -226,16 +227,16 @@ def check_int8() -> None:
 
 
 def quantised(model: Any, images: Iterable[NDArray[np.uint8]]) -> Any:
-    """Put convolutions into int8: one scale a channel of weights, one a tensor for what they take.
+    """Quantise convolutions to int8: one scale per weight channel, one per activation tensor.
 
     Args:
         model: openvino.Model with one input, (1, H, W, 3) uint8.
-        images: What it will see, each as the input; ranges are from these.
+        images: Representative inputs, each (1, H, W, 3) uint8; they determine the ranges.
 
     Returns:
-        A new openvino.Model that ends as the old one does.
+        A new openvino.Model with the same outputs.
     """
-    with redirect_stdout(io.StringIO()):  # a bar for every step
+    with redirect_stdout(io.StringIO()):  # hides a progress bar per step
         import nncf
         logging.getLogger('nncf').setLevel(logging.ERROR)
         samples = list(images)

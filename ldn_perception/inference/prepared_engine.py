@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that answers at once and becomes faster when a backend is ready."""
+"""Engine that starts with eager torch and switches to a faster backend when it is ready."""
 
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from ldn_perception.inference.exports import (
 )
 
 LEAST_AGREEMENT = {'float32': 0.99, 'bfloat16': 0.97, 'int8': 0.93}
-"""Share of labels an engine must have in common with torch, by its precision; torch computes in
-the same one, in place of int8 in the one that suits the device."""
+"""Minimum share of labels equal to torch's, by precision. Torch computes in the same precision;
+for int8, in the default one of the device."""
 
-_NUM_SIZES = 2  # sizes of images whose engines are kept loaded
+_NUM_SIZES = 2  # number of image sizes whose engines are kept loaded
 
 _ANY_SIZE = ImageSize(0, 0)
 
@@ -39,23 +39,22 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class PreparedEngine:
-    """Runs eager torch until a faster engine is exported, loaded and found right.
+    """Runs eager torch until a faster engine is exported, loaded and verified.
 
-    Artefacts that are missing for the size of an image are exported in the background. Backends
-    are then loaded and tried on the thread that runs the images, since OpenMP keeps a team for
-    each thread that uses it and CUDA graphs must not be captured while another thread works.
-    The decision is kept on disk beside the artefacts. Whatever fails is logged once, and torch
-    goes on.
+    Missing artefacts for an image size are exported in the background. Backends are then loaded
+    and tried on the thread that runs the images, since OpenMP keeps a team per thread and CUDA
+    graphs must not be captured while another thread uses the GPU. The decision is stored on disk
+    beside the artefacts. Every failure is logged once, and torch continues.
 
     Args:
-        reference: Eager torch.
-        network: The same network as it is exported.
-        choice: Backends that come into question, the first ones preferred.
-        precision: Name of their arithmetic, a key of LEAST_AGREEMENT.
-        cache: Where artefacts and decisions are kept.
-        exporter: Makes missing artefacts.
-        waits: Whether the first image of a size waits until its engine is decided on, so that
-            all images have the same one; else the reference answers meanwhile.
+        reference: Eager torch engine.
+        network: The same network in its export form.
+        choice: Candidate backends in order of preference.
+        precision: Precision of the backends, a key of LEAST_AGREEMENT.
+        cache: Cache of artefacts and decisions.
+        exporter: Exports missing artefacts.
+        waits: True if the first image of a size waits for the decision, so that all images use
+            the same engine; False if the reference runs in the meantime.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class PreparedEngine:
 
     @property
     def description(self) -> str:
-        """What runs it now, in which arithmetic, and what it waits for."""
+        """Current engine and precision, and a pending export."""
         work, newest = self._work, self._newest
         if newest is not None:
             return newest.report
@@ -86,22 +85,22 @@ class PreparedEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where the logits come out."""
+        """Device of the logits."""
         return self.reference.device
 
     @property
     def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
+        """True if the network needs pixels_per_metre."""
         return self.reference.uses_disparity
 
     def close(self) -> None:
-        """End an export that is in work."""
+        """Terminate a running export."""
         self._exporter.stop()
 
     def load_decided(self) -> None:
-        """Load what was decided on before, so that the first image is not late; exports nothing.
+        """Load engines of earlier decisions, so that the first image is not late; never export.
 
-        The newest decisions are loaded, for as many sizes as are kept.
+        The most recent decisions are loaded, one per image size up to the number kept.
         """
         known = self._decisions.find_sizes(self._facts(_ANY_SIZE))[:_NUM_SIZES]
         for size in map(ImageSize.from_text, reversed(known)):
@@ -110,7 +109,7 @@ class PreparedEngine:
                 self._load(work)
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image; see Engine."""
+        """Compute the logits of one image; see Engine."""
         size = ImageSize(width_px=image.shape[1], height_px=image.shape[0])
         while size not in self._decided:
             trial = self._advance(size)
@@ -126,10 +125,10 @@ class PreparedEngine:
         return self._answer(size, image, pixels_per_metre)
 
     def _advance(self, size: ImageSize) -> EngineTrial | None:
-        """Go towards the engine for a size as far as one can: to its trial, or its decision.
+        """Advance towards the engine for a size: to its trial or its decision.
 
         Returns:
-            The trial; None while something is exported, or where there is nothing to be tried.
+            The trial; None during an export, or if there is nothing to try.
         """
         work = self._work
         if work is None or (work.size != size and work.exports.is_done):
@@ -146,7 +145,7 @@ class PreparedEngine:
         self, trial: EngineTrial, size: ImageSize, image: Tensor,
         pixels_per_metre: Tensor | None,
     ) -> Tensor:
-        """Try engines on an image, and decide if it was the last one; the reference's logits."""
+        """Try the candidates on an image, decide after the last one; return reference logits."""
         self._newest = None
         logits = trial.run(image, pixels_per_metre)
         if trial.is_over:
@@ -155,10 +154,10 @@ class PreparedEngine:
         return logits
 
     def _begin(self, size: ImageSize) -> _Work:
-        """Look up what was decided and exported before, and export what is missing."""
+        """Look up earlier decisions and artefacts, and start missing exports."""
         work = self._look_up(size)
         if work.exports.names:
-            # Where the caller waits it is told without having set up any logging.
+            # A waiting caller may not have configured logging: warnings are shown anyway.
             _LOGGER.log(
                 logging.WARNING if self._waits else logging.INFO,
                 'exporting the network for %s and images of %s, once; %s',
@@ -178,14 +177,14 @@ class PreparedEngine:
         return _Work(size, decision, backends, BackgroundExports(self._exporter, missing, size))
 
     def _find(self, backend: Backend, size: ImageSize) -> Path | None:
-        """Artefact in the cache; None too where the cache cannot be read."""
+        """Find an artefact in the cache; None also if the cache cannot be read."""
         try:
             return self._cache.find(backend, self._network, size)
         except OSError:
             return None
 
     def _load(self, work: _Work) -> EngineTrial | None:
-        """Load what was exported; None if there is nothing to try, and so all is decided."""
+        """Load exported engines; None if there is nothing to try and the decision is made."""
         engines: dict[str, Engine] = {}
         for backend in work.backends:
             try:
@@ -255,7 +254,7 @@ class PreparedEngine:
                 self._decided[other] = self._newest
 
     def _facts(self, size: ImageSize) -> dict[str, str]:
-        """All that a decision depends on."""
+        """Everything a decision depends on."""
         return {
             'network': network_digest(self._network),
             'size': str(size),
@@ -276,7 +275,7 @@ class _Decided:
 
 @dataclass(slots=True)
 class _Work:
-    """What is under way for one size of images."""
+    """Pending work for one image size."""
 
     size: ImageSize
     decision: EngineDecision | None

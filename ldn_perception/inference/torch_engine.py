@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Eager torch: the reference engine, at one size and at several."""
+"""Eager torch engines: single-scale reference, multi-scale, and resized."""
 
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ldn_perception.models.segmentation_model import (
 
 
 class TorchEngine:
-    """Runs a model as it is.
+    """Runs a model in eager mode.
 
     Args:
         model: The network; it is moved to the device and put into evaluation mode.
-        device: Where it runs.
+        device: Device of the network.
         precision: torch.float32, or torch.bfloat16 for autocast.
-        normalisation: What the network was trained with.
+        normalisation: Normalisation the network was trained with.
     """
 
     def __init__(
@@ -47,23 +47,23 @@ class TorchEngine:
 
     @property
     def description(self) -> str:
-        """What runs it, in which arithmetic."""
+        """Library and precision."""
         return f'torch, {PRECISION_NAMES[self._precision]}'
 
     @property
     def device(self) -> torch.device:
-        """Where the logits come out."""
+        """Device of the logits."""
         return self._device
 
     @property
     def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
+        """True if the network needs pixels_per_metre."""
         return self._model.uses_disparity
 
     def run(
         self, image: torch.Tensor, pixels_per_metre: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Logits of one image; see Engine."""
+        """Compute the logits of one image; see Engine."""
         autocast = torch.autocast(
             self._device.type, self._precision, enabled=self._precision != torch.float32)
         with torch.inference_mode(), autocast:
@@ -75,23 +75,22 @@ class TorchEngine:
 
 
 class MultiScaleEngine(TorchEngine):
-    """Runs a model on every scale of an image, plain and mirrored, and averages probabilities.
+    """Averages probabilities over several scales of an image, plain and mirrored.
 
-    The mean is taken at the resolution of the image, over softmax of the upsampled logits. It
-    comes out as its logarithm, whose softmax is the mean itself: decoders treat it as logits.
-    Apparent sizes grow with the image; they are resized to their nearest neighbours, so that an
-    unknown depth does not spread.
+    The mean is over the softmax of the logits upsampled to the image. Its logarithm is returned:
+    the softmax of that is the mean itself, so decoders can treat it as logits. Apparent sizes grow
+    with the image. They are resized by nearest neighbour, so that unknown depths do not spread.
 
     Args:
         model: The network; it is moved to the device and put into evaluation mode.
-        device: Where it runs.
-        scales: Factors on the sides of the image, more than 0; sides are rounded to pixels.
-        flips: Whether each scale is also seen mirrored left to right.
+        device: Device of the network.
+        scales: Factors > 0 on the sides of the image; sides are rounded to pixels.
+        flips: True if each scale is also evaluated mirrored left to right.
         precision: torch.float32, or torch.bfloat16 for autocast.
-        normalisation: What the network was trained with.
+        normalisation: Normalisation the network was trained with.
 
     Raises:
-        InferenceError: There is no scale, or one is not more than 0.
+        InferenceError: There is no scale, or one is not above 0.
 
     Source: thesis section 4.6, "MS" in Table 4.2.
     """
@@ -116,11 +115,11 @@ class MultiScaleEngine(TorchEngine):
 
     @property
     def description(self) -> str:
-        """What runs it, in which arithmetic."""
+        """Library, precision and number of views."""
         return f'{super().description}, {len(self._scales) * len(self._mirrored)} views'
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logarithm of the mean probabilities of one image; see Engine.
+        """Compute the logarithm of the mean probabilities of one image; see Engine.
 
         Args:
             image: (H, W, 3) uint8 RGB in host memory.
@@ -131,7 +130,7 @@ class MultiScaleEngine(TorchEngine):
             (1, C, H, W) float32 on the engine's device, at the resolution of the image.
 
         Raises:
-            ModelError: The network needs pixels_per_metre and there is none, or the image is too
+            ModelError: The network needs pixels_per_metre and none is given, or the image is too
                 small for it at the smallest scale.
         """
         with torch.inference_mode():
@@ -180,12 +179,12 @@ def _scaled_size(maps: Tensor, scale: float) -> list[int]:
 
 
 class ResizedEngine:
-    """Resizes images for another engine; decoders bring its logits to the size of the image.
+    """Resizes images for another engine; decoders resize its logits to the original image.
 
     Args:
         engine: Engine that runs the network.
-        width_px: Width of the images it sees.
-        height_px: Height of the images it sees.
+        width_px: Width of the resized images [px].
+        height_px: Height of the resized images [px].
     """
 
     def __init__(self, engine: Engine, width_px: int, height_px: int) -> None:
@@ -194,21 +193,21 @@ class ResizedEngine:
 
     @property
     def description(self) -> str:
-        """Description of the engine, and the size."""
+        """Description of the engine, and the image size."""
         return f'{self._engine.description}, at {self._size[0]}x{self._size[1]}'
 
     @property
     def device(self) -> torch.device:
-        """Where the logits come out."""
+        """Device of the logits."""
         return self._engine.device
 
     @property
     def uses_disparity(self) -> bool:
-        """Whether the network needs pixels_per_metre."""
+        """True if the network needs pixels_per_metre."""
         return self._engine.uses_disparity
 
     def run(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> Tensor:
-        """Logits of one image at the size; see Engine."""
+        """Compute the logits of one image, resized; see Engine."""
         sizes = None if pixels_per_metre is None else self._resize_sizes(pixels_per_metre)
         return self._engine.run(self._resize_image(image), sizes)
 
@@ -221,7 +220,7 @@ class ResizedEngine:
         return torch.from_numpy(np.asarray(resized, np.uint8))
 
     def _resize_sizes(self, pixels_per_metre: Tensor) -> Tensor:
-        """A metre spans more pixels of a wider image; unknown pixels stay as few as they are."""
+        """Resize by nearest neighbour and scale with the width; unknown pixels do not spread."""
         nearest = F.interpolate(
             pixels_per_metre[None, None], self._size[::-1], mode='nearest-exact')[0, 0]
         return nearest * (self._size[0] / pixels_per_metre.shape[1])

@@ -84,10 +84,10 @@ def _distances(product: Tensor) -> Tensor:
 def _products(
     min_disparity: int, num_disparities: int, left: Tensor, right: Tensor,
 ) -> Tensor:
-    """Products of the pixels of some rows with those of the other image.
+    """Dot products of the pixels of some rows with their candidates in the other image.
 
-    Blocks of a row are multiplied with all that their pixels are compared with: a product of
-    matrices of which a skewed band is the result.
+    Blocks of a row are multiplied with all candidates of their pixels; the result is a diagonal
+    band of each matrix product.
 
     Args:
         min_disparity: Disparity of the first product [px].
@@ -96,7 +96,7 @@ def _products(
         right: (h, W, C) int8.
 
     Returns:
-        (h, W, D) float32; anything where the column is outside of the right image.
+        (h, W, D) float32; arbitrary for columns outside the right image.
     """
     left, right = left.float(), right.float()
     height, width, length = left.shape
