@@ -1,14 +1,14 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory and speed of training with each plan of gradient checkpointing: Table 4.11.
+"""Memory and speed of training with each gradient checkpointing plan: Table 4.11.
 
-For each plan, a process of its own does training steps (forward, cross-entropy at the logits'
-resolution or at the image's, backward) on random images. Its peak is what a step adds to the
-memory of the process at rest, weights and gradients included in the rest: on the CPU resident
-memory, with large blocks given back to the kernel at once, on the GPU
-torch.cuda.max_memory_allocated. Beside it stand the bytes that autograd holds between forward and
-backward of the network, each block counted once. Another process measures the speed, with memory
-kept instead. The last row has the loss in segments too, one for each image.
+For each plan, a separate process runs training steps (forward, cross-entropy at the resolution of
+the logits or of the image, backward) on random images. The peak is the memory a step adds to the
+process at rest, which includes weights and gradients: resident memory on the CPU, with large
+blocks returned to the kernel at once; torch.cuda.max_memory_allocated on the GPU. The table also
+shows the bytes that autograd keeps between the forward and backward pass of the network, each
+block counted once. Another process measures the speed without returning memory. In the last row
+the loss is checkpointed too, one segment per image.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ROWS = (*CHECKPOINT_PLANS, _WITH_LOSS)
 
 
 def main() -> None:
-    """Measure every plan, or one of them in this process."""
+    """Measure every plan, or a single one in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', default='ldn121_32_4', choices=MODELS, metavar='NAME')
     parser.add_argument('--batch', type=int, default=2)
@@ -72,10 +72,10 @@ def main() -> None:
 
 
 def measure_in_child(plan: str, quantity: str) -> dict[str, float]:
-    """Figures of one plan from a process of its own."""
+    """Measure one plan in a separate process."""
     environment = dict(os.environ)
     if quantity == 'memory':
-        # Every tensor of at least 64 kB goes back to the kernel when it is freed.
+        # Every tensor of at least 64 kB is returned to the kernel when it is freed.
         environment |= {'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TOP_PAD_': '0'}
     command = [sys.executable, *sys.argv, '--plan', plan, '--quantity', quantity]
     finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
@@ -84,7 +84,7 @@ def measure_in_child(plan: str, quantity: str) -> dict[str, float]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
-    """Memory [MB] or speed [images/s] of one plan in this process."""
+    """Measure memory [MB] or speed [images/s] of one plan in this process."""
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     if options.quantity == 'speed':
         keep_freed_memory()
@@ -98,7 +98,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         step(model, image, options.loss == 'image', options.plan == _WITH_LOSS)
         return time.perf_counter() - started
 
-    train()  # makes the gradients and everything that is made once
+    train()  # allocates the gradients and other one-time buffers
     if options.quantity == 'speed':
         return {'images_per_s': options.batch / min(train() for _ in range(options.steps))}
     saved_mb = saved_bytes(model, image) / 1e6
@@ -108,7 +108,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
 
 def step(model: nn.Module, image: Tensor, full_size: bool, by_image: bool) -> None:
-    """One pass forth and back; gradients add up."""
+    """Run one forward and backward pass; gradients accumulate."""
     logits = model(image).logits
     height, width = image.shape[-2:] if full_size else logits.shape[-2:]
     labels = torch.zeros(len(image), height, width, dtype=torch.long, device=image.device)
@@ -122,7 +122,7 @@ def step(model: nn.Module, image: Tensor, full_size: bool, by_image: bool) -> No
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sum over all pixels of the labels (N, H, W), to which logits are upsampled."""
+    """Sum of the cross-entropy over all pixels of labels (N, H, W), with upsampled logits."""
     size = (labels.shape[-2], labels.shape[-1])
     if logits.shape[-2:] != size:
         logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
@@ -130,7 +130,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def saved_bytes(model: nn.Module, image: Tensor) -> int:
-    """Bytes autograd holds after a forward pass, weights and the image left out."""
+    """Bytes kept by autograd after a forward pass, without weights and image."""
     own = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers(), image)}
     blocks: dict[int, int] = {}
 
@@ -138,22 +138,22 @@ def saved_bytes(model: nn.Module, image: Tensor) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             blocks[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # the tensor itself would hold the node that holds it
+        return tensor.detach()  # the tensor itself would keep its own graph node alive
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = model(image)  # keeps the blocks alive, so that no address comes twice
+        output = model(image)  # keeps the blocks alive, so that no address is reused
     del output
     return sum(blocks.values())
 
 
 class Peak:
-    """Largest memory since it was made, above the memory at that moment.
+    """Peak memory since construction, relative to the memory at construction.
 
     Args:
-        device: Where the memory is.
+        device: Device of the memory.
 
     Attributes:
-        rest_mb: Memory when it was made [MB].
+        rest_mb: Memory at construction [MB].
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -162,23 +162,23 @@ class Peak:
             torch.cuda.reset_peak_memory_stats()
             self.rest_mb = torch.cuda.memory_allocated() / 1e6
         else:
-            Path('/proc/self/clear_refs').write_text('5')  # the peak becomes the present
+            Path('/proc/self/clear_refs').write_text('5')  # resets the peak to the present value
             self.rest_mb = status_mb('VmRSS')
 
     def above_rest_mb(self) -> float:
-        """Peak minus rest [MB]."""
+        """Peak memory minus memory at rest [MB]."""
         peak = torch.cuda.max_memory_allocated() / 1e6 if self._on_gpu else status_mb('VmHWM')
         return peak - self.rest_mb
 
 
 def status_mb(field: str) -> float:
-    """Memory of this process by a field of the kernel: VmRSS now, VmHWM at most [MB]."""
+    """Memory of this process from a kernel field: VmRSS for now, VmHWM for the peak [MB]."""
     status = Path('/proc/self/status').read_text()
     return int(status.split(f'{field}:')[1].split()[0]) * 1024 / 1e6
 
 
 def print_table(options: argparse.Namespace, results: dict[str, dict[str, float]]) -> None:
-    """One line for each plan, ratios to the first beside the thesis' own."""
+    """Print one line per plan, with ratios to the first plan and those of the thesis."""
     base = next(iter(results.values()))
     print(f'{options.model}, batch {options.batch}, {options.crop} x {options.crop}, loss at the '
           f'{options.loss}, {"GPU" if torch.cuda.is_available() else "CPU"}')

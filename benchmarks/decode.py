@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused decoder against plain tensor operations, one after the other in one process.
+"""The fused decoder compared with plain tensor operations, in turn in one process.
 
-How much the fused decoder has to do depends on the logits: random numbers leave nothing settled by
-the corners of a cell, the untrained network hesitates everywhere between driving and foreign
-classes, a trained one is sure of most pixels. Each is measured by itself.
+The cost of the fused decoder depends on the logits: with random numbers no cell is decided by its
+corners, an untrained network is undecided between driving and foreign classes everywhere, a
+trained one is sure of most pixels. Each case is measured separately.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MODEL = 'ldn_small'
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=20)
@@ -68,7 +68,7 @@ def main() -> None:
 def all_logits(
     image: np.ndarray, weights: list[Path],
 ) -> Iterator[tuple[str, Taxonomy, torch.Tensor]]:
-    """Where logits come from, their taxonomy and the logits."""
+    """Yield name, taxonomy and logits of every case."""
     for taxonomy in (CITYSCAPES, ROB2018):
         num_classes = len(taxonomy)
         untrained = build_model(MODEL, num_classes)

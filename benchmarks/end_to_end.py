@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair to labels, mask and disparity, in this process and through the node over DDS.
 
-In this process every engine takes turns. Then one of them, the fastest unless it is named, also
-runs in the node: pairs go in turns through this process and through the node, so that what the
-node costs is the difference of their medians; after that pairs come faster than the node takes
-them, for its rate. Other options of both: --set. What is exported stays in the cache of the user.
+In this process all engines take turns. Then one engine, the fastest unless named, also runs in the
+node: pairs alternate between this process and the node, so the overhead of the node is the
+difference of their medians. Finally, pairs are sent faster than the node can process them, to
+measure its rate. --set changes options of both. Exported networks stay in the user's cache.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HEARD = ('labels', 'ood_mask', 'disparity')
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=20)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def chosen_values(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Values of options by the title of each engine in each precision."""
+    """Map the title of each engine and precision to its option values."""
     return {
         f'{engine} {precision}': {
             'inference.device': options.device, 'inference.engine': engine,
@@ -81,21 +81,21 @@ def chosen_values(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def read_frames(folder: Path | None, most: int) -> list[StereoFrame]:
-    """The first pairs of a folder, or rendered ones."""
+    """Read the first pairs of a folder, or render some."""
     if folder is None:
         return rendered_pairs(1226, 370)
     return [sample.frame for sample in islice(ImageFolder(folder), most)]
 
 
 class Corridor:
-    """A corridor that goes round through some pairs and remembers what each stage took.
+    """Pipeline that cycles through some pairs and records the stage times.
 
     Args:
-        perception: The corridor.
+        perception: The pipeline.
         frames: The pairs.
 
     Attributes:
-        seconds: Of the stages, of every pair.
+        seconds: Stage times of every pair [s].
     """
 
     def __init__(self, perception: Perception, frames: list[StereoFrame]) -> None:
@@ -104,11 +104,11 @@ class Corridor:
         self._frames = cycle(frames)
 
     def process_next(self) -> None:
-        """Take the next pair down the corridor."""
+        """Process the next pair."""
         self.seconds.append(self.pipeline.process(next(self._frames), QUANTITIES).seconds)
 
     def stage_ms(self, newest: int) -> dict[str, float]:
-        """Median of each stage over the newest pairs [ms]."""
+        """Median of each stage over the most recent pairs [ms]."""
         pairs = self.seconds[-newest:]
         return {
             f'{stage} ms': 1e3 * float(np.median([seconds[stage] for seconds in pairs]))
@@ -118,7 +118,7 @@ class Corridor:
 def in_process_rows(
     times: Mapping[str, Times], corridors: Mapping[str, Corridor], runs: int,
 ) -> dict[str, dict[str, object]]:
-    """What each engine takes for a pair, stage by stage."""
+    """Time of each engine per pair, by stage."""
     return {
         title: {
             **row, 'pairs/s': 1e3 / row['median ms'], **corridors[title].stage_ms(runs),
@@ -132,7 +132,7 @@ def through_node(
     corridor: Corridor, values: Mapping[str, Any], frames: list[StereoFrame],
     options: argparse.Namespace,
 ) -> dict[str, object]:
-    """What the node costs beside the corridor, and how many pairs it takes a second."""
+    """Overhead of the node compared with the pipeline, and its rate [pairs/s]."""
     node = LiveNode(HEARD, frames, dict(values))
     node.settle_engine()
     in_process_ms = []
@@ -165,7 +165,7 @@ def through_node(
 
 
 def heard_ages_ms(node: LiveNode) -> list[float]:
-    """Stamp to heard of every result [ms]."""
+    """Age of every result on reception, relative to its stamp [ms]."""
     return [(heard - stamp) / 1e6 for stamp, heard in node.results]
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks, and the engines that run them, by name."""
+"""Networks and engines by name, for benchmarks."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ USUAL_ENGINES = {
 
 
 def parse_size(text: str) -> ImageSize:
-    """Size of images from WIDTHxHEIGHT."""
+    """Parse an image size, WIDTHxHEIGHT."""
     width, _, height = text.partition('x')
     return ImageSize(int(width), int(height))
 
 
 def load_network(config: ModelConfig) -> tuple[SegmentationModel, Normalisation]:
-    """Network with the weights a configuration asks for, random ones where there are none."""
+    """Load the network of a configuration, with random weights if it names none."""
     class_names = TAXONOMIES[config.taxonomy].class_names
     model = build_model(config.name, len(class_names)).eval()
     weights = find_weights(config)
@@ -57,12 +57,12 @@ def load_network(config: ModelConfig) -> tuple[SegmentationModel, Normalisation]
 
 @dataclass(frozen=True, slots=True)
 class StartedEngine:
-    """An engine that has run once.
+    """Engine after its first run.
 
     Attributes:
-        engine: It.
-        export_s: Time to export the network, 0 where it was found or is not exported.
-        start_s: Time to load it and to run it for the first time.
+        engine: The engine.
+        export_s: Time to export the network [s]; 0 if it was cached or is not exported.
+        start_s: Time to load the engine and run it for the first time [s].
     """
 
     engine: Engine
@@ -71,15 +71,15 @@ class StartedEngine:
 
 
 class EngineMaker:
-    """Makes engines for one network and one size of images.
+    """Builds engines for one network and one image size.
 
     Args:
-        model: The network; it is left as it is.
-        normalisation: What it was trained with.
-        size: Of the images.
-        device: Where the engines run.
-        folder: Where exported networks are kept.
-        calibration: Images for engines in int8; None for no such engines.
+        model: The network; it is not changed.
+        normalisation: Normalisation it was trained with.
+        size: Size of the images.
+        device: Device of the engines.
+        folder: Folder of exported networks.
+        calibration: Calibration images for int8 engines; None for no int8.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class EngineMaker:
         self._calibration = calibration
 
     def make(self, name: str, precision: str) -> StartedEngine:
-        """Make an engine.
+        """Build an engine.
 
         Raises:
-            InferenceError: Its library is missing, or cannot do that.
+            InferenceError: Its library is missing or does not support the request.
         """
         model, dtype = copy.deepcopy(self._model), choose_precision(precision, self._device)
         started = exported = time.perf_counter()
@@ -117,9 +117,9 @@ class EngineMaker:
     def make_all(
         self, names: Iterable[str], precisions: Iterable[str] = tuple(PRECISIONS),
     ) -> dict[str, StartedEngine]:
-        """Make every engine in every precision that can be had, by a title; say what cannot.
+        """Build every available engine and precision, by title; report unavailable ones.
 
-        With images for calibration there is int8 too, but for torch, which has none.
+        Calibration images add int8, except for torch, which has no int8.
         """
         made = {}
         for name in names:
@@ -133,15 +133,15 @@ class EngineMaker:
 
 
 class PlainEager:
-    """A network as one would run it without engines: the baseline.
+    """Network without engines: the baseline.
 
-    Numpy normalises, torch computes in float32 with planes of channels one after the other, the
-    logits are upsampled to the image before arg-max.
+    Numpy normalises, torch computes in float32 with contiguous channel planes, and the logits are
+    upsampled to the image before the arg-max.
 
     Args:
-        model: The network; it is left as it is.
-        normalisation: What it was trained with.
-        device: Where it runs.
+        model: The network; it is not changed.
+        normalisation: Normalisation it was trained with.
+        device: Device of the network.
     """
 
     def __init__(
@@ -153,19 +153,19 @@ class PlainEager:
         self._device = device
 
     def normalise(self, image: NDArray[np.uint8]) -> Tensor:
-        """Input of the network, (1, 3, H, W) float32, from an image (H, W, 3)."""
+        """Convert an image (H, W, 3) uint8 to the network input, (1, 3, H, W) float32."""
         normalised = (image.astype(np.float32) / 255 - self._mean) / self._std
         planes = np.ascontiguousarray(normalised.transpose(2, 0, 1))
         return torch.from_numpy(planes)[None].to(self._device)
 
     @torch.inference_mode()
     def logits(self, normalised: Tensor) -> Tensor:
-        """Logits at the network's own resolution."""
+        """Compute the logits at the network's own resolution."""
         return self._model(normalised).logits
 
     @torch.inference_mode()
     def labels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Most probable class of every pixel, (H, W)."""
+        """Most probable class of every pixel, (H, W) uint8."""
         logits = F.interpolate(
             self.logits(self.normalise(image)), image.shape[:2], mode='bilinear',
             align_corners=False)

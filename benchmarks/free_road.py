@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Free road of a rendered drive: what it costs, and how far its grid agrees with the true one.
+"""Free road of a rendered drive: cost, and agreement of its grid with the ground truth.
 
-The true grid is built the same way from the labels, foreign objects and disparity of the renderer.
+The ground-truth grid is built in the same way from rendered labels, foreign objects and disparity.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ldn_perception.taxonomy import CITYSCAPES, UNIVERSAL
 from ldn_perception.types import GroundGrid, PerceptionResult, Quantity, Segmentation
 
 CAMERA = LevelCamera(1.6)
-"""At rest; the drive sways by up to a degree, which the node does not know either."""
+"""Camera at rest; the drive sways by up to a degree, which is unknown to the node as well."""
 
 NAMES = {GroundGrid.FREE: 'free', GroundGrid.OCCUPIED: 'occupied', GroundGrid.UNKNOWN: 'unknown'}
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--seed', type=int, default=117, help='117 is not in the training')
     parser.add_argument('--frames', type=int, default=8)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def cells(result: PerceptionResult) -> np.ndarray:
-    """Grid of the corridor's result."""
+    """Grid of the pipeline's result."""
     assert result.disparity is not None
     rule = build_free_road_rule(FreeRoadConfig(), UNIVERSAL)
     geometry = result.frame.geometry
@@ -69,7 +69,7 @@ def cells(result: PerceptionResult) -> np.ndarray:
 
 
 def true_cells(sample: SyntheticSample) -> np.ndarray:
-    """Grid of what was rendered."""
+    """Grid of the ground truth."""
     rule = build_free_road_rule(FreeRoadConfig(), CITYSCAPES)
     geometry = sample.frame.geometry
     segmentation = Segmentation('cityscapes', sample.labels, sample.foreign)

@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The corridor on a GPU, stage by stage and as a whole, every engine in turn in one process.
+"""The pipeline on a GPU, by stage and as a whole, all engines in turn in one process.
 
-Times are those between two CUDA events around the work, with nothing else queued. 'Network' begins
-with the image on the GPU and ends with the logits there; 'labels' begins with the image on the
-host and ends with labels and mask there; 'pair' also has the disparity computed on the GPU and
-downloaded. Pairs follow each other: nothing of two pairs overlaps.
+Times are between two CUDA events around the work, with nothing else queued. 'Network' is from the
+image on the GPU to the logits on the GPU. 'Labels' is from the image on the host to labels and
+mask on the host. 'Pair' adds the disparity, computed on the GPU and downloaded. Pairs are
+processed one after another, without overlap.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WARM_UP_RUNS = 3
 
 
 def main() -> None:
-    """Measure where there is a GPU."""
+    """Run the benchmark if there is a GPU."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=50)
@@ -61,13 +61,13 @@ def main() -> None:
 def measure(
     size: ImageSize, options: argparse.Namespace, device: torch.device, folder: Path,
 ) -> dict[str, object]:
-    """Figures of one size.
+    """Measure one image size.
 
     Args:
-        size: Of the images.
-        options: Of the command line.
+        size: Size of the images.
+        options: Options of the command line.
         device: The GPU.
-        folder: Where exported networks are kept.
+        folder: Folder of exported networks.
     """
     config = PerceptionConfig.from_values({
         'inference.device': device.type, 'stereo.matcher': 'learned',
@@ -105,7 +105,7 @@ def measure(
 def network_calls(
     engines: Mapping[str, Engine], frame: StereoFrame, device: torch.device,
 ) -> Calls:
-    """Runs of every engine on an image that is there."""
+    """Calls that run every engine on an image already on the GPU."""
     image = torch.from_numpy(frame.left).to(device)
     return {title: partial(engine.run, image) for title, engine in engines.items()}
 
@@ -113,7 +113,7 @@ def network_calls(
 def decode_calls(
     decoders: Mapping[str, Decoder], engine: Engine, frame: StereoFrame,
 ) -> Calls:
-    """Decoding of the logits of one engine by every decoder."""
+    """Calls that decode the logits of one engine with every decoder."""
     logits = engine.run(torch.from_numpy(frame.left))
     return {
         title: partial(decoder.decode, logits, frame.left, OodRule(), Quantity.OOD_MASK)
@@ -121,20 +121,20 @@ def decode_calls(
 
 
 def to_labels(engine: Engine, decoder: Decoder, frame: StereoFrame) -> Segmentation:
-    """Labels and mask of the left image."""
+    """Compute labels and mask of the left image."""
     logits = engine.run(torch.from_numpy(frame.left))
     return decoder.decode(logits, frame.left, OodRule(), Quantity.OOD_MASK)
 
 
 def to_everything(pipeline: StereoSegmentationPipeline, frame: StereoFrame) -> None:
-    """Labels, mask and disparity of a pair, all of them on the host in the end."""
+    """Compute labels, mask and disparity of a pair, with all results on the host."""
     result = pipeline.process(frame, Quantity.OOD_MASK | Quantity.DISPARITY)
     if result.disparity is not None:
         result.disparity.to_host()
 
 
 def in_turns(groups: Mapping[str, Calls], runs: int) -> dict[str, dict[str, Times]]:
-    """Times of all calls of all groups, which take turns; the first turns are not counted."""
+    """Time all calls of all groups in turn, without the first turns."""
     times = {group: {title: Times() for title in calls} for group, calls in groups.items()}
     for turn in range(_WARM_UP_RUNS + runs):
         for group, calls in groups.items():
@@ -146,7 +146,7 @@ def in_turns(groups: Mapping[str, Calls], runs: int) -> dict[str, dict[str, Time
 
 
 def gpu_milliseconds(call: Callable[[], object]) -> float:
-    """Time between two events on the GPU around a call."""
+    """Time between two CUDA events around a call [ms]."""
     before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     before.record()
@@ -157,7 +157,7 @@ def gpu_milliseconds(call: Callable[[], object]) -> float:
 
 
 def with_rate(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Rows with what their medians are a second."""
+    """Add rates per second, from the medians, to rows."""
     return {title: {**row, 'a second': 1e3 / row['median ms']} for title, row in rows.items()}
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Timing of several things in turn in one process, so that a busy machine costs each alike."""
+"""Timing of several calls in turn in one process, so that other load affects each alike."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Name = TypeVar('Name')
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of every turn of one call.
+    """Times of one call in every turn [ms].
 
     Attributes:
-        wall: On the clock.
+        wall: Wall time.
         thread: CPU time of the calling thread.
         process: CPU time of all threads.
     """
@@ -31,21 +31,21 @@ class Times:
 
     @property
     def median_ms(self) -> float:
-        """Median on the clock."""
+        """Median wall time [ms]."""
         return float(np.median(self.wall))
 
     @property
     def min_ms(self) -> float:
-        """Least on the clock."""
+        """Shortest wall time [ms]."""
         return min(self.wall)
 
 
 def interleaved(
     calls: Mapping[Name, Callable[[], object]], runs: int, warm_up_runs: int = 1,
 ) -> dict[Name, Times]:
-    """Times of calls that take turns, the first turns not counted.
+    """Time calls in turn, without the first turns.
 
-    A call is over when the GPU is, if there is one at work.
+    A call ends when the GPU, if one is used, has finished its work.
     """
     times = {name: Times() for name in calls}
     for turn in range(warm_up_runs + runs):
@@ -66,7 +66,7 @@ def interleaved(
 
 
 def as_rows(times: Mapping[str, Times]) -> dict[str, dict[str, float]]:
-    """Median, least and how many times faster than the first, by either; a row for each call."""
+    """One row per call: median, minimum, and speed relative to the first call by either."""
     first = next(iter(times.values()))
     return {
         name: {

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A real node in a process of its own, fed with pairs over DDS."""
+"""A real node in a separate process, fed with pairs over DDS."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ os.environ.update(isolated_environment())
 
 
 class LiveNode:
-    """Starts stereo_seg_node, sends pairs to it and listens to its results.
+    """Starts stereo_seg_node, sends pairs to it and receives its results.
 
     Args:
         wanted: Results to subscribe to, of type sensor_msgs/Image: labels, ood_mask, …
-        frames: Pairs to send, one after the other and again from the first.
+        frames: Pairs to send, in a cycle.
         parameters: Parameters of the node.
     """
 
     def __init__(
         self, wanted: tuple[str, ...], frames: Iterable[StereoFrame], parameters: dict[str, Any],
     ) -> None:
-        # rclpy reads the environment when it is imported
+        # rclpy reads the environment when it is imported.
         from diagnostic_msgs.msg import DiagnosticArray
         import rclpy
         from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -88,22 +88,22 @@ class LiveNode:
         self.results.append((stamp.sec * 10**9 + stamp.nanosec, time.time_ns()))
 
     def spin_until(self, condition: Callable[[], object]) -> None:
-        """Handle messages until the condition holds; it is looked at after each of them."""
+        """Process messages until the condition holds; it is checked after each message."""
         deadline = time.monotonic() + LIMIT_S
         while not condition():
             if time.monotonic() > deadline or not self.process.is_running():
                 raise SystemExit(self.process.log.read_text())
-            # asleep, since every look takes time from the node's cores
+            # Sleep, since polling takes time from the node's cores.
             self._rclpy.spin_once(self.tester, timeout_sec=0.1)
 
     def spin_for(self, seconds: float) -> None:
-        """Handle messages for a while."""
+        """Process messages for a number of seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self.tester, timeout_sec=left)
 
     def send(self) -> None:
-        """Send a pair with the present time."""
+        """Send a pair stamped with the current time."""
         stamp = self.tester.get_clock().now().to_msg()
         for publisher, message in self.messages[self.sent % len(self.messages)]:
             message.header.stamp = stamp
@@ -111,14 +111,14 @@ class LiveNode:
         self.sent += 1
 
     def send_at(self, rate_hz: float, number: int) -> None:
-        """Send pairs at a rate."""
+        """Send a number of pairs at a rate."""
         start = time.monotonic()
         for index in range(number):
             self.spin_for(start + index / rate_hz - time.monotonic())
             self.send()
 
     def send_one_by_one(self, number: int, each: Callable[[int], None] = lambda n: None) -> None:
-        """Send a pair when the result of the last one has come; a lost one is sent again."""
+        """Send each pair after the result of the previous one; lost pairs are sent again."""
         for index in range(number):
             expected = len(self.results) + 1
             while len(self.results) < expected:
@@ -130,14 +130,14 @@ class LiveNode:
             each(index)
 
     def settle_engine(self) -> None:
-        """Send pairs until the node has chosen its engine, and forget their results.
+        """Send pairs until the node has chosen its engine, and discard their results.
 
         An export takes minutes.
         """
         is_exporting = True
         while is_exporting:
             self.send_one_by_one(8)
-            self.spin_for(1.5)  # diagnostics come once a second
+            self.spin_for(1.5)  # diagnostics are published once a second
             is_exporting = ', until ' in self.diagnostics.get('engine', '')
         self.send_one_by_one(8)
         self.results.clear()
@@ -148,28 +148,28 @@ class LiveNode:
         return int(status.split('VmRSS:')[1].split()[0]) / 1024
 
     def stage_ms(self) -> dict[str, float]:
-        """Median time of each stage, as the node tells it [ms]."""
+        """Median time of each stage, from the node's diagnostics [ms]."""
         return {
             key.removeprefix('stage.').removesuffix('_ms'): float(value)
             for key, value in self.diagnostics.items() if key.startswith('stage.')
         }
 
     def close(self) -> int:
-        """End the node; its exit code."""
+        """Stop the node and return its exit code."""
         code = self.process.stop()
         self._rclpy.try_shutdown()
         return code
 
 
 def rendered_pairs(width: int, height: int) -> list[StereoFrame]:
-    """Four pairs of a rendered drive."""
+    """Render four pairs of a drive."""
     return [sample.frame for sample in SyntheticDrive(0, 4, width, height)]
 
 
 def report(name: str, figures: dict[str, Any]) -> None:
-    """Print figures with the machine they are from, and keep them as JSON.
+    """Print figures and the machine they were measured on, and save them as JSON.
 
-    A figure that maps names to rows, and these names of columns to values, is a table.
+    A figure that maps row names to mappings from column names to values is a table.
     """
     figures = {'machine': machine(), **figures}
     for key, value in figures.items():
@@ -183,7 +183,7 @@ def report(name: str, figures: dict[str, Any]) -> None:
 
 
 def print_table(title: str, rows: Mapping[str, Mapping[str, object]]) -> None:
-    """Print rows under a title; they may differ in their columns."""
+    """Print rows under a title; rows may have different columns."""
     columns = dict.fromkeys(column for row in rows.values() for column in row)
     print(f'\n{title:32}', *(f'{column:>9}' for column in columns))
     for name, row in rows.items():
@@ -198,7 +198,7 @@ def _text(value: object) -> str:
 
 
 def machine() -> str:
-    """Processor and number of cores."""
+    """Name of the processor and number of cores."""
     lines = Path('/proc/cpuinfo').read_text().splitlines()
     model = next((line.split(': ')[1] for line in lines if line.startswith('model name')),
                  platform.machine())

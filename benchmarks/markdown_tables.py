@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Markdown of what benchmarks have reported, as the README shows it.
+"""Markdown tables from the JSON reports of benchmarks, for the documentation.
 
-Medians and least times, and ratios of both, share a column.
+Medians and minimum times, and the ratios of both, share a column.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 
 PAIRS = {'median ms': ('min ms', 'median / min ms'), 'x by median': ('x by min', '×')}
-"""Column to the one that is joined to it, and the name of both."""
+"""Column -> the column joined to it, and the name of the joint column."""
 
 
 def main() -> None:
-    """Print figures of some files."""
+    """Print the figures of some files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('reports', nargs='+', type=Path, help='build/benchmarks/….json')
     options = parser.parse_args()
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def as_markdown(figures: dict[str, object]) -> list[str]:
-    """Lines: single figures, then tables."""
+    """Markdown lines: single figures, then tables."""
     single = [
         f'- {name}: {as_text(value)}' for name, value in figures.items()
         if not isinstance(value, dict)]
@@ -36,7 +36,7 @@ def as_markdown(figures: dict[str, object]) -> list[str]:
 
 
 def joined(row: dict[str, object]) -> dict[str, str]:
-    """Cells of a row, those that belong together as one."""
+    """Cells of a row, with paired columns joined."""
     cells = {}
     second = {PAIRS[name][0] for name in row if name in PAIRS}
     for name, value in row.items():
@@ -49,7 +49,7 @@ def joined(row: dict[str, object]) -> dict[str, str]:
 
 
 def table(title: str, rows: dict[str, dict[str, str]]) -> list[str]:
-    """Lines of a table; rows may differ in their columns."""
+    """Markdown lines of a table; rows may have different columns."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     return [
         f'| {" | ".join([title, *columns])} |',
@@ -60,7 +60,7 @@ def table(title: str, rows: dict[str, dict[str, str]]) -> list[str]:
 
 
 def as_text(value: object) -> str:
-    """Write a number with three digits, more where they stand before the point."""
+    """Format a number with three significant digits, or all digits before the point."""
     if not isinstance(value, float):
         return str(value)
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'.rstrip('.')

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matchers one after the other in one process, as ratios to SGBM with three paths.
+"""Matchers in turn in one process, as ratios to SGBM with three paths.
 
-The pair is a rendered one at KITTI's size unless a folder with left.png and right.png is given.
-With --device cuda the learned matcher is timed on a GPU at two sizes, by its clock: from images on
-the host to the disparity on the GPU, and the paths and winners of semi-global matching alone.
+The pair is rendered at KITTI's size unless a folder with left.png and right.png is given. With
+--device cuda the learned matcher is timed on a GPU at two sizes with CUDA events: from images on
+the host to the disparity on the GPU, and semi-global paths and winners separately.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ MATCHERS: dict[str, dict[str, object]] = {
     'census, quarter size': {'matcher': 'census', 'resolution_divisor': 4},
 }
 GPU_SIZES = ((1242, 375, 128), (2048, 1024, 192))
-"""Width, height and disparities [px]."""
+"""(width, height, number of disparities) [px]."""
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=10)
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def measure(frame: StereoFrame, options: argparse.Namespace) -> dict[str, Times]:
-    """Times of the matchers on a pair."""
+    """Time the matchers on a pair."""
     matchers = {
         name: build_matcher(config.stereo, config.inference)
         for name, config in (
@@ -95,7 +95,7 @@ def measure(frame: StereoFrame, options: argparse.Namespace) -> dict[str, Times]
 
 
 def gpu_figures(runs: int) -> dict[str, object]:
-    """Times of the learned matcher on a GPU and of two of its steps, by size and paths."""
+    """Time the learned matcher and two of its steps on a GPU, by size and number of paths."""
     figures: dict[str, object] = {'device': torch.cuda.get_device_name()}
     for width, height, disparities in GPU_SIZES:
         frame = SyntheticDrive(0, 8, width, height)[4].frame
@@ -123,7 +123,7 @@ def gpu_figures(runs: int) -> dict[str, object]:
 
 
 def gpu_milliseconds(work: Callable[[], object], runs: int) -> list[float]:
-    """Milliseconds between two events on the GPU around work, without the first three runs."""
+    """Times between two CUDA events around some work, without the first three runs [ms]."""
     times = []
     for _ in range(runs + 3):
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many operations a second a device does in large matrix products."""
+"""Peak arithmetic throughput of a device in large matrix products."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _ROWS = 4096
 
 
 class MatrixPeak:
-    """Large products in each precision, as products of matrices and as 1x1 and 3x3 convolutions.
+    """Large products in each precision, as matrix products and as 1x1 and 3x3 convolutions.
 
-    Three forms, because libraries differ in what they do best: the fastest one is the peak.
+    Libraries differ in which of the three forms is fastest; the fastest is the peak.
 
     Args:
-        device: Where they are computed.
+        device: Device of the products.
 
     Attributes:
-        calls: By a name, to be timed beside what is compared with them.
+        calls: Calls by name, to be timed together with the work they are compared with.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -54,7 +54,7 @@ class MatrixPeak:
         self._operations[f'{precision} {form}'] = operations
 
     def giga_per_second(self, times: Mapping[str, Times]) -> dict[str, float]:
-        """Peak of each precision, from the least times of the calls [GFLOP/s]."""
+        """Peak of each precision, from the shortest times of the calls [GFLOP/s]."""
         return {
             precision: max(
                 operations / times[name].min_ms / 1e6

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every engine in every precision: the network alone, and an image to its labels.
 
-Both in turns in one process, as ratios to plain eager float32. Labels differ from those of eager
-float32 by a share of the pixels of all images; the peak is that of matrix products in the same
-turns. Without images the network sees a rendered one.
+All are timed in turn in one process, as ratios to plain eager float32. The label difference is the
+share of pixels of all images that differ from eager float32. The peak is that of matrix products
+in the same turns. Without images, a rendered one is used.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ REFERENCE = 'torch float32'
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=10)
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def take_turns(calls: dict[str, dict[str, partial]], runs: int) -> dict[str, dict[str, Times]]:
-    """Times of several groups of calls, all in turn."""
+    """Time several groups of calls in turn."""
     together = interleaved(
         {(group, name): call for group, members in calls.items()
          for name, call in members.items()}, runs)
@@ -110,7 +110,7 @@ def take_turns(calls: dict[str, dict[str, partial]], runs: int) -> dict[str, dic
 
 
 def read_images(paths: list[Path], size: ImageSize) -> list[NDArray[np.uint8]]:
-    """RGB images at the size, a rendered one where there are no paths."""
+    """Read RGB images resized to one size; render one if there are no paths."""
     if not paths:
         return [SyntheticDrive(0, 8, *size)[4].frame.left]
     return [
@@ -120,7 +120,7 @@ def read_images(paths: list[Path], size: ImageSize) -> list[NDArray[np.uint8]]:
 
 
 def labels(engine: Engine, decoder: Decoder, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Labels of an image."""
+    """Compute the labels of an image."""
     logits = engine.run(torch.from_numpy(image))
     return decoder.decode(logits, image, OodRule(), Quantity.NOTHING).labels
 
@@ -128,7 +128,7 @@ def labels(engine: Engine, decoder: Decoder, image: NDArray[np.uint8]) -> NDArra
 def with_share(
     times: dict[str, Times], multiply_adds: int, peaks: dict[str, float],
 ) -> dict[str, dict[str, float]]:
-    """Rows of times with the share of the peak of their precision."""
+    """Rows of times, with the share of the peak of their precision."""
     rows = as_rows(times)
     for title, row in rows.items():
         giga_per_second = 2 * multiply_adds / row['min ms'] / 1e6
@@ -141,7 +141,7 @@ def with_share(
 def describe(
     prepared: dict[str, StartedEngine], decoder: Decoder, images: list[NDArray[np.uint8]],
 ) -> dict[str, dict[str, float]]:
-    """What it takes to start each engine, and how far it agrees with eager float32."""
+    """Start-up time of each engine, and its label agreement with eager float32."""
     found = {
         title: np.stack([labels(each.engine, decoder, image) for image in images])
         for title, each in prepared.items()

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the node's memory stays where it is over 2,000 pairs, every result heard."""
+"""Memory growth of the node over 2,000 pairs, with every result received."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import argparse
 
 from live_node import LiveNode, rendered_pairs, report
 
-_SETTLED = 200  # pairs after which allocators and caches are warm
+_SETTLED = 200  # pairs until allocators and caches are warm
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pairs', type=int, default=2000)
     options = parser.parse_args()

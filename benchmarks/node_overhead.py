@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node costs a pair beside disparity and network, at 1226x370, labels and mask heard."""
+"""Overhead of the node per pair, at 1226x370, with labels and mask subscribed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldn_perception.cli.options import parse_assignments
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pairs', type=int, default=150)
     parser.add_argument('--rate', type=float, default=4.0, help='pairs per second')

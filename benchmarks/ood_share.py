@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""OOD share and mean foreign probability of single images on roads and indoors.
+"""OOD share and mean foreign probability of single images, on roads and indoors.
 
-The defaults of the out-of-domain alarm lie between the two.
+The default thresholds of the domain alarm lie between the two groups.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST_SIDE_PX = 1300
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data', type=Path, help='folder of the data sets')
     parser.add_argument('--most', type=int, default=60, help='images of a set, spread over it')
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def foreign_figures(pipeline: StereoSegmentationPipeline, path: Path) -> tuple[float, float]:
-    """OOD share and mean foreign probability of one image."""
+    """Compute OOD share and mean foreign probability of one image."""
     image = cv2.imread(str(path))[..., ::-1]
     if max(image.shape) > LONGEST_SIDE_PX:
         image = cv2.resize(image, None, fx=0.5, fy=0.5)

@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether matcher and network gain by working at the same time: rate and age, 1226x370, CPU.
+"""Gain from running matcher and network concurrently: rate and age, 1226x370, CPU.
 
-Three ways take turns in one process: one after the other; the matcher beside the network of the
-same pair, as the corridor does; the matcher of the next pair beside the network of this one, which
-the node does not do. Age is from the beginning of a pair to its labels, mask and disparity, when
-pairs are taken as fast as they can be.
+Three schedules take turns in one process: sequential; the matcher beside the network of the same
+pair, as in the pipeline; the matcher of the next pair beside the network of this one, which the
+node does not do. Age is from the start of a pair to its labels, mask and disparity, with pairs
+processed as fast as possible.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Way = Callable[[list[StereoFrame]], list[tuple[float, float]]]
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--turns', type=int, default=20, help='of four pairs each')
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def build_ways(matcher_name: str, engine_name: str) -> dict[str, Way]:
-    """The three ways with one matcher and one engine."""
+    """Build the three schedules with one matcher and one engine."""
     config = PerceptionConfig.from_values({
         'inference.device': 'cpu', 'inference.engine': engine_name,
         'stereo.matcher': matcher_name})
@@ -86,7 +86,7 @@ def build_ways(matcher_name: str, engine_name: str) -> dict[str, Way]:
 def one_by_one(
     pipeline: StereoSegmentationPipeline, frames: list[StereoFrame],
 ) -> list[tuple[float, float]]:
-    """Time between results and age of each, which are the same [s]."""
+    """Time between results and age of each [s]; they are equal in this schedule."""
     times = []
     for frame in frames:
         started = time.perf_counter()
@@ -96,7 +96,7 @@ def one_by_one(
 
 
 class TwoStages:
-    """The matcher works on the next pair while the network works on this one."""
+    """Two-stage schedule: the matcher processes the next pair while the network processes one."""
 
     def __init__(
         self, matcher: Matcher, engine: Engine, decoder: Decoder, rule: OodRule,
@@ -105,7 +105,7 @@ class TwoStages:
         self._stage = ThreadPoolExecutor(1, 'disparity')
 
     def run(self, frames: list[StereoFrame]) -> list[tuple[float, float]]:
-        """Time between results and age of each but the first [s]; pairs go round once."""
+        """Time between results and age of each but the first, for one pass over the pairs [s]."""
         following, began = self._begin(frames[0])
         finished, times = 0.0, []
         for number, frame in enumerate([*frames, frames[0]]):
@@ -124,7 +124,7 @@ class TwoStages:
 
 
 def summary(times: list[tuple[float, float]]) -> dict[str, float]:
-    """Least and median of both times [ms]."""
+    """Minimum and median of both times [ms]."""
     periods_ms, ages_ms = 1e3 * np.array(times).T
     return {
         'period min': float(periods_ms.min()), 'median': float(np.median(periods_ms)),

@@ -1,11 +1,11 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""LDN121 64 -> 4 beside networks of others in the same run: eager float32, and other engines.
+"""LDN121 64 -> 4 beside other published networks in the same run: eager float32 and engines.
 
-All have 19 classes and random weights and give logits at the resolution of the image, as the
-others do; a second row of LDN121 leaves the upsampling to the decoder, as the node does. Peers are
-those of torchvision, where it is installed, and the public code of the authors
-(https://github.com/ivankreso/LDN), where --authors names a checkout.
+All networks have 19 classes and random weights and return logits at image resolution, as the peers
+do. A second row of LDN121 leaves the upsampling to the decoder, as in the node. Peers are the
+networks of torchvision, if installed, and the public code of the authors
+(https://github.com/ivankreso/LDN), if --authors names a checkout.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EAGER = 'eager float32'
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=5)
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def as_tables(times: Mapping[tuple[str, str], Times]) -> dict[str, dict[str, dict[str, float]]]:
-    """A table for each engine: ratios to our network in it, and to eager of the same network."""
+    """One table per engine: ratios to our network in it, and to eager mode of the same network."""
     tables = {}
     for title in dict.fromkeys(title for _, title in times):
         rows = as_rows({name: each for (name, engine), each in times.items() if engine == title})
@@ -90,7 +90,7 @@ def as_tables(times: Mapping[tuple[str, str], Times]) -> dict[str, dict[str, dic
 
 
 def find_networks(model: str, authors: Path | None) -> Iterator[tuple[str, SegmentationModel]]:
-    """Names and networks in evaluation mode; says which are not here."""
+    """Yield names and networks in evaluation mode; report those that are not available."""
     own = build_model(model, NUM_CLASSES).eval()
     yield model, Peer(own, lambda output: output.logits)
     yield f'{model}, not upsampled', own
@@ -110,11 +110,11 @@ def find_networks(model: str, authors: Path | None) -> Iterator[tuple[str, Segme
 
 
 class Peer(SegmentationModel):
-    """Somebody's network in the form of ours, with logits at the resolution of the image.
+    """Third-party network as a SegmentationModel, with logits at image resolution.
 
     Args:
-        network: Takes a normalised image.
-        find_logits: Takes the logits out of what it returns.
+        network: Network that takes a normalised image.
+        find_logits: Extracts the logits from its output.
     """
 
     def __init__(self, network: nn.Module, find_logits: Callable[..., Tensor]) -> None:
@@ -125,7 +125,7 @@ class Peer(SegmentationModel):
         self.eval()
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits of a batch of images; see SegmentationModel."""
+        """Compute the logits of a batch of images; see SegmentationModel."""
         logits = self._find_logits(self.network(image))
         if logits.shape[-2:] != image.shape[-2:]:
             logits = F.interpolate(
@@ -136,7 +136,7 @@ class Peer(SegmentationModel):
 def build_authors_network(checkout: Path) -> nn.Module:
     """Build the network of the authors' code, of depth 121, without weights.
 
-    What their evaluation needs beside the network, compiled code and a progress bar, is left out.
+    Other requirements of their evaluation, compiled code and a progress bar, are stubbed out.
     """
     sys.path.insert(0, str(checkout))
     absent = {name: module_from_spec(ModuleSpec(name, None)) for name in (
@@ -146,8 +146,8 @@ def build_authors_network(checkout: Path) -> nn.Module:
     for name, module in absent.items():
         sys.modules.setdefault(name, module)
     code = importlib.import_module('models.ldn_semseg')
-    code.imagenet_init = True  # the form that is initialised from ImageNet, without its weights
-    with redirect_stdout(StringIO()):  # it tells of its layers
+    code.imagenet_init = True  # the variant for ImageNet initialisation, without the weights
+    with redirect_stdout(StringIO()):  # it prints its layers
         return code.DenseNet(
             dataset=SimpleNamespace(
                 batchnorm_momentum=0.05, num_classes=NUM_CLASSES, num_logits=NUM_CLASSES),

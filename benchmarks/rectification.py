@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rectification of raw images, and the check at the start whether a pair is rectified."""
+"""Cost of the rectification of raw images, and of the rectification check at start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LENSES = {
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--runs', type=int, default=30)
     parser.add_argument('--width', type=int, default=1242)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def milliseconds(work: Callable[[], object], runs: int) -> float:
-    """Median time of some work, done once before [ms]."""
+    """Median time of some work, after one warm-up run [ms]."""
     return interleaved({'': work}, runs)[''].median_ms
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What part of an offline replay is reading, decoding of messages and writing.
+"""Share of reading, message decoding and writing in an offline replay.
 
-Once with the corridor and once with its results remembered, so that the CPU time of everything
-else is known on a busy machine too.
+Runs once with the pipeline and once with its results cached, so that the CPU time of everything
+else is known even on a busy machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ INPUT_OUTPUT = ('open', 'read', 'write', 'save')
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=Path, required=True, help='folder of pairs')
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 class RememberingPipeline:
-    """A corridor that does not compute a pair twice.
+    """Pipeline that caches the result of every pair.
 
     Attributes:
         cpu_s: CPU time of all threads in it [s].
@@ -95,7 +95,7 @@ class RememberingPipeline:
         self.cpu_s = 0.0
 
     def process(self, frame: StereoFrame, quantities: Quantity) -> PerceptionResult:
-        """Compute or remember the result of a pair."""
+        """Compute the result of a pair, or return the cached one."""
         if frame.stamp_ns not in self._results:
             started = time.process_time()
             self._results[frame.stamp_ns] = self._pipeline.process(frame, quantities)

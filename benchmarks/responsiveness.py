@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the node answers, and ends, while a heavy network is at work."""
+"""Latency of service calls and shutdown of the node under the load of a heavy network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parameters = {'model.name': 'ldn121'}
     node = LiveNode(('labels',), rendered_pairs(1226, 370), parameters)
     answers_ms = measure_answers(node)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure_answers(node: LiveNode) -> list[float]:
-    """Milliseconds of service calls while pairs come at 30 Hz."""
+    """Latency of service calls while pairs arrive at 30 Hz [ms]."""
     from rcl_interfaces.srv import SetParameters
     from rclpy.parameter import Parameter
     from std_srvs.srv import SetBool

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How old results are when pairs come faster than the node takes them."""
+"""Age of results when pairs arrive faster than the node processes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldn_perception.cli.options import parse_assignments
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--rate', type=float, default=30.0, help='pairs per second')
     parser.add_argument('--pairs', type=int, default=600)

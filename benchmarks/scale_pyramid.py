@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scale-invariant network and its front end, dense and in windows, in turn in one process.
 
-The front end is all before the classifier: image pyramid, features, multiplexer. Ratios are to the
-dense pyramid in eager float32. On a machine with other work the CPU time of one thread is what can
-be trusted: --threads 1. The shares of multiply-adds are those that the windows leave, and
-what would be left if no layer computed a cell that nothing selected sees: less is impossible
-without another result.
+The front end is everything before the classifier: image pyramid, features, multiplexer. Ratios are
+to the dense pyramid in eager float32. On a busy machine only the CPU time of a single thread is
+reliable: --threads 1. The first share of multiply-adds is that of the windows. The second one
+counts only cells within the reach of a selected cell, in every layer: the minimum for the same
+result.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ WIDTHS_M = ((1.0, 4.0, 7.0), (1.0,), (4.0,), (7.0,))
 
 
 class NoBackEnd(nn.Identity):
-    """Gives the selected features out."""
+    """Identity in place of the classifier, to return the selected features."""
 
     num_classes = 0
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=5)
@@ -91,14 +91,14 @@ def main() -> None:
 
 
 def apparent_sizes(frame: StereoFrame) -> Tensor:
-    """(H, W) pixels per metre of a pair by SGBM, NaN where unknown."""
+    """Pixels per metre of a pair from SGBM, (H, W) float32 [px/m], NaN where unknown."""
     config = PerceptionConfig.from_values({'stereo.matcher': 'sgbm'})
     matcher = build_matcher(config.stereo, config.inference)
     return pixels_per_metre(matcher.match(frame), frame.geometry)
 
 
 def small_network() -> ScaleInvariantNetwork:
-    """The small network with its trained weights."""
+    """Load the small network with its trained weights."""
     network, classes = scale_invariant('scale_invariant_small'), TAXONOMIES['synthetic_drive']
     load_weights(
         find_shipped_weights('scale_invariant_small', classes.name), network,
@@ -107,14 +107,14 @@ def small_network() -> ScaleInvariantNetwork:
 
 
 def scale_invariant(name: str) -> ScaleInvariantNetwork:
-    """An untrained network for 20 classes."""
+    """Build an untrained network for 20 classes."""
     network = build_model(name, 20)
     assert isinstance(network, ScaleInvariantNetwork)
     return network
 
 
 def front_end(network: ScaleInvariantNetwork) -> ScaleInvariantNetwork:
-    """The network without its classifier."""
+    """Remove the classifier of a network."""
     return ScaleInvariantNetwork(network.extractor, network.multiplexer, NoBackEnd())
 
 
@@ -123,13 +123,13 @@ NETWORKS: dict[str, Callable[[], ScaleInvariantNetwork]] = {
     'small front end': lambda: front_end(small_network()),
     'VGG-D front end': lambda: front_end(scale_invariant('scale_invariant')),
 }
-"""What can be measured."""
+"""Name -> builder of a network to measure."""
 
 
 def build_engines(
     network: ScaleInvariantNetwork, image: Tensor, num_threads: int,
 ) -> dict[str, Engine]:
-    """Engines by what they run; those of OpenVINO if it is installed."""
+    """Engines by name; those of OpenVINO if it is installed."""
     cpu = torch.device('cpu')
     engines: dict[str, Engine] = {
         f'{form}, torch, {name}': TorchEngine(model, cpu, precision)
@@ -152,7 +152,7 @@ def build_engines(
 def measure(
     engines: dict[str, Engine], image: Tensor, scales: Tensor, runs: int,
 ) -> dict[str, dict[str, float]]:
-    """Times of all engines, and their largest difference from the first, to its largest value."""
+    """Times of all engines, and their largest difference from the first, relative to its peak."""
     expected = next(iter(engines.values())).run(image, scales)
     largest = float(expected.abs().max())
     errors = {
@@ -172,7 +172,7 @@ def measure(
 
 
 def shares(sizes_px: Tensor) -> dict[str, dict[str, float]]:
-    """Share of the dense pyramid's multiply-adds that is left, for several reference widths."""
+    """Remaining share of the dense pyramid's multiply-adds, for several reference widths."""
     extractor = VggFeatures()
     padded = pad_to_multiple(sizes_px[None, None], extractor.size_multiple)[:, 0]
     rows = {}
@@ -195,10 +195,10 @@ def shares(sizes_px: Tensor) -> dict[str, dict[str, float]]:
 def cell_by_cell(
     extractor: VggFeatures, selected: Tensor, size: tuple[int, int],
 ) -> tuple[float, float]:
-    """Multiply-adds of the cells of one level that something selected sees, and of all cells.
+    """Multiply-adds of the cells of one level within reach of a selected cell, and of all cells.
 
     Args:
-        extractor: The features.
+        extractor: The feature extractor.
         selected: (1, M, h, w) bool, cells of the first level that select this one.
         size: Height and width of the level [px].
     """

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Time and memory by the size of the image and by the number of classes, untrained networks.
+"""Time and memory by image size and by number of classes, with untrained networks.
 
-Engines take turns in one process for the times of the network and of decoding its labels and mask.
-For the memory each engine has a process of its own, which loads what was exported before: its
-peak is the largest resident memory, its rest that before the network was made.
+Engines take turns in one process for the times of the network and of decoding labels and mask. For
+the memory, each engine runs in a separate process that loads an earlier export. The peak is the
+largest resident memory; the memory at rest is that before the network is loaded.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.types import Quantity
 
 SIZES = ('704x352', '1024x512', '1408x704', '2048x1024', '2816x1408')
-"""0.25, 0.5, 1, 2 and 4 megapixels, sides multiples of 32."""
+"""0.25, 0.5, 1, 2 and 4 megapixels; sides are multiples of 32."""
 
 USUAL_SIZE = '1408x704'
 USUAL_CLASSES = 'cityscapes'
 CLASSES = ('camvid', 'cityscapes', 'universal', 'mapillary')
-"""Of 11, 19, 29 and 65 classes."""
+"""Taxonomies with 11, 19, 29 and 65 classes."""
 
 
 def main() -> None:
-    """Measure all, or the memory of one engine in this process."""
+    """Measure everything, or the memory of one engine in this process."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--runs', type=int, default=5)
@@ -78,7 +78,7 @@ def main() -> None:
 def measure(
     options: argparse.Namespace, size: str, taxonomy: str, folder: Path,
 ) -> dict[str, dict[str, float]]:
-    """A row of times and memory for each engine."""
+    """One row of times and memory per engine."""
     times = measure_times(options, parse_size(size), taxonomy, folder)
     rows = {}
     for title, (network, decoding) in times.items():
@@ -98,7 +98,7 @@ def measure(
 def measure_times(
     options: argparse.Namespace, size: ImageSize, taxonomy: str, folder: Path,
 ) -> dict[str, tuple[Times, Times]]:
-    """Times of the network and of decoding by engine."""
+    """Times of the network and of decoding, by engine."""
     image = SyntheticDrive(0, 8, *size)[4].frame.left
     decoder = build_decoder(TAXONOMIES[taxonomy], torch.device('cpu'), PerceptionConfig())
     maker = build_maker(options.model, size, taxonomy, folder)
@@ -116,7 +116,7 @@ def measure_times(
 def memory(
     model: str, engine: str, precision: str, size: str, taxonomy: str, folder: str,
 ) -> dict[str, float]:
-    """Resident memory of this process before it has a network and at its peak."""
+    """Resident memory of this process at rest, before the network is loaded, and at its peak."""
     rest_mb = status_mb('VmRSS')
     maker = build_maker(model, parse_size(size), taxonomy, Path(folder))
     running = maker.make(engine, precision).engine
@@ -127,7 +127,7 @@ def memory(
 
 
 def build_maker(model: str, size: ImageSize, taxonomy: str, folder: Path) -> EngineMaker:
-    """Maker of engines for an untrained network."""
+    """Build an EngineMaker for an untrained network."""
     network = build_model(model, len(TAXONOMIES[taxonomy])).eval()
     return EngineMaker(network, IMAGENET, size, torch.device('cpu'), folder)
 
@@ -135,7 +135,7 @@ def build_maker(model: str, size: ImageSize, taxonomy: str, folder: Path) -> Eng
 def flatten(
     cases: dict[str, dict[str, dict[str, float]]],
 ) -> dict[str, dict[str, float]]:
-    """One row for each case and engine."""
+    """One row per case and engine."""
     return {
         f'{case}, {title}': row for case, rows in cases.items() for title, row in rows.items()
     }

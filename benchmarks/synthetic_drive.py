@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the synthetic drive is rendered, start-up left out."""
+"""Rendering speed of the synthetic drive, without start-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldn_perception.synthetic_drive import ParallelDrive, SyntheticDrive
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pairs', type=int, default=60)
     options = parser.parse_args()

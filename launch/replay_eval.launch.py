@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a bag with ground truth to the perception node, live, and score what it publishes.
+"""Play a bag with ground truth to the perception node, live, and score its results.
 
-Arguments of stereo_seg.launch.py are taken too. The launch ends by itself: with exit code 0 when
+Arguments of stereo_seg.launch.py are accepted too. The launch ends by itself, with exit code 0 if
 something was scored.
 """
 
@@ -31,13 +31,13 @@ from ldn_perception.errors import BagError, ConfigError, EvaluationError
 
 SHARE = Path(__file__).resolve().parents[1]
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-"""Where Fast DDS looks for its profile: up to ROS 2 Jazzy, and from Kilted on."""
+"""Environment variables of the Fast DDS profile: up to ROS 2 Jazzy, and from Kilted on."""
 EVALUATION_PARAMETERS = ('output', 'ood_output', 'ground_truth_taxonomy')
-"""Launch arguments that are parameters of evaluation_node as they are."""
+"""Launch arguments passed unchanged to evaluation_node as parameters."""
 
 
 def generate_launch_description() -> LaunchDescription:
-    """List the arguments, then start node, player and evaluation."""
+    """Declare the arguments, then start node, player and evaluation."""
     return LaunchDescription([
         DeclareLaunchArgument(
             'bag', description='Bag with a stereo rig and ground_truth/labels, foreign or '
@@ -61,7 +61,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'wait_s', default_value='120.0',
             description='Time the three have to find each other [s].'),
-        # Before anything is started: a launch that fails here leaves no node behind.
+        # Before any process is started: a launch that fails here leaves no node behind.
         OpaqueFunction(function=_check),
         OpaqueFunction(function=_share_profile),
         IncludeLaunchDescription(PythonLaunchDescriptionSource(
@@ -83,7 +83,7 @@ def _check(context: LaunchContext) -> None:
 
 
 def _share_profile(context: LaunchContext) -> list[Action]:
-    """Give all three the shared memory that stereo_seg.launch.py gives its node."""
+    """Give all three processes the shared-memory profile of stereo_seg.launch.py."""
     own_profile = any(os.environ.get(variable) for variable in PROFILE_VARIABLES)
     if own_profile or context.launch_configurations.get('large_image_profile') == 'false':
         return []
@@ -94,7 +94,7 @@ def _share_profile(context: LaunchContext) -> list[Action]:
 def _start(context: LaunchContext) -> list[Action]:
     given = context.launch_configurations
     return [
-        # First of all, so that no end is missed.
+        # Registered first, so that no exit is missed.
         RegisterEventHandler(OnProcessExit(on_exit=_on_exit)),
         _evaluation(given),
         _player(given),
@@ -131,7 +131,7 @@ def _player(given: dict[str, str]) -> Node:
 
 
 def _on_exit(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-    """End the launch with the evaluation, or with whoever fails first."""
+    """End the launch when the evaluation exits or any process fails."""
     if context.is_shutdown:
         return None
     name = event.action.node_executable if isinstance(event.action, Node) else event.process_name

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start the perception node on one stereo camera, and RViz on its results if asked to."""
+"""Start the perception node on one stereo camera, and optionally RViz on its results."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ OPTION_OF_ARGUMENT = {
     'rectify': 'input.rectify',
     'autostart': 'autostart',
 }
-"""Launch arguments that win over everything else when they are not empty."""
+"""Launch arguments that override everything else if they are not empty."""
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-"""Where Fast DDS looks for its profile: up to ROS 2 Jazzy, and from Kilted on."""
+"""Environment variables of the Fast DDS profile: up to ROS 2 Jazzy, and from Kilted on."""
 SHOWN_OUTPUTS = (
     'overlay', 'labels_color', 'ood_mask', 'free_road', 'free_road_grid', 'points')
-"""Private topics of the node that stereo_seg.rviz shows."""
+"""Private topics of the node that stereo_seg.rviz displays."""
 SWITCH = ['true', 'false']
 
 
 def generate_launch_description() -> LaunchDescription:
-    """List the arguments, then start what they ask for."""
+    """Declare the arguments, then start the requested processes."""
     return LaunchDescription([
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of the node and its topics.'),
@@ -106,7 +106,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _override(argument: str, name: str) -> DeclareLaunchArgument:
     option = OPTIONS[name]
-    # Choices of launch would tell of a wrong value twice, at great length.
+    # `choices` of launch would report a wrong value twice, at great length.
     choices = ', '.join(SWITCH if option.type is bool else option.choices)
     return DeclareLaunchArgument(
         argument, default_value='',
@@ -124,7 +124,7 @@ def _start(context: LaunchContext) -> list[Node]:
     parameters = {**preset.parameters, **_parameters(given)}
     params_file = Path(given['params_file']) if given['params_file'] else None
     check_agreement(params_file, parameters, 'the node')
-    # RViz first: a launch that fails because it is not installed then leaves no node behind.
+    # RViz first: if it is not installed, the launch fails before a node is started.
     rviz = [_rviz(given, topics, parameters)] if given['rviz'] == 'true' else []
     return [*rviz, _perception_node(given, topics, parameters)]
 

