@@ -4,7 +4,7 @@
 
 p_foreign > T is equivalent to log odds F(v) - D(v) > log(T / (1 - T)), where v are the logits of a
 pixel and F and D are LSE(v) = log(sum(exp(v_c))) over the foreign and the driving classes. In a
-cell v = sum_k w_k v_k with the bilinear weights w_k of its corners, and for both F and D
+cell v = sum_k w_k v_k with the bilinear weights w_k of its corners, and for both F and D:
 
     sum_k w_k (q . v_k) + H(q)  <=  LSE(v)  <=  sum_k w_k LSE(v_k)
 

@@ -37,7 +37,7 @@ class ArtefactCache:
     """Cache of exported networks (artefacts); exports missing ones.
 
     The key of an artefact is network, image size and fingerprint of the backend, so a change of
-    weights, library or arithmetic gives a new one. Old artefacts are never deleted. Several
+    weights, library or arithmetic gives a new one. Old artefacts are not deleted. Several
     processes may share a cache.
 
     Args:

@@ -95,7 +95,7 @@ def route(
 ) -> Tensor:
     """Level of the image pyramid on which a receptive field spans each reference width.
 
-    The scale s = W_R * pixels_per_metre / w_rf (3.1) is the shrink factor wanted at a cell. The
+    The scale s = W_R * pixels_per_metre / w_rf (3.1) is the ideal shrink factor at a cell. The
     level is the one whose factor alpha^l is nearest to s, the smaller one in a tie (3.2). The
     factors ascend, so the level is the number of midpoints between neighbouring factors that s
     exceeds. Far points, unknown ones (NaN), and points at or behind the camera (zero, negative)

@@ -167,7 +167,7 @@ def _compare(code, candidates, cost):  # type: ignore[no-untyped-def]
 
 
 MOST_BITS = 54
-"""Largest number of bits of a census code here."""
+"""Bits of a census code with the default window."""
 
 _ABREAST = 8  # vector elements multiplied per pass over the stored sums
 
