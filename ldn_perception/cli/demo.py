@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn demo`: a drive through the ROS node over DDS, scored and drawn.
+"""`ldn demo`: play a drive to the ROS node over DDS, score it and draw pictures.
 
 Without a source it renders a synthetic drive. OUTPUT becomes a folder with the drive, the recorded
 results, a report and the pictures.
@@ -56,7 +56,7 @@ EXAMPLE = 'ldn demo DRIVE --output build/demo'
 RECORDED = ('labels', 'ood_mask', 'foreign_probability', 'overlay', 'disparity')
 _START_S = 120.0
 _POLL_S = 0.5
-_SETTLE_S = 3.0  # the last result is in when nothing has come for so long
+_SETTLE_S = 3.0  # after this time without results, no more are expected
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Replay, record, score, draw; 0 if results came out and every process ended well."""
+    """Replay, record, score and draw; 0 if there are results and every process ended with 0."""
     console = Console()
     config = PerceptionConfig.from_values({**_demo_values(given), **read_node_values(given)})
     output: Path = given.output
@@ -104,8 +104,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _demo_values(given: argparse.Namespace) -> dict[str, Any]:
-    """Parameters that differ from those of the node unless the user says otherwise."""
-    # None of the short drive may be lost, and when it is over silence is no fault.
+    """Default parameters of the demo that differ from those of the node."""
+    # No pair of the short drive may be lost, and silence after its end is not an error.
     values: dict[str, Any] = {'input.reliability': 'reliable', 'monitoring.silence_s': 60.0}
     if given.source is None:
         values['stereo.max_disparity'] = 64
@@ -128,9 +128,9 @@ def _prepare_drive(given: argparse.Namespace, output: Path, console: Console) ->
 
 
 def _prepare_engine(drive: Path, config: PerceptionConfig, console: Console) -> None:
-    """Export and choose the engine: the drive would be over before the node has done so."""
-    keep_freed_memory()  # as the node does, for the times to be the node's
-    # What is wrong with the drive or the configuration is the node's to say.
+    """Export and choose the engine in advance: the drive would end before the node has done so."""
+    keep_freed_memory()  # as in the node, so that the timings are the same
+    # Errors of the drive or the configuration are reported by the node.
     with console.status('preparing the engine'), suppress(LdnPerceptionError):
         pipeline = build_perception(config).pipeline
         if isinstance(pipeline.engine, PreparedEngine):
@@ -139,13 +139,13 @@ def _prepare_engine(drive: Path, config: PerceptionConfig, console: Console) -> 
 
 
 def write_drive(samples: Any, path: Path, text: str, console: Console) -> None:
-    """Write samples to a bag under a progress bar.
+    """Write samples to a bag, with a progress bar.
 
     Args:
         samples: Sized iterable of samples with frame, labels, foreign and disparity.
         path: Bag to create.
-        text: What is being done.
-        console: Where the bar is drawn.
+        text: Description of the work.
+        console: Console of the progress bar.
     """
     with StereoBagWriter(path) as writer, _progress(console) as progress:
         for sample in progress.track(samples, len(samples), description=text):
@@ -161,7 +161,7 @@ def _progress(console: Console) -> Progress:
 def _replay(
     drive: Path, config: PerceptionConfig, speed: float, output: Path, console: Console,
 ) -> tuple[dict[str, int], dict[int, int]]:
-    """Run node, recorder and player; exit codes by name and recorded -> played stamps [ns]."""
+    """Run node, recorder and player; return exit codes by name, recorded -> played stamps [ns]."""
     environment = isolated_environment()
     parameters = output / 'parameters.yaml'
     parameters.write_text(yaml.safe_dump(
@@ -186,7 +186,7 @@ def _replay(
                 _follow(player, node, progress, task)
         _wait_until_settled(recorder)
     finally:
-        # The recorder first: it must not wait for a node that is gone.
+        # The recorder first: it must not wait for a node that has ended.
         codes = {name: nodes[name].stop() for name in reversed(nodes)}
     if not stamps.is_file():
         raise BagError(
@@ -206,7 +206,7 @@ def _for_drive(config: PerceptionConfig, drive: Path) -> PerceptionConfig:
 
 
 def _are_connected(node: NodeProcess, recorder: NodeProcess) -> bool:
-    """Wait until the recorder hears every result, for a drive may have one pair only."""
+    """Wait until the recorder is connected to every result: a drive may have only one pair."""
     deadline = time.monotonic() + _START_S
     while node.is_running() and recorder.is_running() and time.monotonic() < deadline:
         report = recorder.read_report(_POLL_S)
@@ -229,7 +229,7 @@ def _wait_until_settled(recorder: NodeProcess) -> None:
     while time.monotonic() - since < _SETTLE_S and recorder.is_running():
         report = recorder.read_report(_POLL_S)
         if report is not None:
-            report.pop('/diagnostics')  # never falls silent
+            report.pop('/diagnostics')  # is published all the time
             if report != counts:
                 counts, since = report, time.monotonic()
 

@@ -26,21 +26,22 @@ _SCORED = ('labels', 'foreign_probability', 'disparity')
 
 @dataclass(frozen=True, slots=True)
 class DemoScore:
-    """What a replay has shown.
+    """Scores and counts of a demo run.
 
     Attributes:
         sent: Pairs played.
-        received: Pairs the node has put together.
-        processed: Pairs it has published results of.
-        dropped: Pairs it has not, by reason.
-        recorded: Pairs whose labels are in the recording.
-        latency: Stamp to publish; None without a result.
-        stage_ms: Median milliseconds of each stage of the node.
-        mean_iou: Over the classes in the ground truth; None without one.
-        ood_average_precision: Of the foreign probability; None without foreign objects.
-        disparity_density: Mean part of the pixels with a disparity; None without disparity.
-        d1: Share of wrong disparities over all ground truth; None without one.
-        state: The node's own last word.
+        received: Complete pairs received by the node.
+        processed: Pairs with published results.
+        dropped: Pairs dropped by the node, by reason.
+        recorded: Pairs with labels in the recording.
+        latency: Time from stamp to publishing; None without results.
+        stage_ms: Median time of each stage of the node [ms].
+        mean_iou: Mean IoU over the classes in the ground truth; None without ground truth.
+        ood_average_precision: Average precision of the foreign probability; None without foreign
+            objects.
+        disparity_density: Mean share of pixels with a disparity; None without disparity.
+        d1: Share of wrong disparities over all ground truth; None without ground truth.
+        state: Last status message of the node.
     """
 
     sent: int
@@ -58,12 +59,12 @@ class DemoScore:
 
     @property
     def lost(self) -> int:
-        """Pairs that did not reach the node complete."""
+        """Number of pairs that did not reach the node completely."""
         return self.sent - self.received
 
     @property
     def unfinished(self) -> int:
-        """Pairs the node had neither processed nor dropped when it last spoke."""
+        """Number of pairs neither processed nor dropped at the last status message."""
         return self.received - self.processed - sum(self.dropped.values())
 
 
@@ -71,7 +72,7 @@ def join(
     results: Iterable[RecordedResult], samples: Iterable[StereoSample],
     played: Mapping[int, int],
 ) -> Iterator[tuple[RecordedResult, StereoSample]]:
-    """Pair results with the samples they were computed from, both in the order of time.
+    """Join results with the samples they were computed from, both in the order of time.
 
     Args:
         results: Recorded results.
@@ -79,7 +80,7 @@ def join(
         played: Stamp in the drive -> stamp when it was played [ns].
 
     Yields:
-        Results, with disparities as their frames have them, and samples.
+        Results, with disparities in the geometry of their frames, and samples.
 
     Raises:
         EvaluationError: A result belongs to no pair that was played.
@@ -105,7 +106,7 @@ def score_recording(
         recording: Bag of the recorder.
         samples: The drive that was played.
         played: Stamp in the drive -> stamp when it was played [ns].
-        taxonomy: Classes of the labels.
+        taxonomy: Class list of the labels.
     """
     state, values = read_last_diagnostics(recording)
     scorer = PairScorer(ScoringTask(taxonomy, taxonomy))
@@ -145,7 +146,7 @@ def _count(values: Mapping[str, str], key: str) -> int:
 
 
 def to_json(score: DemoScore) -> dict[str, Any]:
-    """Everything a score says, in units that its keys name."""
+    """JSON-compatible form of a score, with units in the keys."""
     latency = score.latency
     return {
         'pairs': {
@@ -170,12 +171,12 @@ def to_json(score: DemoScore) -> dict[str, Any]:
 def draw(
     result: RecordedResult, sample: StereoSample, taxonomy: Taxonomy, max_disparity: float,
 ) -> Picture:
-    """Left image, disparity, labels and overlay of one pair, two by two.
+    """Draw left image, disparity, labels and overlay of a pair, two by two.
 
     Args:
-        result: What the node published; a missing part stays black.
+        result: Published results; a missing part stays black.
         sample: The pair.
-        taxonomy: Gives the colours.
+        taxonomy: Class list with colours.
         max_disparity: Disparity of the warmest colour [px].
 
     Returns:

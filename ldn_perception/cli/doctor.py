@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn doctor`: findings on this machine and the live system, with what to do.
+"""`ldn doctor`: check this machine and the live system, with advice for every problem.
 
---config names the parameters of a node that does not run yet. OUTPUT becomes a JSON file with the
-findings and the facts they are based on.
+--config names the parameters of a node that is not running yet. OUTPUT becomes a JSON file with
+the findings and the facts they are based on.
 """
 
 
@@ -33,7 +33,7 @@ from ldn_perception.errors import ConfigError
 
 EXAMPLE = 'ldn doctor --namespace front --output report.json'
 
-_START_AND_END_S = 300.0  # a machine that has no time left takes minutes to start Python
+_START_AND_END_S = 300.0  # on an overloaded machine, Python takes minutes to start
 _WIDE = 140
 _STYLES = {
     State.OK: 'green', State.WARNING: 'yellow', State.ERROR: 'bold red', State.SKIPPED: 'dim'}
@@ -62,14 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Listen, check, print; 0 unless there is an error.
+    """Observe, check and print; exit code 0 unless there is an error.
 
     Raises:
-        ConfigError: The parameter file is missing or wrong.
+        ConfigError: The parameter file is missing or invalid.
     """
     if given.output:
         check_output_file(given.output, overwrite=given.overwrite)
-    # Imports torch and OpenCV, which the help needs not.
+    # Imports torch and OpenCV, which the help does not need.
     from ldn_perception.doctor.checkup import check_live, check_machine, config_of_the_node
 
     console = Console()
@@ -84,7 +84,7 @@ def run(given: argparse.Namespace) -> int:
     try:
         running = config_of_the_node(observations)
     except ConfigError:
-        running = None  # a finding of its own
+        running = None  # reported as a finding
     if running is not None:
         config, machine = running, read_machine(running.model)
     findings = [*check_machine(machine, observations, config)]
@@ -110,10 +110,10 @@ def read_machine(config: ModelConfig) -> Machine:
 
 
 def observe(given: argparse.Namespace) -> tuple[Observations | None, Finding | None]:
-    """Let a node of its own process listen.
+    """Run the system probe in its own process.
 
     Returns:
-        What it heard, or why it could not.
+        The observations, or a finding that explains why there are none.
     """
     with tempfile.TemporaryDirectory() as folder:
         output, log = Path(folder) / 'observations.json', Path(folder) / 'log'
@@ -140,11 +140,11 @@ def observe(given: argparse.Namespace) -> tuple[Observations | None, Finding | N
 
 
 def finding_table(findings: Sequence[Finding], width: int) -> Table:
-    """Findings as a table for people.
+    """Table of findings for the terminal.
 
     Args:
-        findings: Its rows.
-        width: Of the terminal [letters]; on a narrow one the advice stands below what was found.
+        findings: Rows of the table.
+        width: Width of the terminal [characters]; on a narrow one the advice is below the finding.
     """
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     table = Table(
@@ -165,7 +165,7 @@ def finding_table(findings: Sequence[Finding], width: int) -> Table:
 def to_json(
     findings: Sequence[Finding], machine: Machine, observations: Observations | None,
 ) -> str:
-    """Findings and what they were made from, for a report to somebody far away."""
+    """Findings and the facts they are based on as JSON, for a report to support."""
     return json.dumps({
         'findings': [
             {**asdict(finding), 'state': finding.state.value} for finding in findings],

@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn evaluate`: scores of trained weights on a dataset, with pictures of the best and worst.
+"""`ldn evaluate`: score trained weights on a dataset, with pictures of the best and worst images.
 
 OUTPUT becomes a folder with scores.json, index.html and the pictures. Engines other than torch
-export the network for each size of images first: give --size where sizes differ.
+export the network for each image size first: give --size if sizes differ.
 """
 
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the network over the dataset, score, draw."""
+    """Run the network over the dataset, score and draw."""
     console = Console()
     output: Path = given.output
     make_output_folder(output)
@@ -85,7 +85,7 @@ def run(given: argparse.Namespace) -> int:
 def _settings(
     given: argparse.Namespace, model: TrainedModel, images: int
 ) -> dict[str, Any]:
-    """What was run, so that a file of scores says by itself what it is of."""
+    """Settings of the run, which make a file of scores self-describing."""
     return {
         'weights': str(given.weights),
         'model': model.header.model_name,

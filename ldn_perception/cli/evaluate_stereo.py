@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn evaluate-stereo`: matchers on pairs with known disparity, scored and drawn.
+"""`ldn evaluate-stereo`: score matchers on pairs with known disparity, with pictures.
 
 OUTPUT becomes a folder with scores.json, index.html and the pictures.
 """
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Match, score, draw."""
+    """Match, score and draw."""
     options.check_limit(given.limit)
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
@@ -110,7 +110,7 @@ def _file_name(*parts: str) -> str:
 
 
 TABLE_WIDTH = 130
-"""Characters that the table takes."""
+"""Width of the table [characters]."""
 
 _COLUMNS = (
     ('d1_all', 'D1', 100), ('bad_1_all', 'bad-1', 100), ('bad_2_all', 'bad-2', 100),
@@ -124,15 +124,15 @@ class SetScores:
     """Scores of one matcher on one set.
 
     Attributes:
-        scores: Errors, pooled over the pairs.
-        seconds: Of each pair [s].
+        scores: Errors pooled over the pairs.
+        seconds: Time of each pair [s].
     """
 
     scores: StereoScores = field(default_factory=StereoScores)
     seconds: list[float] = field(default_factory=list)
 
     def add(self, matcher: Matcher, pair: StereoPair) -> DisparityMap:
-        """Match a pair and score what comes out."""
+        """Match a pair, score the disparity and return it."""
         started = time.perf_counter()
         found = matcher.match(pair.frame)
         disparity = found.to_host()
@@ -141,22 +141,22 @@ class SetScores:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Parts in [0, 1], pixels and seconds; None where there is nothing to measure."""
+        """Shares in [0, 1], errors in pixels and times in seconds; None for undefined values."""
         return dict(plain({
             'pairs': len(self.seconds), **self.scores.to_json(),
             'median_seconds': sorted(self.seconds)[len(self.seconds) // 2]}))
 
 
 def build_matchers(names: str, shared: Mapping[str, Any]) -> dict[str, Matcher]:
-    """Build the matchers that a command line names.
+    """Build the matchers named on the command line.
 
     Args:
-        names: Separated by commas, each with options of its own behind colons, as in
+        names: Names separated by commas, each with its own options after colons, as in
             'sgbm,census:num_paths=8:fills_holes=true'.
-        shared: Values of parameters for all of them.
+        shared: Values of parameters for all matchers.
 
     Raises:
-        ConfigError: An unknown matcher or option, or a value it cannot have.
+        ConfigError: A matcher or option is unknown, or a value is invalid.
     """
     matchers = {}
     for name in names.split(','):
@@ -175,10 +175,10 @@ def build_matchers(names: str, shared: Mapping[str, Any]) -> dict[str, Matcher]:
 
 
 def score_table(sets: dict[str, dict[str, Any]]) -> Table:
-    """All sets and matchers as one table.
+    """Table of all sets and matchers.
 
     Args:
-        sets: Scores by set and matcher, as `SetScores.to_json` gives them.
+        sets: Scores by set and matcher, from `SetScores.to_json`.
     """
     table = Table(title='disparity, % of the ground truth', title_justify='left')
     table.add_column('set', no_wrap=True)
@@ -200,12 +200,12 @@ TILE_WIDTH_PX = 480
 
 
 def draw_pair(pair: StereoPair, found: DisparityMap, matcher: str) -> Picture:
-    """Left image, disparity and its error, side by side.
+    """Draw left image, disparity and its error, side by side.
 
     Args:
-        pair: With its ground truth.
-        found: What a matcher says.
-        matcher: Its name.
+        pair: Pair with ground truth.
+        found: Disparity of a matcher.
+        matcher: Name of the matcher.
 
     Returns:
         (h + 22, 3 * 480, 3) uint8 RGB.
@@ -229,15 +229,15 @@ def _resized(image: Picture) -> Picture:
 
 
 def write_stereo_page(folder: Path, table: Table, pictures: dict[str, list[str]]) -> Path:
-    """Write index.html, which needs the pictures beside it and nothing else.
+    """Write index.html, which depends only on the pictures beside it.
 
     Args:
-        folder: Where to; it exists.
+        folder: Existing output folder.
         table: The scores.
-        pictures: Names of the files in the folder pictures, by set.
+        pictures: File names in the folder pictures, by set.
 
     Returns:
-        The page.
+        Path of the page.
     """
     console = Console(width=TABLE_WIDTH, color_system=None)
     with console.capture() as captured:

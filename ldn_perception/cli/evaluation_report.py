@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of an evaluation as tables, JSON, a page and pictures."""
+"""Report of an evaluation: tables, JSON, HTML page and pictures."""
 
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PARTS = {'known': 'in-distribution', 'foreign': 'foreign', 'all': 'all'}
 
 
 def tables(scores: dict[str, Any]) -> Iterator[Table]:
-    """Tables of what `scores.json` holds.
+    """Tables of the contents of scores.json.
 
     Args:
-        scores: As `evaluation_json.to_json` gives it, with 'threshold' beside.
+        scores: Result of `to_json` with 'threshold' added.
     """
     if scores['segmentation'] is not None:
         yield _classes(scores['segmentation'])
@@ -98,16 +98,16 @@ def _ood(ood: dict[str, Any]) -> Table:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A part in percent, a dash where there is none."""
+    """Format a share in percent, or a dash for None."""
     return '–' if share is None else f'{100 * share:.{digits}f}'
 
 
 def to_json(evaluation: Evaluation, reports: dict[str, OodReport]) -> dict[str, Any]:
-    """Everything that was measured; parts in [0, 1], None where there is nothing to measure.
+    """Scores as JSON-compatible values; shares in [0, 1], None for undefined values.
 
     Args:
-        evaluation: After its last image.
-        reports: Of its foreign scores.
+        evaluation: Evaluation after its last image.
+        reports: Reports of its foreign scores.
     """
     return {
         'segmentation': None if evaluation.segmentation is None else segmentation_to_json(
@@ -121,7 +121,7 @@ def to_json(evaluation: Evaluation, reports: dict[str, OodReport]) -> dict[str, 
 
 
 def segmentation_to_json(scores: SegmentationScores) -> dict[str, Any]:
-    """Scores of labels."""
+    """Scores of the labels as JSON-compatible values."""
     confusion, taxonomy = scores.confusion, scores.taxonomy
     found = {
         **labels_to_json(confusion, taxonomy),
@@ -142,7 +142,7 @@ def segmentation_to_json(scores: SegmentationScores) -> dict[str, Any]:
 
 
 def ood_to_json(report: OodReport) -> dict[str, Any]:
-    """Scores of one foreign score."""
+    """Metrics of a foreign score as JSON-compatible values."""
     return dict(plain({**asdict(report.pixels), 'components': asdict(report.components)}))
 
 
@@ -155,11 +155,11 @@ _WIDTH = 100
 
 
 def write_page(folder: Path, scores: dict[str, Any]) -> None:
-    """Write index.html; it needs the folder of pictures beside it and nothing else.
+    """Write index.html, which depends only on the folder of pictures beside it.
 
     Args:
-        folder: Has the pictures in a folder pictures.
-        scores: As in scores.json.
+        folder: Output folder, with the pictures in its folder pictures.
+        scores: Contents of scores.json.
     """
     title = f'{scores["model"]} on {scores["dataset"]} {scores["split"]}'
     settings = ', '.join(
@@ -187,16 +187,16 @@ _KNOWN, _IGNORED, _FOREIGN = (40, 60, 40), (128, 128, 128), (255, 128, 0)
 def draw_judgement(
     sample: Sample, judgement: Judgement, taxonomy: Taxonomy, caption: str,
 ) -> Picture:
-    """Image, truth, prediction and foreign probability, side by side.
+    """Draw image, ground truth, prediction and foreign probability, side by side.
 
-    Where the truth has no classes it shows what is foreign: orange, the rest dark green, pixels
-    without ground truth grey.
+    If the ground truth has no classes, foreign pixels are orange, other pixels dark green and
+    pixels without ground truth grey.
 
     Args:
         sample: The image.
-        judgement: What the network says of it.
-        taxonomy: Colours of the labels.
-        caption: Above the image, ASCII.
+        judgement: Prediction for the image.
+        taxonomy: Class list with the colours of the labels.
+        caption: ASCII caption above the image.
 
     Returns:
         (h + 22, 4 * 480, 3) uint8 RGB.
@@ -212,11 +212,11 @@ def draw_judgement(
 
 
 def color_truth(truth: PixelTruth, taxonomy: Taxonomy) -> Picture:
-    """Classes in their colours, foreign pixels orange; see `draw_judgement`.
+    """Draw classes in their colours and foreign pixels in orange; see `draw_judgement`.
 
     Args:
-        truth: Of one image.
-        taxonomy: Colours of its labels.
+        truth: Ground truth of an image.
+        taxonomy: Class list with the colours of its labels.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -230,7 +230,7 @@ def color_truth(truth: PixelTruth, taxonomy: Taxonomy) -> Picture:
 
 
 def color_probability(probability: NDArray[np.float32]) -> Picture:
-    """Probability from black over red to pale yellow.
+    """Draw probability from black over red to pale yellow.
 
     Args:
         probability: (H, W) float32 in [0, 1].
@@ -250,12 +250,12 @@ def _narrowed(image: Picture) -> Picture:
 
 
 class Extremes:
-    """Keeps the pictures of the best and the worst images, and no others.
+    """Pictures of the best and the worst images; all others are discarded.
 
     Args:
-        number: How many of each.
-        taxonomy: Colours of the labels.
-        meaning: What the merit of an image is.
+        number: Number of the best and of the worst images.
+        taxonomy: Class list with the colours of the labels.
+        meaning: Description of the merit of an image.
     """
 
     def __init__(self, number: int, taxonomy: Taxonomy, meaning: str) -> None:
@@ -286,13 +286,13 @@ class Extremes:
                 heapq.heappop(heap)
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the pictures, the best from the best down and the worst from the worst up.
+        """Write the pictures, ranked from the best and from the worst image.
 
         Args:
-            folder: Where to; it exists.
+            folder: Existing output folder.
 
         Returns:
-            Files that were written.
+            Paths of the written files.
         """
         written = []
         for name, heap in (('best', self._best), ('worst', self._worst)):

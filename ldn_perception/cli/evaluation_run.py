@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network over the images of a dataset."""
+"""Run of a network over the images of a dataset."""
 
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from ldn_perception.taxonomy.mappings import label_mapping
 from ldn_perception.taxonomy.taxonomy import LabelMapping
 
 FOREIGN_CLASS_SCORES = ('foreign_probability', 'foreign_argmax')
-"""Scores that say nothing of a network without foreign classes."""
+"""Scores that are meaningless for a network without foreign classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came out for one image.
+    """Prediction for one image and its merit.
 
     Attributes:
         labels: (H, W) uint8 ids of `Evaluation.shown_taxonomy`, 255 = none.
         foreign_probability: (H, W) float32 in [0, 1].
-        merit: How good it is, higher is better; NaN if nothing can be said.
+        merit: Quality of the prediction, higher is better; NaN if undefined.
     """
 
     labels: NDArray[np.uint8]
@@ -52,25 +52,25 @@ class Judgement:
 
 
 class Evaluation:
-    """Scores of one network on one dataset.
+    """Scores of a network on a dataset.
 
     Args:
         model: The network.
-        samples: The dataset, for its taxonomy; its images come through `add`.
-        files: Keeps the score maps where the dataset tells foreign from known.
-        smoothing: Share of the newest frame in averages of the foreign scores over the frames
-            of a drive, in (0, 1]; 1 for none.
+        samples: The dataset, for its taxonomy; images are passed to `add`.
+        files: Storage of the score maps, used if the dataset tells foreign from known.
+        smoothing: Weight of the newest frame in running averages of the foreign scores over a
+            drive, in (0, 1]; 1 for no averaging.
 
     Attributes:
-        segmentation: Scores of the labels; None where the dataset has no driving classes.
-        argmax_share: Pixels whose most probable class is foreign.
-        threshold_share: Pixels with a foreign probability above the network's threshold.
-        shown_taxonomy: Classes of the labels it gives out: the dataset's or, where that has no
-            driving classes, the network's.
-        merit_meaning: What `Judgement.merit` is.
+        segmentation: Scores of the labels; None if the dataset has no driving classes.
+        argmax_share: Share of pixels whose most probable class is foreign.
+        threshold_share: Share of pixels with a foreign probability above the network's threshold.
+        shown_taxonomy: Class list of the returned labels: that of the dataset, or of the network
+            if the dataset has no driving classes.
+        merit_meaning: Description of `Judgement.merit`.
 
     Raises:
-        TaxonomyError: Nothing is known about this pair of taxonomies.
+        TaxonomyError: There is no mapping between the two taxonomies.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Evaluation:
         return self._model.taxonomy.num_driving < len(self._model.taxonomy)
 
     def add(self, sample: Sample) -> Judgement:
-        """Run the network on one image and score what comes out."""
+        """Run the network on an image and score the prediction."""
         with torch.inference_mode():
             logits = self._model.logits(sample.image, sample.pixels_per_metre)
             prediction = self._space.decide(logits)
@@ -137,10 +137,10 @@ class Evaluation:
         return float(prediction.foreign.mean())
 
     def ood_reports(self, track: ComponentTrack) -> dict[str, OodReport]:
-        """Report of every foreign score; empty where the images had no foreign pixels, or only.
+        """Reports of all foreign scores; empty unless there are both foreign and known pixels.
 
         Args:
-            track: Which components count.
+            track: Rule for the components that count.
         """
         if not self._tells_foreign:
             return {}
@@ -157,15 +157,15 @@ def _to_host(values: torch.Tensor) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image to evaluate on.
+    """One image with its ground truth.
 
     Attributes:
-        name: Unique in its dataset.
+        name: Unique name in the dataset.
         image: (H, W, 3) uint8 RGB.
-        truth: Of every pixel.
+        truth: Ground truth of every pixel.
         pixels_per_metre: (H, W) float32 [px/m], NaN where unknown; None without stereo.
-        instances: (H, W) int32, 0 = no instance; None where the dataset has none.
-        negative: Void is a right answer everywhere.
+        instances: (H, W) int32, 0 = no instance; None if the dataset has none.
+        negative: True if void is a correct label everywhere.
     """
 
     name: str
@@ -177,14 +177,14 @@ class Sample:
 
 
 class Samples:
-    """A dataset, cut to its first images.
+    """Sequence of the first images of a dataset.
 
     Args:
-        dataset: Labelled images, or images with masks of what is foreign.
-        limit: At most so many images; None for all.
+        dataset: Labelled images, or images with foreign masks.
+        limit: Maximum number of images; None for all.
 
     Attributes:
-        taxonomy: Classes of the labels; None where only foreign and known are told apart.
+        taxonomy: Class list of the labels; None if the dataset has only foreign masks.
     """
 
     def __init__(
@@ -206,12 +206,12 @@ class Samples:
 
     @property
     def has_driving_classes(self) -> bool:
-        """Whether labels can be scored."""
+        """True if labels can be scored."""
         return self.taxonomy is not None and self.taxonomy.num_driving > 0
 
     @property
     def tells_foreign_from_known(self) -> bool:
-        """Whether scores of foreignness can be scored."""
+        """True if foreign scores can be evaluated."""
         if self._photographs is not None:
             return bool(self._photographs.driving_labels.any())
         return self.taxonomy is None or 0 < self.taxonomy.num_driving < len(self.taxonomy)
@@ -233,7 +233,7 @@ class Samples:
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the dataset."""
+    """Declare the options of the dataset."""
     names = sorted({*DATASETS, *ANOMALY_SETS})
     options.add_data(parser)
     parser.add_argument(
@@ -248,7 +248,7 @@ def open_samples(given: argparse.Namespace) -> Samples:
     """Open the dataset.
 
     Raises:
-        DatasetError: There is no such dataset or split, or files are missing.
+        DatasetError: The dataset or split is unknown, or files are missing.
         ConfigError: The limit is not positive.
     """
     options.check_limit(given.limit)

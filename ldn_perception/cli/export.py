@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn export`: a trained network made ready for an engine, once for each size of images.
+"""`ldn export`: export a trained network for an engine, once for each image size.
 
-The node exports by itself what it lacks; whoever exports before saves it that time. What was
-exported already is only tried: it runs beside torch on an image of noise. --size may be repeated.
+The node exports missing networks itself; exporting in advance saves that time. A network that is
+already exported is only tested: it runs beside torch on a noise image. --size may be repeated.
 """
 
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Export, try, and print the folder."""
+    """Export, test and print the folder."""
     if given.engine not in BACKEND_NAMES:
         raise ConfigError(
             '--engine', must_be=f'one of {", ".join(BACKEND_NAMES)}', got=given.engine,
@@ -92,7 +92,7 @@ def _export(
 
 
 def _compare(engine: Engine, reference: Engine, batch: tuple[torch.Tensor, ...]) -> None:
-    """Print how alike and how fast two engines are on one image."""
+    """Print agreement and run times of two engines on one image."""
     inputs = [value[0] for value in batch]
     labels, milliseconds = [], []
     for candidate in (engine, reference):
@@ -106,7 +106,7 @@ def _compare(engine: Engine, reference: Engine, batch: tuple[torch.Tensor, ...])
 
 
 def _time(engine: Engine, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, float]:
-    """Logits on the CPU, and the shortest of some runs after one that is not counted [ms]."""
+    """Run an engine; return the logits on the CPU and the shortest time after a warm-up [ms]."""
     engine.run(*inputs)
     runs_ms = []
     for _ in range(_NUM_RUNS):

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights and parameters of the node that a command line gives."""
+"""Weights and node parameters given on the command line."""
 
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ldn_perception.weights import find_what_weights_are_for
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that give parameters of the node."""
+    """Declare the options that set parameters of the node."""
     options.add_weights(parser)
     options.add_config(parser)
     options.add_set(parser)
@@ -29,12 +29,12 @@ def read_node_values(given: argparse.Namespace) -> dict[str, Any]:
     """Values of parameters by name.
 
     Args:
-        given: Options of the verb. Each wins over those before it: --config, --weights,
+        given: Options of the verb. Later ones override earlier ones: --config, --weights,
             --device, --engine and --precision, --set.
 
     Raises:
-        ConfigError: A file or an assignment is none.
-        ModelError: There are no such weights.
+        ConfigError: A parameter file or an assignment is invalid.
+        ModelError: No such weights exist.
     """
     return {
         **(read_parameter_file(given.config) if given.config is not None else {}),
@@ -44,20 +44,20 @@ def read_node_values(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_changed_weights(parser: argparse.ArgumentParser) -> None:
-    """Declare the weights to change."""
+    """Declare the argument for the weights to change."""
     parser.add_argument(
         'source', metavar='NAME|FILE', help='shipped weights by name, or a weights file')
 
 
 def find_changed_weights(given: argparse.Namespace) -> tuple[Path, Path]:
-    """Files to read and to write.
+    """Find the file to read and the file to write.
 
     Args:
         given: Options of the verb: source, output and overwrite.
 
     Raises:
-        ModelError: There are no such weights.
-        OutputError: The file to write exists, cannot be made, or would be that of shipped weights.
+        ModelError: No such weights exist.
+        OutputError: The file to write exists, cannot be created, or belongs to shipped weights.
     """
     source = find_weights_file(given.source)
     if given.output is None:
@@ -65,7 +65,7 @@ def find_changed_weights(given: argparse.Namespace) -> tuple[Path, Path]:
             raise OutputError(
                 '--output', must_be='given for shipped weights, which are not changed',
                 got='none', do='name another file')
-        read_weights_header(source)  # names a file that is missing
+        read_weights_header(source)  # raises ModelError with the name of a missing file
         check_output_file(source, overwrite=True)
         return source, source
     is_same = given.output.resolve() == source.resolve()

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads from this machine what `ldn doctor` wants to know of it."""
+"""Facts of this machine for `ldn doctor`."""
 
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _COMMAND_LETTERS = 40
 
 
 def read_machine(config: ModelConfig) -> Machine:
-    """Look at this machine, this shell and this Python.
+    """Collect the facts of this machine, this shell and this Python.
 
     Args:
-        config: The model whose weights are looked for.
+        config: Model whose weights are checked.
     """
     environment = _ros_variables(os.environ)
     log_directory = find_log_directory(os.environ)
@@ -108,7 +108,7 @@ def _read_number(path: Path) -> int | None:
 
 
 def find_log_directory(environment: Mapping[str, str]) -> Path:
-    """Directory of rclpy's logs, by the rules of rcl_logging."""
+    """Log directory of rclpy, by the rules of rcl_logging."""
     given = environment.get('ROS_LOG_DIR')
     if given:
         return Path(given).expanduser()
@@ -117,14 +117,14 @@ def find_log_directory(environment: Mapping[str, str]) -> Path:
 
 
 def is_writable(directory: Path) -> bool:
-    """Whether a directory can be written to, or be made."""
+    """Tell if a directory is writable or can be created."""
     while not directory.exists() and directory != directory.parent:
         directory = directory.parent
     return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
 
 
 def read_gpus() -> Gpus:
-    """Ask the driver and torch for the GPUs."""
+    """Query the driver and torch for GPUs."""
     names, driver = [], ''
     for line in _nvidia_smi('--query-gpu=name,driver_version', '--format=csv,noheader'):
         name, _, driver = (part.strip() for part in line.rpartition(','))
@@ -137,7 +137,7 @@ def read_gpus() -> Gpus:
 
 
 def _nvidia_smi(*arguments: str) -> list[str]:
-    """Lines that nvidia-smi prints; none where there is no such program or no GPU."""
+    """Output lines of nvidia-smi; empty without that program or without a GPU."""
     try:
         ended = subprocess.run(
             ['nvidia-smi', *arguments], capture_output=True, text=True, timeout=_NVIDIA_SMI_S)
@@ -147,7 +147,7 @@ def _nvidia_smi(*arguments: str) -> list[str]:
 
 
 def check_weights_file(config: ModelConfig) -> WeightsFile:
-    """Find the weights of a model and read whether they are for it; loads no tensors."""
+    """Check the header of a model's weights file; loads no tensors."""
     path = find_weights(config)
     if path is None:
         return WeightsFile()
@@ -170,7 +170,7 @@ def check_weights_file(config: ModelConfig) -> WeightsFile:
 
 
 def read_shared_memory(directory: Path) -> SharedMemory | None:
-    """Size of the shared memory and what dead processes hold of it; None where there is none."""
+    """Size of the shared memory and of stale segments in it; None if there is none."""
     try:
         size = os.statvfs(directory)
         segments = [entry for entry in directory.iterdir() if _SEGMENT.fullmatch(entry.name)]
@@ -190,17 +190,17 @@ def _size(path: Path) -> int:
 
 
 def _is_stale(segment: Path) -> bool:
-    """Whether nobody holds the lock that the owner of a segment holds while it lives."""
+    """Tell if the lock is free that a live owner of a segment holds."""
     try:
         with segment.with_name(f'{segment.name}_el').open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return False  # it is held, or gone, or somebody else's
+        return False  # held, gone, or owned by another user
     return True
 
 
 def find_ros_processes(directory: Path) -> Iterator[RosProcess]:
-    """Find the processes of this user that have a middleware loaded, but for this one."""
+    """Find this user's processes with a ROS middleware loaded, except this one."""
     for entry in directory.iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
@@ -216,7 +216,7 @@ def find_ros_processes(directory: Path) -> Iterator[RosProcess]:
 
 
 def shorten_command(command: list[str]) -> str:
-    """Say what a process is in few letters: its node name, module or program."""
+    """Short name of a process: its node name, module or program, <= 40 characters."""
     for part in command:
         if part.startswith('__node:='):
             return part.removeprefix('__node:=')[:_COMMAND_LETTERS]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `ldn` command."""
+"""The `ldn` command: parser, verbs and error handling."""
 
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ GROUPS = {
         'doctor': 'check a live system: topics, QoS, calibration, rates, clocks, DDS, GPU',
     },
 }
-"""Heading -> name of a verb -> purpose. The module of a verb has its name, with underscores."""
+"""Heading -> verb -> purpose. A verb's module has its name, with underscores."""
 
 VERBS = {name: text for group in GROUPS.values() for name, text in group.items()}
-"""Name of a verb -> purpose."""
+"""Verb -> purpose."""
 
 EXTRAS = {
     'embreex': 'synthetic', 'matplotlib': 'report', 'nncf': 'int8', 'onnxruntime': 'onnx',
@@ -62,7 +62,7 @@ _INTERRUPTED = 130
 
 
 def load_verb(name: str) -> ModuleType:
-    """Import the module of a verb, which has add_arguments, run and EXAMPLE.
+    """Import the module of a verb, which defines add_arguments, run and EXAMPLE.
 
     Raises:
         ConfigError: A package that the verb needs is not installed.
@@ -72,14 +72,14 @@ def load_verb(name: str) -> ModuleType:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a verb; an error of the library or the operating system is a sentence and code 1."""
+    """Run a verb; errors of the package or the system are printed, with exit code 1."""
     try:
         with _log_on_stderr():
             code = _run(sys.argv[1:] if arguments is None else list(arguments))
             sys.stdout.flush()
     except LdnPerceptionError as error:
         code = _fail(str(error))
-    except BrokenPipeError:  # the reader of a pipe needs no more
+    except BrokenPipeError:  # the reader of the pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def explain(error: OSError) -> str:
-    """Sentence for an error of the operating system: the file, the cause and what to check."""
+    """Describe an error of the operating system: the file, the cause and what to check."""
     file = f'file {error.filename}' if error.filename else 'a file'
     cause = error.strerror or str(error) or type(error).__name__
     return (f'{file} cannot be read or written, {cause}: check the path, its permissions and the '
@@ -101,11 +101,11 @@ def build_parser(given: Sequence[str] = ()) -> tuple[CommandParser, dict[str, Co
     """Build the parser of the command.
 
     Args:
-        given: Arguments; only the verb they begin with is imported and has its options, for
-            doctor is for machines where others cannot be imported.
+        given: Arguments; only the verb at their beginning is imported and gets its options. So
+            `ldn doctor` runs on machines where other verbs cannot be imported.
 
     Returns:
-        The parser, and those of the verbs by name.
+        The parser, and the parsers of the verbs by name.
     """
     parser = CommandParser(
         'ldn', usage='ldn VERB [OPTION]…', epilog=_overview(GROUPS),
@@ -131,7 +131,7 @@ def build_parser(given: Sequence[str] = ()) -> tuple[CommandParser, dict[str, Co
 
 
 def verb_of(given: Sequence[str]) -> str:
-    """Name of the verb that arguments begin with; empty for none."""
+    """Name of the verb at the beginning of the arguments; empty if there is none."""
     for name in (' '.join(given[:2]), *given[:1]):
         if name in VERBS:
             return name
@@ -154,7 +154,7 @@ def _run(given: list[str]) -> int:
 def _refuse_unknown_verb(parser: CommandParser, given: Sequence[str]) -> None:
     named = list(given[:2] if given[:1] == [_WEIGHTS] else given[:1])
     if not named or named == [_WEIGHTS] or named[-1].startswith('-'):
-        return  # argparse asks for a verb, or prints the help
+        return  # argparse reports a missing verb, or prints the help
     name = ' '.join(named)
     program = 'ldn weights' if named[0] == _WEIGHTS else 'ldn'
     parser.error(f'unknown verb {name}: {advise(name, [*VERBS, _WEIGHTS], program)}')
@@ -188,7 +188,7 @@ def _packages_of(verb: str) -> Iterator[None]:
 
 
 class _StderrLines(logging.Handler):
-    """Prints records to whatever is standard error then: progress bars take its place."""
+    """Handler that prints records to the current standard error, which progress bars replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record as a line."""
@@ -209,13 +209,13 @@ def _log_on_stderr() -> Iterator[None]:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Parser of the command or of a verb; options are not abbreviated.
+    """Parser of the command or of a verb; options cannot be abbreviated.
 
     Args:
-        settings: Those of `argparse.ArgumentParser`.
+        settings: Settings of `argparse.ArgumentParser`.
 
     Attributes:
-        declared: Arguments in the order in which they were declared.
+        declared: Arguments in the order of their declaration.
     """
 
     def __init__(self, *names: Any, **settings: Any) -> None:
@@ -231,7 +231,7 @@ class CommandParser(argparse.ArgumentParser):
         return action
 
     def check_options(self, given: Iterable[str]) -> None:
-        """Leave with exit code 2 where an option is unknown, before a missing one is named.
+        """Exit with code 2 at an unknown option, before missing arguments are reported.
 
         Args:
             given: Arguments of the verb.
@@ -246,7 +246,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class HelpWithDefaults(argparse.RawDescriptionHelpFormatter):
-    """Help that keeps the lines of descriptions and names every default."""
+    """Help formatter that keeps the lines of descriptions and shows every default."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, '', argparse.SUPPRESS) or isinstance(
@@ -256,12 +256,12 @@ class HelpWithDefaults(argparse.RawDescriptionHelpFormatter):
 
 
 def advise(name: str, known: Sequence[str], program: str) -> str:
-    """Advice on an unknown name: the most similar one, and the help that lists all.
+    """Advice on an unknown name: the most similar name, and the help that lists all.
 
     Args:
-        name: What was given.
-        known: Names that there are.
-        program: Command with the help.
+        name: Unknown name.
+        known: Known names.
+        program: Command that prints the help.
     """
     similar = get_close_matches(name, known, 1)
     question = f'did you mean {similar[0]}? ' if similar else ''

@@ -27,12 +27,12 @@ SIDE_PX = 1024
 
 @dataclass(frozen=True)
 class Printed:
-    """A row of the thesis.
+    """A row of a table of the thesis.
 
     Attributes:
-        preset: The network that stands for it.
+        preset: Name of the corresponding network.
         row: Table and method.
-        parameters: Millions of learnable values; None where the table has none.
+        parameters: Millions of parameters; None if the table has no number.
         multiply_adds: Billions of multiply-adds for 1024x1024 pixels.
     """
 
@@ -66,11 +66,11 @@ PRINTED = (
     Printed('ldn121_pspnet_spp', '4.9 LDN121 64→4 SPP [36]', 10.6, 66.9),
     Printed('ldn121_dws', '4.9 LDN121 64→4 DWS', 8.7, 54.2),
 )
-"""In the order of the thesis; NoAux of Table 4.9 is LDN121 64→4 without its training heads."""
+"""Rows in the order of the thesis; NoAux of Table 4.9 is LDN121 64→4 without training heads."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb: none."""
+    """Declare no options."""
 
 
 def run(_: argparse.Namespace) -> int:
@@ -82,7 +82,7 @@ def run(_: argparse.Namespace) -> int:
 
 
 def thesis_table() -> str:
-    """Every row of the thesis and the network that stands for it, as a Markdown table."""
+    """Markdown table of all rows of the thesis beside their networks."""
     rows = [
         '| preset | thesis | M | built | | GMAC | built | | without widening units: M | '
         '| GMAC | |',
@@ -93,7 +93,7 @@ def thesis_table() -> str:
 
 
 def unprinted_table() -> str:
-    """Size and cost of the ladder networks no table of the thesis has."""
+    """Markdown table of the ladder networks that are in no table of the thesis."""
     known = {printed.preset for printed in PRINTED}
     rows = ['| preset | M | GMAC |', '|---|---|---|']
     for name, design in LADDER_DESIGNS.items():
@@ -124,14 +124,14 @@ def _compared(built: float, printed: float | None, digits: int) -> list[str]:
 
 
 def _without_widening(design: LadderDesign) -> LadderDesign | None:
-    """The same on a DenseNet without the 1x1 of its first units, None for other backbones."""
+    """Same design on a DenseNet without the 1x1 of its first units; None for other backbones."""
     if not isinstance(design.backbone, partial):
         return None
     return replace(design, backbone=partial(design.backbone, widens=False))
 
 
 def _measure(design: LadderDesign) -> tuple[float, float]:
-    """Millions of parameters and billions of multiply-adds."""
+    """Count millions of parameters and billions of multiply-adds."""
     with torch.device('meta'):
         model = build_ladder_network(design, NUM_CLASSES)
     multiply_adds = count_multiply_adds(model, SIDE_PX, SIDE_PX)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that verbs share, each declared once, and checks of their values."""
+"""Options shared by verbs, each declared once, and checks of their values."""
 
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ ORDER = (
     'weights', 'recipe', 'config', 'overrides', 'data', 'dataset', 'split', 'size', 'device',
     'engine', 'precision', 'calibration_images', 'limit', 'pictures', 'output', 'overwrite',
 )
-"""Destinations of the shared options in the order in which every verb declares them."""
+"""Destinations of the shared options, in the order in which every verb declares them."""
 
 INFERENCE_OPTIONS = ('device', 'engine', 'precision')
-"""Options that are parameters of the node too, inference.NAME."""
+"""Options that are also parameters of the node, inference.NAME."""
 
 
 def add_weights(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
@@ -57,7 +57,7 @@ def add_data(parser: argparse.ArgumentParser, default: str | None = None) -> Non
 
     Args:
         parser: Parser of the verb.
-        default: Folder where none is given; None requires one.
+        default: Default folder; None makes the option required.
     """
     parser.add_argument(
         '--data', type=Path, required=default is None,
@@ -72,8 +72,8 @@ def add_size(
 
     Args:
         parser: Parser of the verb.
-        default: Size where none is given; None leaves the images as they are.
-        repeatable: Whether the verb needs one or more sizes.
+        default: Default size; None keeps the size of the images.
+        repeatable: True if the verb requires one or more sizes.
     """
     parser.add_argument(
         '--size', action='append' if repeatable else 'store', required=repeatable,
@@ -88,9 +88,9 @@ def add_inference(
 
     Args:
         parser: Parser of the verb.
-        device: Default of the device; None leaves it to the parameters of the node.
-        engine: Default of the engine; None leaves it to the parameters of the node.
-        precision: Default of the precision; None leaves it to the parameters of the node.
+        device: Default device; None leaves it to the parameters of the node.
+        engine: Default engine; None leaves it to the parameters of the node.
+        precision: Default precision; None leaves it to the parameters of the node.
     """
     add_device(parser, device)
     parser.add_argument(
@@ -134,8 +134,8 @@ def add_output(
 
     Args:
         parser: Parser of the verb.
-        default: Path where none is given.
-        required: Whether a path must be given where there is no default.
+        default: Default path.
+        required: True if a path is required in the absence of a default.
     """
     parser.add_argument(
         '--output', type=Path, required=required and default is None, metavar='PATH',
@@ -157,7 +157,7 @@ def add_taxonomy(
     Args:
         parser: Parser of the verb.
         names: Names of the class lists.
-        default: Class list where none is named.
+        default: Default class list.
     """
     parser.add_argument(
         '--taxonomy', choices=tuple(names), default=default, metavar='NAME',
@@ -185,10 +185,10 @@ def _choices(name: str) -> tuple[str, ...]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of a '480x360'.
+    """Parse a size such as '480x360' into width and height [px].
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The text is not a size.
     """
     found = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
     if found is None:
@@ -198,10 +198,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def check_limit(limit: int | None) -> None:
-    """Refuse a --limit below 1.
+    """Check that --limit is at least 1.
 
     Raises:
-        ConfigError: It is.
+        ConfigError: It is below 1.
     """
     if limit is not None and limit < 1:
         raise ConfigError(
@@ -209,27 +209,27 @@ def check_limit(limit: int | None) -> None:
 
 
 def inference_values(options: argparse.Namespace) -> dict[str, str]:
-    """Parameters of the node that --device, --engine and --precision give a value."""
+    """Node parameters set by --device, --engine and --precision."""
     return {
         f'inference.{name}': getattr(options, name) for name in INFERENCE_OPTIONS
         if getattr(options, name) is not None}
 
 
 def in_order(destinations: Sequence[str]) -> bool:
-    """Whether the shared ones among destinations of options come in the order of all verbs."""
+    """Tell if the shared options among the destinations have the common order."""
     places = [ORDER.index(name) for name in destinations if name in ORDER]
     return places == sorted(places)
 
 
 def make_output_folder(path: Path, *, may_hold_files: bool = True) -> None:
-    """Make a folder for results.
+    """Create a folder for results.
 
     Args:
         path: The folder.
-        may_hold_files: Whether it may hold files.
+        may_hold_files: True if it may already contain files.
 
     Raises:
-        OutputError: It is a file, cannot be made or written to, or holds files.
+        OutputError: It is a file, cannot be created or written to, or contains files.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -249,14 +249,14 @@ def make_output_folder(path: Path, *, may_hold_files: bool = True) -> None:
 
 
 def check_output_file(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that could not be written when the work is done.
+    """Check in advance that a file can be written.
 
     Args:
         path: The file.
-        overwrite: Whether it may exist.
+        overwrite: True if it may exist.
 
     Raises:
-        OutputError: It is a folder, lies in none, or exists.
+        OutputError: It is a folder, its folder is missing or read-only, or it exists.
     """
     if path.is_dir():
         raise OutputError(

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn parameters`: the table of docs/parameters.md, made from the one list of options."""
+"""`ldn parameters`: print the table of docs/parameters.md, generated from the options."""
 
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EXAMPLE = 'ldn parameters'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb: none."""
+    """Declare no options."""
 
 
 def run(_: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run(_: argparse.Namespace) -> int:
 
 
 def parameter_table() -> str:
-    """Every option as a row of a Markdown table."""
+    """Markdown table with a row for every option."""
     rows = ['| parameter | default | values | live | meaning |', '|---|---|---|---|---|']
     rows += [
         f'| `{option.name}` | {_code(option.default)} | {_values(option)} '

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn predict`: labels, masks and overlays of images, folders, videos and bags.
 
-Files go to OUTPUT/ARTEFACT/NAME.png; of videos and bags the overlays become one video. Where many
-images have one size the network is exported for a faster engine first, unless --engine is given.
-The network sees images at --size; results have the size of the image.
+Files go to OUTPUT/ARTEFACT/NAME.png; the overlays of a video or bag become one video. If many
+images have the same size, the network is first exported for a faster engine, unless --engine is
+given. With --size the network sees resized images; results have the size of the image.
 """
 
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Segment every image of the sources; 0 if none was left out."""
+    """Segment every image of the sources; exit code 0 if none was skipped."""
     artefacts = check_artefacts(filter(None, given.save.split(',')))
     values = read_node_values(given)
     config = PerceptionConfig.from_values(values)
@@ -104,30 +104,30 @@ def run(given: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class Failures:
-    """Inputs that could not be used, reported on standard error when they come up.
+    """Names of unusable inputs; each is reported on standard error when it occurs.
 
     Attributes:
-        names: Their names.
+        names: Names of the skipped inputs.
     """
 
     names: list[str] = field(default_factory=list)
 
     def add(self, name: str, error: LdnPerceptionError) -> None:
-        """Report an input that is left out, and why."""
+        """Report a skipped input with its error."""
         self.names.append(name)
         print(f'ldn: left out {name}: {error}', file=sys.stderr)
 
 
 @dataclass(slots=True)
 class Writer:
-    """Writes the results of one source.
+    """Writer of the results of one source.
 
     Attributes:
         output: Folder of all results.
-        folder: Folder inside those of the artefacts; empty for none.
-        artefacts: What is written.
+        folder: Subfolder in the folder of each artefact; empty for none.
+        artefacts: Artefacts to write.
         source: The source.
-        count: Results written.
+        count: Number of results written.
     """
 
     output: Path
@@ -139,11 +139,11 @@ class Writer:
     def write_all(
         self, segmenter: Segmenter, camera: StereoCamera | None, failures: Failures,
     ) -> Iterator[None]:
-        """Segment and write every input; yields after each.
+        """Segment and write every input; yield after each of them.
 
         Raises:
             OutputError: A file cannot be written.
-            LdnPerceptionError: The source is damaged from some input on.
+            LdnPerceptionError: The rest of the source is damaged.
         """
         place = f'{self.source.path}: '
 
@@ -216,11 +216,11 @@ def _open_sources(
 
 
 def pays_for_export(sources: Sequence[Source], *, has_size: bool) -> bool:
-    """Whether an engine that the network is exported for gains more than the export costs.
+    """Tell if a faster engine saves more time than its export costs.
 
     Args:
         sources: Images to segment.
-        has_size: Whether the network sees all of them at one size.
+        has_size: True if the network sees all of them at one size.
     """
     has_one_size = has_size or all(source.has_one_size for source in sources)
     is_long = (
@@ -230,9 +230,9 @@ def pays_for_export(sources: Sequence[Source], *, has_size: bool) -> bool:
 
 
 def _folders(sources: Iterable[Source]) -> list[str]:
-    """Folder of the files of each source: none for a single source and for an image.
+    """Output subfolder of each source: none for a single source or an image.
 
-    A source whose name is taken gets a folder with a number.
+    If the name of a source is already taken, a number is appended.
     """
     sources = list(sources)
     taken: set[str] = set()

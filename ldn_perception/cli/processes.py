@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes as processes of their own, and stop signals."""
+"""Nodes in subprocesses, and stop signals."""
 
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 from ldn_perception.errors import ConfigError
 
-_NUM_SAFE_DOMAINS = 100  # above them DDS ports run into the ephemeral ports
+_NUM_SAFE_DOMAINS = 100  # DDS ports of higher domains overlap the ephemeral ports
 _STOP_S = 10.0
 
 LARGE_IMAGE_PROFILE = 'fastdds_large_images.xml'
 
 
 def isolated_environment() -> dict[str, str]:
-    """Environment in which nodes meet each other and nobody else, with the large-image profile."""
+    """Environment that isolates the nodes from other systems and sets the large-image profile."""
     profile = str(find_config(LARGE_IMAGE_PROFILE))
     return {
         **os.environ,
@@ -37,7 +37,7 @@ def isolated_environment() -> dict[str, str]:
 
 
 def find_config(name: str) -> Path:
-    """Find a file of config/, in the source tree or where it was installed.
+    """Find a file of config/, in the source tree or in the installation.
 
     Raises:
         ConfigError: It is in neither.
@@ -56,12 +56,12 @@ def find_config(name: str) -> Path:
 
 
 class NodeProcess:
-    """A node running in the background, its log in a file; used as a context manager.
+    """Context manager of a node in a background process, with its log in a file.
 
     Args:
-        module: Module to run, inside ldn_perception.ros.nodes.
-        arguments: Command line of the node.
-        log: File for what it prints to standard error.
+        module: Name of the module in ldn_perception.ros.nodes.
+        arguments: Command-line arguments of the node.
+        log: File for its standard error.
         environment: Environment variables.
     """
 
@@ -76,11 +76,11 @@ class NodeProcess:
                 stdout=subprocess.PIPE, stderr=error_stream, env=environment, bufsize=0)
 
     def is_running(self) -> bool:
-        """Whether the process has not ended."""
+        """True if the process has not ended."""
         return self.process.poll() is None
 
     def read_report(self, timeout_s: float) -> dict[str, int] | None:
-        """Next line the node prints, a JSON object; None if none comes in time."""
+        """Read the next JSON line of the node's output; None after the timeout."""
         stream = self.process.stdout
         assert stream is not None
         if not select.select([stream], [], [], timeout_s)[0]:
@@ -89,7 +89,7 @@ class NodeProcess:
         return json.loads(line) if line else None
 
     def stop(self) -> int:
-        """Interrupt the node as Ctrl-C does and return its exit code."""
+        """Interrupt the node like Ctrl-C and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -114,10 +114,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Within it the first SIGINT or SIGTERM is noted; the second does what it always does.
+    """Context manager that records the first SIGINT or SIGTERM; a second one acts as usual.
 
     Attributes:
-        received: Name of the signal that came; empty if none did.
+        received: Name of the received signal; empty if there was none.
     """
 
     def __init__(self) -> None:

@@ -31,13 +31,13 @@ from ldn_perception.types import CameraGeometry
 
 @dataclass(slots=True)
 class RecordedResult:
-    """Everything that was published for one pair.
+    """All results published for one pair.
 
     Attributes:
-        stamp_ns: Stamp of the pair as it was played [ns].
-        published_ns: When the first of it was published [ns].
-        images: labels, ood_mask, foreign_probability, overlay, disparity as arrays. Disparity is
-            less the offset between the principal points, as it is published [px].
+        stamp_ns: Stamp of the pair as played [ns].
+        published_ns: Time when its first result was published [ns].
+        images: Arrays of labels, ood_mask, foreign_probability, overlay and disparity. Disparity
+            is as published: without the offset between the principal points [px].
     """
 
     stamp_ns: int
@@ -45,7 +45,7 @@ class RecordedResult:
     images: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def seen_by(self, geometry: CameraGeometry) -> RecordedResult:
-        """Return the result with the disparity x_l - x_r of a rig."""
+        """Copy with the disparity x_l - x_r of a stereo camera."""
         if 'disparity' not in self.images:
             return self
         disparity = self.images['disparity'] + np.float32(geometry.disparity_offset)
@@ -55,11 +55,11 @@ class RecordedResult:
 def read_results(
     path: Path, topics: Sequence[str] | None = None,
 ) -> Iterator[RecordedResult]:
-    """Results in the order they were published.
+    """Read results in the order in which they were published.
 
     Args:
-        path: Bag of the recorder, or another one.
-        topics: Topics of the results; None where the bag holds them and diagnostics only.
+        path: Bag of the recorder or another bag.
+        topics: Topics of the results; None if the bag contains only results and diagnostics.
 
     Raises:
         BagError: The bag cannot be read.
@@ -82,13 +82,13 @@ def read_results(
 
 
 def read_last_diagnostics(path: Path) -> tuple[str, dict[str, str]]:
-    """Message and values of the node's last word about itself.
+    """Read the last status of the node.
 
     Args:
         path: Bag of the recorder.
 
     Returns:
-        The status message and its values; empty when it never spoke.
+        The status message and its values; empty if there was no status.
     """
     last = None
     for message in RawBag(path).messages(['/diagnostics']):
@@ -108,14 +108,15 @@ _TRUTH = StereoTopics().labels.rpartition('/')[0]
 
 @dataclass(frozen=True, slots=True)
 class ViewSource:
-    """Where images and results are read from.
+    """Location of images and results.
 
     Attributes:
         images: Bag with the left images.
         results: Bag with the results; may be the same.
         left_topic: Topic of the left images; empty to find it by its name.
-        rectifies: The images are raw; both cameras and their camera_info are in the bag.
-        played: Stamp of an image -> stamp its result has, where a player has changed them [ns].
+        rectifies: True if the images are raw and must be rectified; the bag must then contain
+            both cameras and their camera_info.
+        played: Stamp of an image -> stamp of its result, if a player has changed them [ns].
     """
 
     images: Path
@@ -128,18 +129,18 @@ class ViewSource:
 class ViewPairs:
     """Left images with their results, in the order of the results.
 
-    Opening reads both bags once for their stamps; iterating reads them once more and holds only
-    the images that wait for their result.
+    Opening reads both bags once for their stamps. Iterating reads them again and keeps only the
+    images that wait for their result.
 
     Args:
-        source: Where they are.
+        source: Location of images and results.
 
     Attributes:
         stamps_ns: Stamps of the results that have an image, increasing [ns].
 
     Raises:
-        BagError: A bag cannot be read, holds no results or no left images, or no stamp of a
-            result is that of an image.
+        BagError: A bag cannot be read, has no results or no left images, or no result has the
+            stamp of an image.
     """
 
     def __init__(self, source: ViewSource) -> None:
@@ -177,7 +178,7 @@ class ViewPairs:
         return found[0]
 
     def _images(self) -> Iterator[tuple[int, _LazyImage]]:
-        """Stamp that the result of an image has, and how to get the image."""
+        """Yield the stamp of the result and a function that loads the image."""
         played = self._source.played
         for stamp, image in self._recorded_images():
             expected = stamp if played is None else played.get(stamp)
@@ -196,10 +197,10 @@ class ViewPairs:
         return len(self.stamps_ns)
 
     def __iter__(self) -> Iterator[tuple[Image, RecordedResult]]:
-        """Read the pairs.
+        """Iterate over left images with their results.
 
         Raises:
-            BagError: The images of results lie too far apart from them, or are of another size.
+            BagError: Images lie too far from their results in the bag, or have another size.
         """
         missing = set(self.stamps_ns)
         images = StampReader(
@@ -234,10 +235,10 @@ def _decoded(message: RawMessage) -> Image:
 
 
 def find_results(path: Path, kinds: Mapping[str, str]) -> list[str]:
-    """Topics of the results of one node, the labels first.
+    """Find the topics of the results of a node, the labels first.
 
     Args:
-        path: Of the bag, for messages.
+        path: Path of the bag, for error messages.
         kinds: Topic -> message type of the bag.
 
     Raises:
@@ -263,7 +264,7 @@ def find_results(path: Path, kinds: Mapping[str, str]) -> list[str]:
 
 
 def _left_images(images: Mapping[str, str]) -> list[str]:
-    """Left image topics, rectified ones rather than others and raw transport before compressed."""
+    """Find left image topics, preferring rectified images and raw transport."""
     default = StereoTopics().absolute().left_image
     if default in images:
         return [default]

@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn replay`: bags through the pipeline, offline: every pair, scored, and resumable.
+"""`ldn replay`: run every pair of bags through the pipeline offline and score them; resumable.
 
-OUTPUT becomes a folder with a folder for each configuration; the same command goes on with it.
+OUTPUT becomes a folder with a folder for each configuration; the same command resumes a replay.
 """
 
 
@@ -72,12 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Replay, score, compare; 0 if every pair has been replayed, 130 if it was stopped."""
+    """Replay, score and compare; 0 if every pair was replayed, 130 if a signal stopped it."""
     configurations = parse_configurations(read_node_values(given), given.compare)
     request = ReplayRequest(
         tuple(given.bags), given.ground_truth, not given.no_bag, not given.no_images)
     for configuration in configurations:
-        request.settings(configuration)  # refuses what cannot work before anything is built
+        request.settings(configuration)  # raises on invalid settings before anything is built
     fleet = None if given.ray is None else Fleet(given.ray, given.ray_cpus)
     make_output_folder(given.output)
     keep_freed_memory()
@@ -101,7 +101,7 @@ def run(given: argparse.Namespace) -> int:
 def _conclude(
     configurations: Sequence[Configuration], output: Path, console: Console,
 ) -> int:
-    """Compare what there is; 0 if every configuration has a result."""
+    """Compare the available results; 0 if every configuration has a result."""
     names = [entry.name for entry in configurations
              if (output / entry.name / 'scores.json').is_file()]
     if not names:
@@ -121,7 +121,8 @@ def _replay_all(
     """Replay on this machine, one configuration after the other.
 
     Returns:
-        Name of the signal that has stopped it, or nothing; and no errors, for the first ends it.
+        Name of the signal that stopped it, or an empty string; and an empty list of errors, since
+        the first error ends the replay.
     """
     with StopSignals() as signals:
         complete = all(
@@ -134,7 +135,7 @@ def _replay(
     request: ReplayRequest, configuration: Configuration, output: Path, console: Console,
     signals: StopSignals,
 ) -> bool:
-    """Replay through one configuration under a progress bar; whether it came to its end."""
+    """Replay one configuration with a progress bar; return True if it is complete."""
     with Progress(
         TextColumn('{task.description:32}'), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), console=console,
@@ -171,10 +172,10 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 
 
 def score_table(configurations: Mapping[str, Scores]) -> Table:
-    """Scores as rows, configurations as columns.
+    """Table of scores, with a column for each configuration.
 
     Args:
-        configurations: Name -> scores.json.
+        configurations: Name -> contents of scores.json.
     """
     table = Table(title='replay', title_justify='left')
     table.add_column('')

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""One configuration of a replay: options, run, pictures."""
+"""One configuration of a replay: options, run and pictures."""
 
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from ldn_perception.weights import shipped_names
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Pipeline to replay through.
+    """A named configuration of the pipeline.
 
     Attributes:
-        name: Of it and of its folder.
+        name: Name of the configuration and of its folder.
         config: Its options.
     """
 
@@ -56,17 +56,17 @@ class Configuration:
 def parse_configurations(
     shared: Mapping[str, Any], compare: str | None,
 ) -> list[Configuration]:
-    """Read which configurations a command line asks for.
+    """Parse the configurations given on the command line.
 
     Args:
-        shared: Value of options by name, for all of them.
-        compare: Models or names of shipped weights separated by commas, each with options of its
-            own behind colons, as in 'ldn121_road,ldn121_road:stereo.matcher=census'; None for
-            the one of the options.
+        shared: Values of options by name, for all configurations.
+        compare: Models or names of shipped weights separated by commas, each with its own options
+            after colons, as in 'ldn121_road,ldn121_road:stereo.matcher=census'; None for the
+            single configuration of the options.
 
     Raises:
-        ConfigError: An unknown model or option, a value it cannot have, a configuration that
-            comes twice, or one whose disparity would come from a topic.
+        ConfigError: A model or option is unknown, a value is invalid, a configuration occurs
+            twice, or its disparity would come from a topic.
     """
     if compare is None:
         config = _checked(PerceptionConfig.from_values(shared))
@@ -85,7 +85,7 @@ def parse_configurations(
 
 
 def _options_of(name: str) -> dict[str, str]:
-    """What a name stands for: shipped weights with their network and classes, or a network."""
+    """Options for a name: shipped weights with their network and classes, or a network."""
     if name in shipped_names(TAXONOMIES):
         return options_of_weights(name)
     return {'model.name': name}
@@ -101,13 +101,13 @@ def _checked(config: PerceptionConfig) -> PerceptionConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What is replayed, whatever the configuration.
+    """Request for a replay, independent of the configuration.
 
     Attributes:
-        bags: Bags, one after the other.
-        ground_truth: Folder with more ground truth; None for none.
-        writes_bag: Whether results become a bag.
-        writes_images: Whether the left images go into it.
+        bags: Bags to replay in this order.
+        ground_truth: Folder with additional ground truth; None for none.
+        writes_bag: True to write a bag of results.
+        writes_images: True to include the left images in it.
     """
 
     bags: tuple[Path, ...]
@@ -116,17 +116,17 @@ class ReplayRequest:
     writes_images: bool = True
 
     def of_bag(self, bag: Path) -> ReplayRequest:
-        """The part of the request that is about one of its bags."""
+        """Part of the request for one of its bags."""
         several = len(self.bags) > 1
         own = self.ground_truth / bag.stem if self.ground_truth and several else self.ground_truth
         return replace(self, bags=(bag,), ground_truth=own)
 
     def settings(self, configuration: Configuration) -> ReplaySettings:
-        """What the results of a configuration depend on.
+        """Settings that determine the results of a configuration.
 
         Raises:
-            ReplayError: There is no bag, or one comes twice or is not there.
-            ModelError: No weights are shipped where they are asked for.
+            ReplayError: There is no bag, or a bag occurs twice or is missing.
+            ModelError: Shipped weights are requested and do not exist.
         """
         config = configuration.config
         return ReplaySettings(
@@ -138,17 +138,17 @@ def replay_configuration(
     request: ReplayRequest, configuration: Configuration, folder: Path,
     watcher: Watcher | None = None, num_threads: int = 0,
 ) -> bool:
-    """Build a configuration and replay through it; it goes on where it was.
+    """Build a configuration and replay through it; an incomplete replay is resumed.
 
     Args:
-        request: What is replayed.
-        configuration: Through what.
-        folder: For the results.
-        watcher: Who looks on.
-        num_threads: CPU threads where the options leave it open; 0 takes every core.
+        request: Request for the replay.
+        configuration: The configuration.
+        folder: Folder for the results.
+        watcher: Progress and cancellation callbacks.
+        num_threads: CPU threads if the options do not set them; 0 takes every core.
 
     Returns:
-        Whether all pairs are done.
+        True if all pairs are done.
 
     Raises:
         LdnPerceptionError: See `build_perception` and `Replay.run`.
@@ -165,12 +165,12 @@ def replay_configuration(
 def build_replay(
     request: ReplayRequest, configuration: Configuration, perception: Perception,
 ) -> Replay:
-    """Put a replay together.
+    """Build a replay.
 
     Args:
-        request: What is replayed.
-        configuration: Through what.
-        perception: That, built.
+        request: Request for the replay.
+        configuration: The configuration.
+        perception: Pipeline built from it.
     """
     config = configuration.config
     painter = PairPainter(
@@ -183,11 +183,11 @@ TILE_WIDTH_PX = 620
 
 @dataclass(frozen=True, slots=True)
 class PairPainter:
-    """Draws four tiles of a pair, two by two.
+    """Drawing of a pair in four tiles, two by two.
 
     Attributes:
-        taxonomy: Gives the colours.
-        opacity: Of the overlay, in [0, 1].
+        taxonomy: Class list with colours.
+        opacity: Opacity of the overlay, in [0, 1].
         max_disparity: Disparity of the warmest colour [px].
     """
 
@@ -196,11 +196,11 @@ class PairPainter:
     max_disparity: float
 
     def draw(self, sample: StereoSample, result: PerceptionResult) -> Picture:
-        """Left image, overlay, foreign probability, and ground truth or else disparity.
+        """Draw left image, overlay, foreign probability, and ground truth or else disparity.
 
         Args:
             sample: The pair and its ground truth.
-            result: Of the pair, with mask and foreign probability.
+            result: Result of the pair, with mask and foreign probability.
 
         Returns:
             (H, W, 3) uint8 RGB; tiles are at most 620 px wide.
@@ -229,7 +229,7 @@ class PairPainter:
 
 
 def color_probability(probability: NDArray[np.float32]) -> Picture:
-    """Probability as colours, blue to red.
+    """Draw probability in colours from blue to red.
 
     Args:
         probability: (H, W) float32 in [0, 1].

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A replay on many machines: a task for each bag and configuration, and their sum."""
+"""Replay on several machines: one task for each bag and configuration, and their merge."""
 
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ PARTS = 'parts'
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Where a replay runs.
+    """Ray cluster for a replay.
 
     Attributes:
-        address: Of a Ray cluster, as ray.init takes it.
+        address: Address of the cluster, in the form of ray.init.
         num_cpus: CPUs and threads of a task, >= 1.
 
     Raises:
-        ConfigError: A task without a CPU.
+        ConfigError: num_cpus is below 1.
     """
 
     address: str
@@ -55,12 +55,12 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class BagPart:
-    """One bag through one configuration: what a worker does.
+    """Task of a worker: one bag through one configuration.
 
     Attributes:
-        request: Of that bag alone.
-        configuration: Through what.
-        folder: For its results.
+        request: Request for that bag only.
+        configuration: The configuration.
+        folder: Folder for the results.
         num_threads: CPU threads, >= 1.
     """
 
@@ -71,19 +71,19 @@ class BagPart:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the task for messages."""
         return f'{self.request.bags[0]}, {self.configuration.name}'
 
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do.
+        """Tell if the task is complete.
 
         Raises:
-            ReplayError: The folder holds something else.
+            ReplayError: The folder contains other results.
         """
         return is_finished(self.folder, self.request.settings(self.configuration))
 
     def __call__(self) -> bool:
-        """Replay, or go on where an attempt before this one was."""
+        """Replay, or resume an earlier attempt; return True if all pairs are done."""
         keep_freed_memory()
         cv2.setNumThreads(self.num_threads)
         with StopSignals() as signals:
@@ -99,17 +99,18 @@ def replay_on_fleet(
     """Replay every bag through every configuration on a Ray cluster, and merge what is finished.
 
     Args:
-        request: What is replayed.
-        configurations: Through what.
-        output: Gets a folder for each configuration, and one for each bag in parts/.
-        fleet: On which machines.
-        console: Is told of every bag that ends.
+        request: Request for the replay.
+        configurations: Configurations to replay through.
+        output: Output folder; gets a folder for each configuration, and one for each bag in
+            parts/.
+        fleet: The cluster.
+        console: Console for a message about every finished bag.
 
     Returns:
-        Name of the signal that has stopped it, or nothing; and what went wrong with single bags.
+        Name of the signal that stopped it, or an empty string; and the errors of single bags.
 
     Raises:
-        ReplayError: The cluster cannot be reached or is too small, or a folder holds other
+        ReplayError: The cluster cannot be reached or is too small, or a folder contains other
             results.
     """
     unmerged = [
@@ -132,14 +133,14 @@ def replay_on_fleet(
 
 
 def part_name(bag: Path) -> str:
-    """Folder of a bag's results, another one for each path."""
+    """Folder name of a bag's results, unique for each path."""
     return f'{bag.stem}_{hashlib.sha256(str(bag.resolve()).encode()).hexdigest()[:8]}'
 
 
 def _run(
     parts: Sequence[BagPart], finished: set[Path], fleet: Fleet, console: Console,
 ) -> tuple[str, list[str]]:
-    """Run what is not finished; adds what is, then."""
+    """Run the unfinished parts, and add their folders to `finished`."""
     errors: list[str] = []
     waiting = [part for part in parts if part.folder not in finished]
     if not waiting:

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn synthesize`: a synthetic stereo drive with ground truth, as a bag or as images."""
+"""`ldn synthesize`: render a synthetic stereo drive with ground truth, as a bag or as images."""
 
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Render and write."""
+    """Render and write the drive."""
     console = Console()
     width_px, height_px = options.parse_size(given.size)
     drive = SyntheticDrive(given.seed, given.frames, width_px, height_px, given.rate)

@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn train`: the training that a recipe describes; one that was stopped goes on.
+"""`ldn train`: train what a recipe describes; a stopped training is resumed.
 
-The key `task` of the recipe says what is trained: segmentation (a network, the default) or
-correspondence (the metric of the learned matcher). OUTPUT becomes a folder with snapshots, records
-of the steps and, in the end, the weights.
+The key `task` of the recipe is segmentation (a network, the default) or correspondence (the metric
+of the learned matcher). OUTPUT becomes a folder with snapshots, records of the steps and, in the
+end, the weights.
 """
 
 
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Train; with all steps done, write the weights."""
+    """Train; write the weights after the last step."""
     minutes = float('inf') if given.minutes is None else given.minutes
     stop_at = time.monotonic() + 60 * minutes
     keep_freed_memory()
@@ -84,10 +84,11 @@ def build_recipe(path: Path, overrides: dict[str, Any]) -> TrainingRecipe | Corr
 
     Args:
         path: The recipe file.
-        overrides: Values that win over those of the file.
+        overrides: Values that override those of the file.
 
     Raises:
-        ConfigError: The file is missing or no recipe, its task is unknown, or a value is wrong.
+        ConfigError: The file is missing or not a recipe, its task is unknown, or a value is
+            invalid.
     """
     values = {**read_recipe(path), **overrides}
     task = values.get('task', TrainingRecipe.task)
@@ -101,14 +102,14 @@ def build_recipe(path: Path, overrides: dict[str, Any]) -> TrainingRecipe | Corr
 def train_segmentation(
     recipe: TrainingRecipe, data: Path, output: Path, device: torch.device, stop_at: float,
 ) -> None:
-    """Train a network, alone or as one of the processes of torchrun.
+    """Train a network, in a single process or as one of the processes of torchrun.
 
     Args:
-        recipe: The training.
-        data: Folder of all data.
+        recipe: The training recipe.
+        data: Root folder of the data.
         output: Folder of the training.
-        device: Where it computes.
-        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
+        device: Device of the training.
+        stop_at: Time on `time.monotonic` at which it stops with a snapshot [s].
     """
     workers = Workers.join(device)
     console = Console(quiet=workers.number > 0)
@@ -140,11 +141,11 @@ def _finish(trainer: Trainer, output: Path, console: Console, workers: Workers) 
 
 
 def training_table(trainer: Trainer, workers: Workers) -> Table:
-    """Table of network, domains, steps and machine.
+    """Table of network, domains, steps and device.
 
     Args:
-        trainer: Built, perhaps with steps done.
-        workers: The processes that train together.
+        trainer: Trainer, possibly with completed steps.
+        workers: Processes that train together.
     """
     recipe, batches = trainer.recipe, trainer.batches
     table = Table('training', 'of what', show_edge=False)
@@ -162,7 +163,7 @@ def training_table(trainer: Trainer, workers: Workers) -> Table:
 
 
 def _millions(trainer: Trainer) -> float:
-    """Parameters without the heads that only the training has."""
+    """Millions of parameters, without the training-only heads."""
     return sum(
         value.numel() for name, value in trainer.model.named_parameters()
         if not name.startswith('auxiliary_heads.')) / 1e6
@@ -176,17 +177,17 @@ def run_training(
     trainer: TrainingLoop[Record], console: Console, stop_at: float, text: str,
     measure: Callable[[Record], float],
 ) -> bool:
-    """Do the steps that are left, until a signal comes or the time is over.
+    """Run the remaining steps until a signal arrives or the time is over.
 
     Args:
-        trainer: Built, perhaps with steps done.
+        trainer: Trainer, possibly with completed steps.
         console: Console of the progress bar.
-        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
-        text: Format of the number beside the bar.
-        measure: Gives that number for the record of a step; a moving mean of it is shown.
+        stop_at: Time on `time.monotonic` at which it stops with a snapshot [s].
+        text: Format of the number beside the progress bar.
+        measure: Function from the record of a step to that number; its moving mean is shown.
 
     Returns:
-        Whether all steps are done.
+        True if all steps are done.
     """
     with StopSignals() as signals, Progress(
         TextColumn('training'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -218,14 +219,14 @@ def run_training(
 def train_correspondence(
     recipe: CorrespondenceRecipe, data: Path, output: Path, device: torch.device, stop_at: float,
 ) -> None:
-    """Train the metric; with all steps done, write the weights.
+    """Train the correspondence metric; write the weights after the last step.
 
     Args:
-        recipe: The training.
-        data: Folder of all data.
+        recipe: The training recipe.
+        data: Root folder of the data.
         output: Folder of the training.
-        device: Where it computes.
-        stop_at: Time of `time.monotonic` at which it stops with a snapshot [s].
+        device: Device of the training.
+        stop_at: Time on `time.monotonic` at which it stops with a snapshot [s].
     """
     console = Console()
     trainer = build_correspondence_trainer(recipe, data, output, device)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trained network as its weights file describes it, for verbs that run it over images."""
+"""Trained network built from its weights file, for verbs that run it over images."""
 
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class TrainedModel:
     """A network that is ready to run.
 
     Attributes:
-        engine: Runs it.
-        taxonomy: Its classes.
-        header: What its weights file says.
+        engine: Engine that runs the network.
+        taxonomy: Class list of the network.
+        header: Header of its weights file.
     """
 
     engine: Engine
@@ -42,14 +42,14 @@ class TrainedModel:
 
     @property
     def ood_threshold(self) -> float:
-        """Foreign probability above which a pixel is out of distribution."""
+        """Foreign probability above which a pixel is out of distribution, in [0, 1]."""
         threshold = self.header.ood_threshold
         return DEFAULT_THRESHOLD if threshold is None else threshold
 
     def logits(
         self, image: NDArray[np.uint8], pixels_per_metre: NDArray[np.float32] | None,
     ) -> torch.Tensor:
-        """Logits of one image, upsampled bilinearly to it as the decoders do.
+        """Logits of an image, upsampled bilinearly to its size like in the decoders.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -75,10 +75,10 @@ class TrainedModel:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how the network runs.
+    """Declare the options of the network and its engine.
 
-    Engines other than torch export the network for each size of images first, so --size belongs
-    to them where images differ.
+    Engines other than torch export the network for each image size, so --size should be given if
+    image sizes differ.
     """
     options.add_size(parser)
     options.add_inference(parser, device='auto', engine='torch', precision='float32')
@@ -88,17 +88,17 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def load_trained_model(
     weights: Path, given: argparse.Namespace, *, multi_scale: bool = False,
 ) -> TrainedModel:
-    """Build the network that a weights file is for.
+    """Build the network of a weights file.
 
     Args:
         weights: The file.
-        given: Options that `add_model_arguments` declares.
-        multi_scale: Whether to average several scales of the image.
+        given: Options declared by `add_model_arguments`.
+        multi_scale: True to average several scales of the image.
 
     Raises:
-        ModelError: The file is missing or damaged, or of a network that is not here.
-        ConfigError: Its classes are of no taxonomy, or the size is no size.
-        InferenceError: The device or the engine is not there.
+        ModelError: The file is missing or damaged, or its network is unknown.
+        ConfigError: Its classes match no taxonomy, or the size is invalid.
+        InferenceError: The device or the engine is not available.
     """
     keep_freed_memory()
     header = read_weights_header(weights)

@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn view`: recorded results over their images as a video and pictures.
+"""`ldn view`: draw recorded results over their images as a video and pictures.
 
-OUTPUT becomes a folder with view.mp4 and the pictures. Labels are of the class list of the replay,
-or of universal, unless --taxonomy is given.
+OUTPUT becomes a folder with view.mp4 and the pictures. The class list is that of the replay, or
+universal, unless --taxonomy is given.
 """
 
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 EXAMPLE = 'ldn view runs/replay/ldn121_64_4/bag --output runs/view'
 
 LONGEST_PAUSE_NS = 2_000_000_000
-"""A longer time between two pairs, or one that goes back, is shown as one of this length."""
+"""Maximum time between two pairs in the video; longer or negative steps become this long."""
 
 _DEFAULT_RATE_HZ = 10.0
 _DEFAULT_TAXONOMY = 'universal'
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Draw every pair into a video and some of them as pictures."""
+    """Draw every pair into a video and some pairs as pictures."""
     console = Console()
     make_output_folder(given.output)
     results = given.results or given.bag
@@ -105,13 +105,13 @@ def run(given: argparse.Namespace) -> int:
 
 
 def caption(index: int, total: int, result: RecordedResult, probability: float | None) -> str:
-    """Frame, stamp and mean foreign probability of a pair.
+    """Frame number, stamp and mean foreign probability of a pair.
 
     Args:
         index: Number of the pair, from 0.
         total: Number of pairs.
-        result: Of the pair; its foreign probability is what counts.
-        probability: Its mean as the replay has noted it; None for unknown.
+        result: Result of the pair; its foreign probability takes precedence.
+        probability: Mean foreign probability recorded by the replay; None if unknown.
     """
     seconds, nanoseconds = divmod(result.stamp_ns, _NS_PER_S)
     image = result.images.get('foreign_probability')
@@ -123,16 +123,16 @@ def caption(index: int, total: int, result: RecordedResult, probability: float |
 
 
 def evenly_spaced(total: int, number: int) -> set[int]:
-    """Choose so many of 0 to total - 1, the first and the last among them."""
+    """Choose evenly spaced numbers from 0 to total - 1, including the first and the last."""
     number = min(number, total)
     return {round(place * (total - 1) / max(1, number - 1)) for place in range(number)}
 
 
 def usual_rate_hz(stamps_ns: list[int]) -> float:
-    """Pairs a second by the median of the time between two.
+    """Pairs per second, from the median time between two stamps.
 
     Args:
-        stamps_ns: Increasing [ns].
+        stamps_ns: Increasing stamps [ns].
     """
     if len(stamps_ns) < 2:
         return _DEFAULT_RATE_HZ
@@ -141,7 +141,7 @@ def usual_rate_hz(stamps_ns: list[int]) -> float:
 
 @dataclass(slots=True)
 class VideoClock:
-    """When a pair is shown: as long after the one before as it was taken after it."""
+    """Clock of the video, which keeps the time between the stamps of consecutive pairs."""
 
     _last_stamp_ns: int | None = None
     _time_ns: int = field(default=0)
@@ -150,7 +150,7 @@ class VideoClock:
         """Time of the next pair in the video [ns].
 
         Args:
-            stamp_ns: Its stamp [ns].
+            stamp_ns: Stamp of the pair [ns].
         """
         if self._last_stamp_ns is not None:
             step = stamp_ns - self._last_stamp_ns
@@ -171,7 +171,7 @@ def _read_played(path: Path | None) -> dict[int, int] | None:
 
 
 def _replay_beside(results: Path) -> ReplayedConfiguration | None:
-    """What `ldn replay` has noted beside the bag it wrote; None for other bags."""
+    """Read the files that `ldn replay` wrote beside its bag; None for other bags."""
     folder = results.resolve().parent
     return read_configuration(folder) if (folder / 'replay.json').is_file() else None
 
@@ -188,19 +188,19 @@ def _max_disparity(replay: ReplayedConfiguration | None) -> float:
 
 
 TILE_WIDTHS_PX = (320, 960)
-"""Smallest and largest width of a tile; images between them keep theirs [px]."""
+"""Minimum and maximum width of a tile [px]; images between them keep their width."""
 
 _DIMMED = 0.45
 
 
 @dataclass(frozen=True, slots=True)
 class ViewStyle:
-    """The looks of a video.
+    """Appearance of a video.
 
     Attributes:
-        taxonomy: Classes of the labels.
+        taxonomy: Class list of the labels.
         max_disparity: Disparity of the warmest colour [px].
-        overlay_opacity: Of the class colours over the image, in [0, 1].
+        overlay_opacity: Opacity of the class colours over the image, in [0, 1].
     """
 
     taxonomy: Taxonomy
@@ -209,13 +209,13 @@ class ViewStyle:
 
 
 def draw_frame(image: Picture, result: RecordedResult, text: str, style: ViewStyle) -> Picture:
-    """Left image, overlay, out-of-distribution mask and disparity, two by two below a caption.
+    """Draw left image, overlay, out-of-distribution mask and disparity, two by two.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        result: Of this image, with labels; what else is missing stays black.
-        text: ASCII caption.
-        style: Colours.
+        result: Result of this image, with labels; other missing parts stay black.
+        text: ASCII caption above the tiles.
+        style: Appearance.
 
     Returns:
         (H', W', 3) uint8 RGB with even sides.
@@ -269,27 +269,27 @@ def _resized(image: Picture) -> Picture:
 
 
 def pad_to_even(image: Picture) -> Picture:
-    """Pad a picture with black to even sides, as H.264 needs them."""
+    """Pad a picture with black to even sides, as required by H.264."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)))
 
 
 _CODEC = 'libx264'
 _OPTIONS = {'preset': 'veryfast', 'crf': '20'}
-_TICKS_PER_S = 90_000  # what MPEG counts time in
+_TICKS_PER_S = 90_000  # time base of MPEG
 _MAX_RATE_HZ = 240.0
 _BT_709 = 1  # codes of ITU-T H.273
 _LIMITED = 1
 
 
 class VideoWriter:
-    """An H.264 video in an MP4 file, every picture shown from its own time on.
+    """Context manager that writes an H.264 video with individual presentation times to MP4.
 
-    Used as a context manager; the file can be played however the block ends.
+    The file is playable even after an error in the block.
 
     Args:
-        path: File to write; one that is there is replaced.
-        rate_hz: Usual number of pictures a second.
+        path: File to write; an existing one is replaced.
+        rate_hz: Usual number of pictures per second.
 
     Raises:
         VideoError: PyAV or its H.264 encoder is missing, or the file cannot be written.
@@ -310,7 +310,7 @@ class VideoWriter:
                 'H.264 encoder of PyAV', must_be=_CODEC, got='a build of FFmpeg without it',
                 do='install av from PyPI, whose wheels bring the encoder')
         try:
-            path.touch()  # FFmpeg opens the file with the first picture only
+            path.touch()  # FFmpeg opens the file only with the first picture
             self._container = av.open(str(path), 'w', options={'movflags': '+faststart'})
         except (av.FFmpegError, OSError) as error:
             raise VideoError(
@@ -322,7 +322,7 @@ class VideoWriter:
         self._stream.pix_fmt = 'yuv420p'
         context = self._stream.codec_context
         context.time_base = Fraction(1, _TICKS_PER_S)
-        # Players guess what is not said, and guess it by the height of the video.
+        # Without these values, players guess the colour space from the height of the video.
         context.colorspace = context.color_primaries = context.color_trc = _BT_709
         context.color_range = _LIMITED
 
@@ -331,10 +331,10 @@ class VideoWriter:
 
         Args:
             picture: (H, W, 3) uint8 RGB with even sides, all of one size.
-            time_ns: When it is shown, later than the one before [ns].
+            time_ns: Presentation time, later than that of the previous picture [ns].
 
         Raises:
-            VideoError: The picture does not fit, or the disk does not take it.
+            VideoError: The picture has another size, or the file cannot be written.
         """
         height, width = picture.shape[:2]
         stream = self._stream
@@ -361,7 +361,7 @@ class VideoWriter:
                 do='free some space and make it again') from error
 
     def close(self) -> None:
-        """Write what the encoder still holds, and the index."""
+        """Write the pictures left in the encoder, and the index."""
         if self._stream.codec_context.is_open:
             self._mux(None)
         self._container.close()

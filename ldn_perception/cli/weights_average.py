@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn weights average`: the mean of trained weights that began with the same ones.
+"""`ldn weights average`: mean of trained weights with the same initial weights.
 
-What each of them learned lately is often in the mean. Its batch norms have the mean of their
-statistics: `ldn train` with it as initial_weights, an epoch and a learning rate of 1e-8 finds its
-own.
+The mean often combines what the trainings have learned last. Its batch norms get the mean of the
+statistics; to measure its own, run `ldn train` with it as initial_weights for an epoch at a
+learning rate of 1e-8.
 """
 
 

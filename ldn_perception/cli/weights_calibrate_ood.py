@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn weights calibrate-ood`: the foreign threshold for a false positive rate, kept in weights.
+"""`ldn weights calibrate-ood`: calibrate and store the OOD threshold for a false positive rate.
 
 Without --output the file itself is replaced.
 """
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure, store, print."""
+    """Measure, store and print the threshold."""
     if not 0 < given.fpr < 1:
         raise ConfigError(
             '--fpr', must_be='above 0 and below 1', got=given.fpr, do='ask for 0.05')
@@ -72,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
 def _measure(
     model: TrainedModel, samples: Samples, console: Console
 ) -> tuple[ForeignThreshold, int]:
-    """Histogram of the in-distribution pixels, and how many are above the old threshold."""
+    """Measure the in-distribution pixels, and count those above the old threshold."""
     measured, above_before = ForeignThreshold(), 0
     with Progress(console=console) as progress:
         for sample in progress.track(samples, len(samples), description='measuring'):

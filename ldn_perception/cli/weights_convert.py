@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn weights convert`: a checkpoint of the LDN authors' code as a weights file for the node.
+"""`ldn weights convert`: convert a checkpoint of the LDN authors' code to a weights file.
 
-The file says which network and classes it is for and how its images are normalised, none of
-which the checkpoint does. Heads that only training uses are left out.
+The weights file adds the network, the classes and the normalisation of the images, which the
+checkpoint does not contain. Training-only heads are left out.
 """
 
 
@@ -75,19 +75,19 @@ def convert_released(
     dtype: torch.dtype | None = None,
     note: str = '',
 ) -> None:
-    """Write a weights file with what a checkpoint of the authors' code holds.
+    """Write a weights file with the tensors of a checkpoint of the authors' code.
 
     Args:
-        source: Their file.
-        output: Weights file to write or replace, in a directory that exists.
+        source: The checkpoint.
+        output: Weights file to write or replace, in an existing directory.
         model_name: Network of the checkpoint, one of `RELEASED_MODELS`.
-        taxonomy: Its classes, in the order of the logits.
+        taxonomy: Class list of the network, in the order of the logits.
         dtype: See `save_weights`.
-        note: Anything the summary of the file should say.
+        note: Note for the summary of the file.
 
     Raises:
         ModelError: The output cannot be written, the source cannot be read, or its tensors are
-            not those of such a network.
+            not those of this network.
     """
     tensors = read_released_ldn(source)
     design = replace(LADDER_DESIGNS[model_name], auxiliary_heads=has_auxiliary_heads(tensors))

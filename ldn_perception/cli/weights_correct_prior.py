@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn weights correct-prior`: weights for roads with fewer foreign things than the training had.
+"""`ldn weights correct-prior`: adapt weights to roads with fewer foreign objects than in training.
 
 Without --output the file itself is replaced.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ldn weights list`: weights that come with the package, by the name that --weights takes."""
+"""`ldn weights list`: list the weights shipped with the package, by name for --weights."""
 
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXAMPLE = 'ldn weights list'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb: none."""
+    """Declare no options."""
 
 
 def run(_: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def run(_: argparse.Namespace) -> int:
 
 
 def weights_table() -> Table:
-    """Name, network, classes and size of all shipped weights."""
+    """Table of name, network, classes and size of all shipped weights."""
     default = ModelConfig()
     table = Table('name', 'network', 'classes or purpose', 'MB', 'default')
     for model, purpose in SHIPPED:

@@ -40,13 +40,13 @@ def run(given: argparse.Namespace) -> int:
 
 
 def contents_table(path: Path) -> Table:
-    """Contents of a weights file.
+    """Table of the contents of a weights file.
 
     Args:
         path: The file.
 
     Raises:
-        ModelError: It is missing or damaged.
+        ModelError: The file is missing or damaged.
     """
     header = read_weights_header(path)
     table = Table(title=escape(str(path)), title_justify='left', show_header=False)

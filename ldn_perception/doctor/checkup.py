@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""All checks in the order in which their findings are read."""
+"""Sequence of all checks, in the order of the report."""
 
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ldn_perception.errors import ConfigError
 
 
 def config_of_the_node(observations: Observations | None) -> PerceptionConfig | None:
-    """Configuration of a running node; None where there is none, or it did not say.
+    """Configuration of the running node; None if there is no node or it did not answer.
 
     Raises:
-        ConfigError: It has parameters that contradict each other.
+        ConfigError: Its parameters contradict each other.
     """
     if observations is None or observations.node is None or not observations.node.parameters:
         return None
@@ -38,12 +38,12 @@ def config_of_the_node(observations: Observations | None) -> PerceptionConfig | 
 def check_machine(
     machine: Machine, observations: Observations | None, config: PerceptionConfig,
 ) -> Iterator[Finding]:
-    """Check what can be told without a running system.
+    """Run the checks that need no running system.
 
     Args:
         machine: This machine.
-        observations: What was heard, if ROS 2 could be asked.
-        config: Of the node.
+        observations: Observations; None if ROS 2 could not be queried.
+        config: Configuration of the node.
     """
     middleware = (
         machine.environment.get('RMW_IMPLEMENTATION') or f'{FAST_DDS}_cpp'
@@ -70,8 +70,8 @@ def check_live(observations: Observations, config: PerceptionConfig) -> Iterator
     """Check a running system.
 
     Args:
-        observations: What was heard.
-        config: Of the node.
+        observations: Observations of the system.
+        config: Configuration of the node.
     """
     if observations.is_nothing_there:
         yield topic_checks.check_system(observations)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a check says."""
+"""Findings of the checks."""
 
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import enum
 
 
 class State(enum.Enum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     OK = 'ok'
     WARNING = 'warning'
-    """Results come, but not all of them, later or worse than they could."""
+    """There are results, but fewer, later or worse ones than possible."""
     ERROR = 'error'
-    """No results come, or wrong ones."""
+    """There are no results, or wrong ones."""
     SKIPPED = 'skipped'
-    """What the check looks at is not there."""
+    """The subject of the check is not present."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check.
+    """Result of one check.
 
     Attributes:
-        check: What was looked at.
-        state: How bad it is.
-        found: What was found.
-        advice: What to do, with the parameter or command; empty where there is nothing to do.
+        check: Subject of the check.
+        state: Severity.
+        found: Observation.
+        advice: Advice, with the parameter or command; empty if there is nothing to do.
     """
 
     check: str
@@ -39,26 +39,26 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Nothing to do."""
+    """Build a finding without a problem."""
     return Finding(check, State.OK, found)
 
 
 def warning(check: str, found: str, advice: str) -> Finding:
-    """Results come all the same."""
+    """Build a finding of a problem that does not prevent results."""
     return Finding(check, State.WARNING, found, advice)
 
 
 def error(check: str, found: str, advice: str) -> Finding:
-    """No results come, or wrong ones."""
+    """Build a finding of a problem that prevents results or makes them wrong."""
     return Finding(check, State.ERROR, found, advice)
 
 
 def skipped(check: str, found: str, advice: str = '') -> Finding:
-    """Nothing to look at, and why."""
+    """Build a finding of a check that could not run, with the reason."""
     return Finding(check, State.SKIPPED, found, advice)
 
 
 def error_of(check: str, sentence: str) -> Finding:
-    """Finding of an error of this package: what it says after the last colon is the advice."""
+    """Build a finding from an error message of this package; its last part is the advice."""
     found, _, advice = sentence.rpartition(': ')
     return error(check, found or sentence, advice if found else 'read the log of the node')

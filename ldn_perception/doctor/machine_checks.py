@@ -13,37 +13,37 @@ from ldn_perception.config import InferenceConfig, ModelConfig
 from ldn_perception.doctor.finding import Finding, error, error_of, ok, skipped, warning
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-"""Where Fast DDS looks for its profile: up to ROS 2 Jazzy, and from Kilted on."""
+"""Environment variables of the Fast DDS profile: up to ROS 2 Jazzy, and since Kilted."""
 
 ENVIRONMENT_VARIABLES = (
     *PROFILE_VARIABLES, 'RMW_IMPLEMENTATION', 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_DISTRO',
     'ROS_DOMAIN_ID', 'ROS_LOCALHOST_ONLY',
 )
-"""Variables the checks look at."""
+"""Environment variables used by the checks."""
 
 DISTRIBUTIONS = {'3': 'humble', '4': 'iron', '7': 'jazzy', '9': 'kilted'}
-"""First number of the version of rclpy -> ROS 2 distribution."""
+"""Major version of rclpy -> ROS 2 distribution."""
 
 ROS_PACKAGES = (
     'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'nav_msgs',
     'rcl_interfaces', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'stereo_msgs',
 )
-"""Message packages the nodes import."""
+"""Message packages that the nodes import."""
 
 FAST_DDS = 'rmw_fastrtps'
-"""How the names of the middlewares on Fast DDS begin."""
+"""Prefix of the names of the middlewares based on Fast DDS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpus:
-    """NVIDIA GPUs, as the driver and as torch see them.
+    """NVIDIA GPUs as seen by the driver and by torch.
 
     Attributes:
-        names: Of those the driver sees.
+        names: Names of the GPUs that the driver sees.
         driver: Version of the driver; empty if unknown.
-        driver_cuda: Newest CUDA the driver serves, '12.4'; empty if unknown.
-        torch_cuda: CUDA that torch was built for; empty for a CPU build.
-        num_seen_by_torch: GPUs that torch can use.
+        driver_cuda: Newest CUDA version the driver supports, '12.4'; empty if unknown.
+        torch_cuda: CUDA version torch was built for; empty for a CPU build.
+        num_seen_by_torch: Number of GPUs that torch can use.
     """
 
     names: tuple[str, ...] = ()
@@ -55,13 +55,13 @@ class Gpus:
 
 @dataclass(frozen=True, slots=True)
 class SharedMemory:
-    """The directory of POSIX shared memory.
+    """Directory of POSIX shared memory.
 
     Attributes:
         total_bytes: Its size.
-        free_bytes: What is left of it.
-        num_stale: Segments of Fast DDS whose process is gone.
-        stale_bytes: What they take.
+        free_bytes: Free space.
+        num_stale: Number of Fast DDS segments whose process has ended.
+        stale_bytes: Size of these segments.
     """
 
     total_bytes: int
@@ -72,11 +72,11 @@ class SharedMemory:
 
 @dataclass(frozen=True, slots=True)
 class RosProcess:
-    """A process of this user that has a ROS 2 middleware loaded.
+    """A process of this user with a ROS 2 middleware loaded.
 
     Attributes:
-        pid: Its number.
-        command: What it runs, in short.
+        pid: Process id.
+        command: Short name of the process.
         environment: Its variables among ENVIRONMENT_VARIABLES.
     """
 
@@ -87,11 +87,11 @@ class RosProcess:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """The weights file of the configured model.
+    """Weights file of the configured model.
 
     Attributes:
-        path: Where it is; empty where random weights are asked for.
-        problem: Why the node cannot load it, as a sentence; empty if it can.
+        path: Path of the file; empty for random weights.
+        problem: Error message if the node cannot load it; empty if it can.
     """
 
     path: str = ''
@@ -100,24 +100,24 @@ class WeightsFile:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """This machine, this shell and this Python.
+    """Facts of this machine, this shell and this Python.
 
     Attributes:
         python: Version of Python.
-        packages: Name of a package -> its version; empty where it is missing.
-        missing_ros_packages: Those of ROS_PACKAGES that are not there.
-        environment: Variables among ENVIRONMENT_VARIABLES that are set.
-        profiles: Variable among PROFILE_VARIABLES -> text of the file it names; None where there
-            is no such file.
-        large_image_profile: Path of the profile that comes with the package.
+        packages: Name of a package -> its version; empty if it is missing.
+        missing_ros_packages: Packages of ROS_PACKAGES that are not installed.
+        environment: Variables of ENVIRONMENT_VARIABLES that are set.
+        profiles: Variable of PROFILE_VARIABLES -> text of the file it names; None if the file is
+            missing.
+        large_image_profile: Path of the profile shipped with the package.
         gpus: The GPUs.
-        has_cpu_bfloat16: Whether the CPU has instructions for bfloat16.
-        weights: Of the configured model.
-        shared_memory: Of this machine; None where it has none.
-        ros_processes: Running processes of ROS 2, without this one.
-        log_directory: Where rclpy writes its logs.
-        is_log_writable: Whether it can.
-        socket_buffer_bytes: Largest receive buffer of a socket; None if unknown.
+        has_cpu_bfloat16: True if the CPU has instructions for bfloat16.
+        weights: Weights file of the configured model.
+        shared_memory: Shared memory of this machine; None if it has none.
+        ros_processes: Running ROS 2 processes, except this one.
+        log_directory: Log directory of rclpy.
+        is_log_writable: True if the log directory is writable.
+        socket_buffer_bytes: Maximum receive buffer of a socket; None if unknown.
     """
 
     python: str
@@ -137,19 +137,19 @@ class Machine:
 
     @property
     def distribution(self) -> str:
-        """ROS 2 distribution that rclpy is of, else the one that is sourced; empty if unknown."""
+        """ROS 2 distribution of rclpy, else the sourced one; empty if unknown."""
         number = self.packages.get('rclpy', '').partition('.')[0]
         return DISTRIBUTIONS.get(number, self.environment.get('ROS_DISTRO', ''))
 
     @property
     def profile_variable(self) -> str:
-        """Variable among PROFILE_VARIABLES that processes of this ROS 2 read."""
+        """Variable of PROFILE_VARIABLES that processes of this ROS 2 read."""
         before_kilted = self.distribution in ('', 'humble', 'iron', 'jazzy')
         return PROFILE_VARIABLES[0 if before_kilted else 1]
 
 
 def check_gpu(gpus: Gpus, config: InferenceConfig) -> Finding:
-    """Check that torch can use the GPU the configuration wants."""
+    """Check that torch can use the configured GPU."""
     seen = ', '.join(gpus.names)
     if gpus.num_seen_by_torch:
         return ok('GPU', f'{seen or "a GPU"}, driver {gpus.driver or "unknown"}, '
@@ -189,7 +189,7 @@ def _cuda_numbers(version: str) -> tuple[int, ...]:
 
 
 def check_bfloat16(machine: Machine, config: InferenceConfig) -> Finding:
-    """Check that the arithmetic suits the CPU, where the network runs on it."""
+    """Check that the precision suits the CPU, if the network runs on it."""
     check = 'CPU bfloat16'
     if machine.gpus.num_seen_by_torch and config.device != 'cpu':
         return ok(check, 'not needed: the network runs on the GPU')
@@ -240,7 +240,7 @@ def check_domain(machine: Machine) -> Finding:
 
 
 def check_discovery(machine: Machine) -> Finding:
-    """Check how far nodes look for each other."""
+    """Check the discovery range of the nodes."""
     check = 'discovery range'
     given = machine.environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE', '')
     if given not in _RANGES:
@@ -257,7 +257,7 @@ def check_discovery(machine: Machine) -> Finding:
 
 
 def check_log_directory(machine: Machine) -> Finding:
-    """Check that rclpy can write its log, without which it does not start."""
+    """Check that rclpy can write its log; otherwise nodes do not start."""
     check = 'log directory'
     if not machine.is_log_writable:
         return error(
@@ -268,11 +268,11 @@ def check_log_directory(machine: Machine) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class TestedVersions:
-    """From which version on, and up to which one, a package is known to do.
+    """Range of tested versions of a package.
 
     Attributes:
-        lowest: First version.
-        end: First version that is not known to do.
+        lowest: First tested version.
+        end: First version that is not tested.
     """
 
     lowest: str
@@ -286,11 +286,11 @@ PACKAGES = {
     'OpenCV': TestedVersions('4.5', '5'),
     'rosbags': TestedVersions('0.11', '1'),
 }
-"""What the package imports and what comes in versions that matter; docs/dependencies.md."""
+"""Tested versions of version-sensitive dependencies; see docs/dependencies.md."""
 
 
 def check_versions(machine: Machine) -> Finding:
-    """Compare the versions of Python and of the packages with those that are known to do."""
+    """Compare the versions of Python and of the packages with the tested ones."""
     tested = {'Python': PYTHON, **PACKAGES}
     present = {'Python': machine.python, **{
         name: machine.packages.get(name, '') for name in PACKAGES}}
@@ -318,7 +318,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_ros(machine: Machine) -> Finding:
-    """Find out which ROS 2 is in use."""
+    """Check that ROS 2 is complete and of one distribution."""
     version = machine.packages.get('rclpy', '')
     sourced = machine.environment.get('ROS_DISTRO', '')
     if not version:
@@ -342,11 +342,11 @@ def check_ros(machine: Machine) -> Finding:
 
 
 def check_messages(machine: Machine, problem: str | None) -> Finding:
-    """Report how messages were packed and unpacked again.
+    """Report the test of serialising and deserialising a message.
 
     Args:
-        machine: For the version of numpy.
-        problem: What went wrong; empty if nothing did, None if nobody tried.
+        machine: Facts with the version of numpy.
+        problem: Problem of the test; empty if there was none, None if it did not run.
     """
     check, numpy = 'ROS 2 messages', machine.packages.get('numpy', '')
     if problem is None:
