@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the node works, and what it says of itself."""
+"""Checks of the node: state, inputs, outputs, diagnostics and throughput."""
 
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OTHER_CURE = 'read the log of the node, which names the reason of every drop'
 
 
 def check_node(observations: Observations) -> Finding:
-    """Check that there is one node of the name."""
+    """Check that exactly one node has the name."""
     check, node = 'node', observations.node
     if node is None:
         return warning(
@@ -59,7 +59,7 @@ def check_life_cycle(node: NodeObservation) -> Finding:
 
 
 def check_node_inputs(node: NodeObservation, inputs: tuple[InputTopic, ...]) -> Finding:
-    """Check that the node listens to the topics that are looked at."""
+    """Check that the node subscribes to the observed topics."""
     check = 'inputs of the node'
     if not node.inputs:
         return skipped(check, 'the node listens to no images')
@@ -74,7 +74,7 @@ def check_node_inputs(node: NodeObservation, inputs: tuple[InputTopic, ...]) -> 
 
 
 def check_diagnostics(node: NodeObservation) -> Finding:
-    """Report what the node said last on /diagnostics."""
+    """Report the last status of the node on /diagnostics."""
     check = 'diagnostics'
     if not node.statuses:
         return warning(
@@ -98,7 +98,7 @@ def _identity(status: Status) -> str:
 
 
 def check_outputs(node: NodeObservation) -> Finding:
-    """Check that somebody listens to the results, and can hear them."""
+    """Check that results have subscribers with compatible QoS."""
     check = 'outputs'
     if not node.outputs:
         return skipped(check, 'the node publishes no results before it is configured')
@@ -122,7 +122,7 @@ def _audience(output: OutputTopic) -> str:
 
 
 def check_throughput(node: NodeObservation, images: tuple[InputTopic, ...]) -> Finding:
-    """Compare how many pairs the node processes with how many come."""
+    """Compare the rate of processed pairs with that of the input."""
     check = 'throughput'
     if len(node.statuses) < 2:
         return skipped(check, 'the node said too little on /diagnostics to tell')

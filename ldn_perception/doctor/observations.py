@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was heard of a running system, and its way through a JSON file."""
+"""Observations of a running system, and their JSON form."""
 
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Endpoint:
 
     Attributes:
         node: Full name of its node.
-        message_type: 'sensor_msgs/msg/Image'.
+        message_type: Message type, for example 'sensor_msgs/msg/Image'.
         reliability: 'reliable' or 'best_effort'.
         durability: 'volatile' or 'transient_local'.
-        deadline_ns: Longest time between two messages it promises or asks for; 0 for none.
+        deadline_ns: Maximum time between two messages, offered or requested [ns]; 0 for none.
     """
 
     node: str
@@ -59,20 +59,20 @@ class CameraInfo:
 
 @dataclass(frozen=True, slots=True)
 class InputTopic:
-    """One input of the node and what came on it.
+    """An input of the node and the messages received on it.
 
     Attributes:
         role: 'left_image', 'right_image', 'external_disparity', 'left_info' or 'right_info'.
         topic: Full name.
-        message_type: What the node wants there.
-        publishers: Who sends.
-        subscribers: Who listens, without the observer.
-        stamps_ns: Stamps of the messages, in the order they came.
-        sent_ns: When they were sent, by the clock of their sender; 0 where unknown.
-        received_ns: When they were received, by the clock of this machine.
-        width: Of the newest image [px]; 0 for other messages and before the first.
-        height: The same.
-        encoding: The same; the format of compressed images.
+        message_type: Message type that the node expects.
+        publishers: Publishers of the topic.
+        subscribers: Subscribers of the topic, without the observer.
+        stamps_ns: Stamps of the messages in the order of reception [ns].
+        sent_ns: Send times by the clock of the sender [ns]; 0 if unknown.
+        received_ns: Reception times by the clock of this machine [ns].
+        width: Width of the newest image [px]; 0 for other messages or before the first image.
+        height: Height of the newest image [px], likewise.
+        encoding: Encoding of the newest image, or format of a compressed one.
         info: Newest CameraInfo.
     """
 
@@ -92,13 +92,13 @@ class InputTopic:
 
 @dataclass(frozen=True, slots=True)
 class PairObservation:
-    """One pair, looked at as the node does.
+    """Check of one pair, processed as in the node.
 
     Attributes:
-        problem: Why it cannot become a frame, as a sentence.
-        complaint: What is wrong with its rows or sides, as a sentence.
-        vertical_px: Median distance of the rows of matched points [px]; None if too few matched.
-        num_matches: How many matched.
+        problem: Error that prevents conversion to a frame; empty if there is none.
+        complaint: Problem of its rows or sides with advice; empty if there is none.
+        vertical_px: Median row difference of matched points [px]; None if too few matched.
+        num_matches: Number of matched points.
     """
 
     problem: str = ''
@@ -109,13 +109,13 @@ class PairObservation:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the node said on /diagnostics at one time.
+    """A status of the node on /diagnostics.
 
     Attributes:
-        received_ns: When, by the clock of this machine.
+        received_ns: Reception time by the clock of this machine [ns].
         level: 0 ok, 1 warning, 2 error, 3 stale.
-        message: Its sentence.
-        values: Its keys and values.
+        message: Message of the status.
+        values: Keys and values of the status.
     """
 
     received_ns: int
@@ -126,12 +126,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class OutputTopic:
-    """A result of the node.
+    """A result topic of the node.
 
     Attributes:
         topic: Full name.
-        publisher: The node's end of it.
-        subscribers: Who listens.
+        publisher: Publisher of the node.
+        subscribers: Subscribers of the topic.
     """
 
     topic: str
@@ -141,16 +141,16 @@ class OutputTopic:
 
 @dataclass(frozen=True, slots=True)
 class NodeObservation:
-    """The node.
+    """Observation of the node.
 
     Attributes:
         name: Full name.
-        num_of_that_name: Nodes of that name.
-        state: Of its life cycle, 'active'; empty if it did not answer.
+        num_of_that_name: Number of nodes with that name.
+        state: Lifecycle state, for example 'active'; empty if it did not answer.
         parameters: Its parameters; empty if it did not answer.
-        inputs: Topic -> type of the images, calibrations and disparities it listens to.
-        outputs: What it publishes.
-        statuses: What it said on /diagnostics, in order.
+        inputs: Topic -> type of the images, calibrations and disparities it subscribes to.
+        outputs: Result topics it publishes.
+        statuses: Its statuses on /diagnostics, in order.
     """
 
     name: str
@@ -164,22 +164,22 @@ class NodeObservation:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything that was heard.
+    """All observations of a system.
 
     Attributes:
-        seconds: How long was listened [s].
-        middleware: 'rmw_fastrtps_cpp'.
-        message_problem: What is wrong with messages that are packed and unpacked; empty if
-            nothing is.
-        node_name: Full name of the node that was looked for.
-        node: The node; None if there is none of that name.
-        inputs: What the node needs.
-        rectifies: Whether the images are raw and the node rectifies them.
-        pair: A pair of images; None if none came.
-        image_topics: Every topic of images there is.
+        seconds: Listening time [s].
+        middleware: RMW implementation, for example 'rmw_fastrtps_cpp'.
+        message_problem: Problem when a message is serialised and deserialised; empty if there is
+            none.
+        node_name: Full name of the expected node.
+        node: The node; None if there is none with that name.
+        inputs: Inputs that the node needs.
+        rectifies: True if the images are raw and the node rectifies them.
+        pair: Check of a pair of images; None if none was received.
+        image_topics: All image topics of the system.
         clock_publishers: Nodes that publish /clock.
-        clock_ns: Times on /clock.
-        clock_received_ns: When they came, by the clock of this machine.
+        clock_ns: Times on /clock [ns].
+        clock_received_ns: Their reception times by the clock of this machine [ns].
     """
 
     seconds: float
@@ -196,26 +196,26 @@ class Observations:
     clock_received_ns: tuple[int, ...] = ()
 
     def input(self, role: str) -> InputTopic | None:
-        """Input of a role; None where the node does not have it."""
+        """Input with a role; None if there is none."""
         return next((entry for entry in self.inputs if entry.role == role), None)
 
     @property
     def images(self) -> tuple[InputTopic, ...]:
-        """Left image and what stands beside it: the right image or a disparity."""
+        """Left image, and right image or external disparity."""
         return tuple(entry for entry in self.inputs if not entry.role.endswith('_info'))
 
     @property
     def is_nothing_there(self) -> bool:
-        """Whether neither a camera nor the node was found."""
+        """True if neither a camera nor the node was found."""
         return self.node is None and not any(entry.publishers for entry in self.inputs)
 
     def to_json(self) -> str:
-        """Write as JSON."""
+        """Serialise to JSON."""
         return json.dumps(asdict(self))
 
 
 def observations_from_json(text: str) -> Observations:
-    """Read what `Observations.to_json` wrote."""
+    """Parse the output of `Observations.to_json`."""
     tree = json.loads(text)
     pair, node = tree['pair'], tree['node']
     return Observations(**{

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether images come regularly, in pairs, and with the right time."""
+"""Checks of rates, lost messages, stamps and clocks."""
 
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
 from ldn_perception.doctor.observations import InputTopic, Observations
 from ldn_perception.doctor.topic_checks import LABELS
 
-_FEWEST = 4  # messages that a rate is told from
+_FEWEST = 4  # minimum number of messages for a rate
 _RATE_TOLERANCE = 0.1
 _LOST_SHARE = 0.02
-_JITTER_SHARE = 0.3  # of the period; 0.5 is as far as a multiple of it can be
+_JITTER_SHARE = 0.3  # of the period; 0.5 is the maximum distance to a multiple of it
 _COMMON_SHARE = 0.8
-_EARLY_S = 0.005  # NTP keeps clocks closer; a stamp cannot be from the future
+_EARLY_S = 0.005  # clocks synchronised by NTP are closer; a stamp must not be in the future
 _LATE_S = 0.5
 _REPLAY_S = 3600.0
 _CLOCKS_AGREE_S = 0.1
 _SLOP_MARGIN = 1.5
-_MOST_PERCENT = 90  # a lost message has a wrong neighbour
+_MOST_PERCENT = 90  # excludes the wrong neighbours of lost messages
 
 Times = NDArray[np.int64]
 
 
 def period_s(topic: InputTopic) -> float:
-    """Median time between two messages by their stamps, or by arrival if they have none [s].
+    """Median time between two messages by stamp, or by reception without usable stamps [s].
 
-    NaN where fewer than two messages came.
+    NaN for fewer than two messages.
     """
     times = _times(topic)
     return float(np.median(np.diff(times))) / 1e9 if len(times) > 1 else math.nan
 
 
 def _times(topic: InputTopic) -> Times:
-    """Distinct stamps in order; times of arrival where the stamps say nothing [ns]."""
+    """Distinct stamps in order; reception times if the stamps are all the same [ns]."""
     stamps = np.unique(np.array(topic.stamps_ns, np.int64))
     if len(stamps) > 1 or len(topic.received_ns) < 2:
         return stamps
@@ -49,7 +49,7 @@ def _times(topic: InputTopic) -> Times:
 
 
 def check_rates(observations: Observations) -> Finding:
-    """Compare how often and how regularly the two images come."""
+    """Compare rate and regularity of the two images."""
     check, images = 'image rates', observations.images
     counts = [len(topic.stamps_ns) for topic in images]
     if min(counts) == 0:
@@ -73,7 +73,7 @@ def check_rates(observations: Observations) -> Finding:
 
 
 def _jitter_s(topic: InputTopic) -> float:
-    """Nine of ten times between messages are nearer than this to a multiple of the median [s]."""
+    """90th percentile of the deviation of message intervals from multiples of the median [s]."""
     steps = np.diff(_times(topic)) / 1e9
     period = float(np.median(steps))
     multiples = np.maximum(1, np.round(steps / period))
@@ -81,7 +81,7 @@ def _jitter_s(topic: InputTopic) -> float:
 
 
 def check_lost(observations: Observations) -> Finding:
-    """Look for gaps between the images that came."""
+    """Check for gaps between the received images."""
     check, images = 'lost images', observations.images
     if min(len(topic.stamps_ns) for topic in images) < _FEWEST:
         return skipped(check, 'too few images came to tell')
@@ -101,14 +101,14 @@ def _lost_share(topic: InputTopic) -> float:
 
 
 def check_pair_stamps(observations: Observations, config: InputConfig) -> Finding:
-    """Compare the stamps of the left image and of what stands beside it."""
+    """Compare the stamps of the left image with those of the right image or disparity."""
     left, second = observations.images
     return _compare(
         left, second, 'stamps of the pair', config, 'synchronise the cameras by a trigger')
 
 
 def check_info_stamps(observations: Observations, side: str, config: InputConfig) -> Finding:
-    """Compare the stamps of the images and of the camera_info of one camera."""
+    """Compare the stamps of the images and the camera_info of a camera."""
     image = observations.input(f'{side}_image') or observations.images[0]
     info = observations.input(f'{side}_info')
     assert info is not None
@@ -156,9 +156,10 @@ def _compare(
 
 
 def _offsets_s(first: InputTopic, second: InputTopic) -> NDArray[np.float64]:
-    """Stamps of the second that are nearest to each of the first, less those of the first [s].
+    """Differences of the nearest stamps: second minus first [s].
 
-    Only where both were heard: subscriptions begin and end at different times.
+    Limited to the time in which both were received, since subscriptions start and end at
+    different times.
     """
     left, right = _sorted(first.stamps_ns), _sorted(second.stamps_ns)
     if not len(left) or not len(right):
@@ -181,8 +182,8 @@ def check_stamps(observations: Observations, uses_sim_time: bool) -> Finding:
     """Compare the stamps of the images with the clock.
 
     Args:
-        observations: What was heard.
-        uses_sim_time: Whether the clock is /clock instead of that of this machine.
+        observations: Observations of the system.
+        uses_sim_time: True if the clock is /clock instead of that of this machine.
     """
     check = 'clock skew'
     images = [topic for topic in observations.images if topic.stamps_ns]
@@ -206,7 +207,7 @@ def check_stamps(observations: Observations, uses_sim_time: bool) -> Finding:
 
 
 def _age_s(topic: InputTopic, observations: Observations, uses_sim_time: bool) -> float:
-    """Median time from stamp to arrival [s]."""
+    """Median time from stamp to reception [s]."""
     now: NDArray[Any] = np.array(topic.received_ns, np.int64)
     if uses_sim_time:
         base = observations.clock_received_ns[0], observations.clock_ns[0]
@@ -249,10 +250,10 @@ def _duration(seconds: float) -> str:
 
 
 def check_clock(observations: Observations, uses_sim_time: bool | None) -> Finding:
-    """Check that the node and /clock agree on what time is.
+    """Check that the node and /clock use the same time.
 
     Args:
-        observations: What was heard.
+        observations: Observations of the system.
         uses_sim_time: Parameter use_sim_time of the node; None if unknown.
     """
     check, publishers = '/clock', ', '.join(observations.clock_publishers)

@@ -26,7 +26,7 @@ LABELS = {
     'left_info': 'left camera_info',
     'right_info': 'right camera_info',
 }
-"""Names of the inputs for people."""
+"""Names of the inputs in findings."""
 
 _NAMED = 6
 
@@ -42,7 +42,7 @@ def check_system(observations: Observations) -> Finding:
 
 
 def check_input(topic: InputTopic, observations: Observations, config: InputConfig) -> Finding:
-    """Check publishers, type, QoS and arrival of one input."""
+    """Check publishers, type, QoS and messages of an input."""
     label = LABELS[topic.role]
     own = [entry for entry in topic.publishers if entry.message_type == topic.message_type]
     if not topic.publishers:
@@ -78,7 +78,7 @@ def check_input(topic: InputTopic, observations: Observations, config: InputConf
 
 
 def _listener(topic: InputTopic, observations: Observations, config: InputConfig) -> Endpoint:
-    """The node's end of an input, or the one it would make."""
+    """Subscriber of the node, or the one that the configuration would create."""
     return next(
         (entry for entry in topic.subscribers if entry.node == observations.node_name),
         Endpoint(observations.node_name, topic.message_type, config.reliability))
@@ -94,7 +94,7 @@ def _other_images(observations: Observations) -> str:
 
 
 def qos_mismatch(publisher: Endpoint, subscriber: Endpoint) -> str:
-    """Say what a publisher offers less than a subscriber asks for; empty if they meet.
+    """Describe the first QoS policy that prevents a connection; empty if all are compatible.
 
     Source: ROS 2 documentation, Quality of Service settings: compatibilities.
     """
@@ -113,7 +113,7 @@ _SWAPPED = 'swap the left and right topics'
 
 
 def check_calibration(observations: Observations) -> Finding:
-    """Check that the projection matrices are those of a rectified pair, left before right."""
+    """Check that the projection matrices belong to a rectified pair, left before right."""
     check = 'calibration'
     left, right = (observations.input(f'{side}_info') for side in ('left', 'right'))
     missing = [
@@ -135,7 +135,7 @@ def check_calibration(observations: Observations) -> Finding:
 
 
 def check_image_sizes(observations: Observations) -> Finding:
-    """Compare the sizes of the images with those of the calibration and of each other."""
+    """Compare the sizes of the images with the calibration and with each other."""
     check, sizes = 'image sizes', []
     for image in observations.images:
         side = image.role.partition('_')[0]
@@ -158,7 +158,7 @@ def check_image_sizes(observations: Observations) -> Finding:
 
 
 def check_raw_calibration(observations: Observations) -> Finding:
-    """Check that raw images can be rectified with K, D, R and P, where the node does so."""
+    """Check that raw images can be rectified with K, D, R and P, if the node rectifies."""
     check = 'calibration of raw images'
     infos = [observations.input(f'{side}_info') for side in ('left', 'right')]
     if not observations.rectifies:
@@ -177,7 +177,7 @@ def check_raw_calibration(observations: Observations) -> Finding:
 
 
 def check_pair(observations: Observations) -> Finding:
-    """Report what one pair of images tells: whether it can be used, is rectified, not swapped."""
+    """Report if a pair of images is usable, rectified and not swapped."""
     check, pair = 'a pair of images', observations.pair
     if pair is None:
         return skipped(check, 'no two images and camera_info came')
@@ -208,13 +208,13 @@ _COMPRESSED = '/compressed'
 
 @dataclass(frozen=True, slots=True)
 class CameraNames:
-    """What the user says of the cameras; empty where the user says nothing.
+    """Camera names given by the user; empty if not given.
 
     Attributes:
-        namespace: Of the node; anchors relative names.
+        namespace: Namespace of the node, prefix of relative names.
         left: Namespace of the left camera.
         right: Namespace of the right camera.
-        image: Name of the images in them.
+        image: Name of the images in both namespaces.
     """
 
     namespace: str = ''
@@ -225,7 +225,7 @@ class CameraNames:
 
 @dataclass(frozen=True, slots=True)
 class WantedTopic:
-    """An input by its role, full name and type."""
+    """An input with its role, full name and type."""
 
     role: str
     topic: str
@@ -236,8 +236,8 @@ def absolute(name: str, namespace: str) -> str:
     """Full name of a topic or node.
 
     Args:
-        name: Relative, or beginning with a slash.
-        namespace: What a relative name is below.
+        name: Relative name, or absolute name with a leading slash.
+        namespace: Namespace of a relative name.
     """
     if name.startswith('/'):
         return name
@@ -250,15 +250,15 @@ def find_inputs(
 ) -> tuple[WantedTopic, ...]:
     """Find the four inputs.
 
-    What the user says counts; then what the node listens to, in the order of the names where
-    they are not the default ones (left before right, infra1 before infra2); then what is
-    published.
+    Names given by the user take precedence. Otherwise the inputs are the subscriptions of the
+    node; topics with other than the default names are ordered by name (left before right, infra1
+    before infra2). Without a node they are chosen from the published topics.
 
     Args:
-        names: What the user says.
-        parameters: Of the node, empty without one.
-        published: Topics that have a publisher.
-        node_inputs: Topic -> type of what the node listens to, empty without a node.
+        names: Camera names given by the user.
+        parameters: Parameters of the node; empty without a node.
+        published: Topics with a publisher.
+        node_inputs: Topic -> type of the node's subscriptions; empty without a node.
     """
     is_external = parameters.get('stereo.matcher') == 'external'
     if node_inputs and not (names.left or names.right or names.image) and not is_external:
@@ -300,7 +300,7 @@ def _is_published(topic: str, published: Collection[str]) -> bool:
 
 
 def _of_the_node(node_inputs: Mapping[str, str]) -> tuple[WantedTopic, ...]:
-    """Roles of what a node listens to; nothing where that is not two images and two infos."""
+    """Assign roles to the node's subscriptions; empty unless two images and two infos."""
     images = sorted(
         topic for topic, kind in node_inputs.items() if kind in (IMAGE, COMPRESSED_IMAGE))
     infos = sorted(topic for topic, kind in node_inputs.items() if kind == CAMERA_INFO)

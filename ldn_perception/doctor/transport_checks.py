@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the middleware: Fast DDS profile and shared memory."""
+"""Checks of the middleware: Fast DDS profile, shared memory and socket buffers."""
 
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
 from ldn_perception.doctor.machine_checks import FAST_DDS, PROFILE_VARIABLES, Machine, RosProcess
 
 LARGE_SEGMENT_BYTES = 64 << 20
-"""Shared memory of a participant that loses no stereo images."""
+"""Shared memory that a participant needs to lose no stereo images."""
 
 PARTICIPANT_BYTES = 70 * 10**6
-"""What such a participant takes of /dev/shm."""
+"""Space that such a participant takes in /dev/shm."""
 
 _COMFORTABLE_PARTICIPANTS = 3
 _LARGE_BUFFER_BYTES = 8 << 20
@@ -23,7 +23,7 @@ _NAMED = 3
 
 
 def check_profile(machine: Machine, middleware: str) -> Finding:
-    """Check that processes of this shell get shared memory for whole images."""
+    """Check that the profile of this shell provides shared memory for whole images."""
     check = 'DDS profile'
     if not middleware.startswith(FAST_DDS):
         return skipped(check, f'{middleware} is in use, the profile is for Fast DDS')
@@ -66,7 +66,7 @@ def _set(machine: Machine) -> str:
 
 
 def check_processes(machine: Machine, middleware: str) -> Finding:
-    """Check that the processes that run already were started with a profile."""
+    """Check that the running ROS 2 processes were started with a profile."""
     check = 'profile of processes'
     if not middleware.startswith(FAST_DDS):
         return skipped(check, f'{middleware} is in use, the profile is for Fast DDS')
@@ -94,7 +94,7 @@ def _names(processes: list[RosProcess]) -> str:
 
 
 def check_shared_memory(machine: Machine, middleware: str) -> Finding:
-    """Check that there is room for the shared memory of one more participant."""
+    """Check that shared memory has space for another participant."""
     check, memory = '/dev/shm', machine.shared_memory
     if not middleware.startswith(FAST_DDS):
         return skipped(check, f'{middleware} is in use')
@@ -114,7 +114,7 @@ def check_shared_memory(machine: Machine, middleware: str) -> Finding:
 
 
 def check_stale_segments(machine: Machine, middleware: str) -> Finding:
-    """Check that no killed processes have left their shared memory behind."""
+    """Check for shared memory left behind by killed processes."""
     check, memory = 'stale shared memory', machine.shared_memory
     if memory is None or not middleware.startswith(FAST_DDS):
         return skipped(check, 'there is no shared memory of Fast DDS')
@@ -127,11 +127,11 @@ def check_stale_segments(machine: Machine, middleware: str) -> Finding:
 
 
 def check_socket_buffers(machine: Machine, profile: Finding) -> Finding:
-    """Check that images fit into socket buffers where they do not go through shared memory.
+    """Check the socket buffers, which carry the images without shared memory.
 
     Args:
-        machine: This machine.
-        profile: What `check_profile` found.
+        machine: Facts of this machine.
+        profile: Finding of `check_profile`.
     """
     check, size = 'net.core.rmem_max', machine.socket_buffer_bytes
     if size is None:
@@ -159,7 +159,7 @@ class TransportProfile:
 
     Attributes:
         segment_bytes: Shared memory of a participant; 0 for none.
-        problem: Why the file gives none; empty if it does.
+        problem: Reason why the file provides none; empty if it does.
     """
 
     segment_bytes: int = 0
@@ -167,7 +167,7 @@ class TransportProfile:
 
 
 def read_profile(text: str) -> TransportProfile:
-    """Read the XML of a profile file.
+    """Parse the XML of a profile file.
 
     Source: eProsima Fast DDS, XML profiles: transport descriptors and participant profiles.
     """

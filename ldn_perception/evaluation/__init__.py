@@ -1,3 +1,3 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Offline replay, live evaluation, fleets of machines and their reports."""
+"""Offline replay, live evaluation, replay on a Ray cluster, and reports."""

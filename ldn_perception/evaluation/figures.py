@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Curves, tables and plots of reports, drawn without a display."""
+"""Plots of reports, drawn without a display."""
 
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _READABLE_SHARE = 0.005
 def draw_confusion(
     path: Path, counts: NDArray[np.int64], row_names: Sequence[str], title: str,
 ) -> None:
-    """Draw a confusion matrix, every row as parts of its true class, in percent.
+    """Draw a confusion matrix with shares of the true class in percent.
 
     Args:
-        path: PNG to write.
-        counts: (C, C + 1) as `ConfusionMatrix.counts`.
+        path: PNG file to write.
+        counts: (C, C + 1) int64, see `ConfusionMatrix.counts`.
         row_names: Names of the C classes.
-        title: Above the matrix.
+        title: Title above the matrix.
     """
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
@@ -61,19 +61,19 @@ def draw_confusion(
 def draw_ood_curves(
     path: Path, curves: Mapping[str, OodCurve], captions: Mapping[str, str], title: str,
 ) -> None:
-    """Draw precision over recall, and true over false positive rate, one line a score.
+    """Draw precision over recall, and true over false positive rate, with a line for each score.
 
     Args:
-        path: PNG to write.
+        path: PNG file to write.
         curves: Name of a score -> its curve.
-        captions: Name of a score -> its line in the legend.
-        title: Above both.
+        captions: Name of a score -> its legend entry.
+        title: Title above both plots.
     """
     figure = Figure(figsize=(12.5, 5.2), dpi=_DPI)
     precision, rates = figure.subplots(1, 2)
     for number, (name, curve) in enumerate(curves.items()):
         style = {'color': f'C{number}', 'linewidth': 2.4 if number == 0 else 1.2}
-        # step sums: precision holds from the recall before up to this one
+        # Step sums: precision holds from the previous recall up to this one.
         precision.plot(
             np.r_[0, curve.recall], np.r_[curve.precision[:1], curve.precision],
             drawstyle='steps-pre', label=captions[name], **style)
@@ -89,13 +89,13 @@ def draw_ood_curves(
 
 
 def draw_reliability(path: Path, bins: ReliabilityBins, error: float, title: str) -> None:
-    """Draw accuracy over confidence, and how many pixels have which confidence.
+    """Draw accuracy over confidence, and the histogram of the confidence.
 
     Args:
-        path: PNG to write.
-        bins: Of all pixels.
+        path: PNG file to write.
+        bins: Reliability bins of all pixels.
         error: Expected calibration error.
-        title: Above the diagram.
+        title: Title above the diagram.
     """
     figure = Figure(figsize=(6, 5.6), dpi=_DPI)
     axes = figure.add_subplot()
@@ -125,7 +125,7 @@ def _write(figure: Figure, path: Path) -> None:
 
 
 MAX_POINTS = 400
-"""Points of a line; a longer one shows the mean of neighbouring pairs, and their span."""
+"""Maximum points of a line; longer ones show mean and range of neighbouring pairs."""
 
 FOREIGN_COLOR, OOD_COLOR = '#0e7490', '#c2410c'
 LINE_COLORS = ('#0e7490', '#c2410c', '#6d28d9', '#15803d', '#a16207', '#be185d', '#1d4ed8')
@@ -152,7 +152,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_foreign_probability(frames: FrameTable) -> bytes:
-    """Draw mean foreign probability and OOD share of every pair, as SVG."""
+    """Draw mean foreign probability and OOD share of every pair as SVG."""
     figure = Figure(figsize=(_WIDTH_IN, 2.7), layout='constrained')
     with rc_context(_STYLE):
         axes = figure.add_subplot()
@@ -165,7 +165,7 @@ def draw_foreign_probability(frames: FrameTable) -> bytes:
 
 
 def draw_foreign_comparison(tables: Mapping[str, FrameTable]) -> bytes:
-    """Draw the mean foreign probability of several configurations over the same pairs, as SVG."""
+    """Draw the mean foreign probability of several configurations over the same pairs as SVG."""
     figure = Figure(figsize=(_WIDTH_IN, 2.9), layout='constrained')
     with rc_context(_STYLE):
         axes = figure.add_subplot()
@@ -179,10 +179,10 @@ def draw_foreign_comparison(tables: Mapping[str, FrameTable]) -> bytes:
 
 
 def draw_accuracy(frames: FrameTable) -> bytes:
-    """Draw accuracy of labels and errors of disparity of every pair, as SVG.
+    """Draw label accuracy and disparity error of every pair as SVG.
 
     Args:
-        frames: One series of pixel_accuracy, miou, ood_ap and d1 at least has values.
+        frames: Table in which at least one of pixel_accuracy, miou, ood_ap and d1 has values.
     """
     groups = [
         [('pixel_accuracy', LINE_COLORS[0], 'pixel accuracy'), ('miou', LINE_COLORS[2], 'mIoU'),
@@ -203,10 +203,10 @@ def draw_accuracy(frames: FrameTable) -> bytes:
 
 
 def draw_latency(frames: FrameTable) -> bytes:
-    """Draw the stages of every pair on top of each other, and how often which total is, as SVG.
+    """Draw the stacked stage times of every pair and the histogram of their sum as SVG.
 
     Args:
-        frames: At least one stage was timed.
+        frames: Table with at least one timed stage.
     """
     figure = Figure(figsize=(_WIDTH_IN, 2.9), layout='constrained')
     with rc_context(_STYLE):
@@ -233,7 +233,7 @@ def draw_latency(frames: FrameTable) -> bytes:
 def draw_class_iou(
     iou: Mapping[str, float], colors: Mapping[str, Sequence[int]],
 ) -> bytes:
-    """Draw the IoU of every class as a bar of its colour, the best first, as SVG.
+    """Draw the IoU of every class as a bar in its colour, best first, as SVG.
 
     Args:
         iou: Class -> IoU in [0, 1].
@@ -261,11 +261,11 @@ def draw_class_iou(
 
 
 def draw_confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> bytes:
-    """Draw a confusion matrix without its empty rows and columns, as SVG.
+    """Draw a confusion matrix without its empty rows and columns as SVG.
 
     Args:
-        counts: C rows of true classes, C + 1 columns of predicted ones; the last is no class.
-        names: Of the C classes.
+        counts: C rows of true classes, C + 1 columns of predicted classes; the last is no class.
+        names: Names of the C classes.
     """
     table = np.asarray(counts, np.int64)
     seen = np.flatnonzero(table.sum(axis=1) + table[:, :-1].sum(axis=0)).tolist()
@@ -293,7 +293,7 @@ def _line(
 def _thinned(
     values: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean, smallest and largest of at most MAX_POINTS runs of neighbours, without their NaN."""
+    """Mean, minimum and maximum of at most MAX_POINTS runs of neighbours, ignoring NaN."""
     if values.size <= MAX_POINTS:
         return values, values, values
     runs = np.array_split(values, MAX_POINTS)
@@ -305,7 +305,7 @@ def _thinned(
 
 
 def _limit(axes: Axes, total_ms: NDArray[np.float64], highest_ms: float) -> None:
-    """Keep a slow first pair from pressing everything else flat."""
+    """Limit the time axis, so that a slow first pair does not flatten all others."""
     usual_ms = 1.5 * float(np.percentile(total_ms, 95))
     if highest_ms <= usual_ms:
         axes.set_ylim(0, 1.05 * highest_ms)
@@ -345,7 +345,7 @@ def _svg(figure: Figure) -> bytes:
 
 
 def _compact(svg: str) -> bytes:
-    """Leave out digits nobody can see and white space between elements: half of the bytes."""
+    """Remove invisible digits and white space between elements, about half of the bytes."""
     rounded = _PATH.sub(lambda path: _LONG_NUMBER.sub(_rounded, path[0]), svg)
     return _BETWEEN_ELEMENTS.sub('><', _SPACES.sub(' ', rounded)).encode('utf-8')
 

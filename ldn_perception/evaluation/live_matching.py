@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Playback events, and results joined with truth by stamp.
+"""Playback events, and matching of results with ground truth by stamp.
 
-Events: A *pass* is the bag at one rate, a *lap* one playing of it from its beginning to its end.
-Laps are numbered over all passes.
+A *pass* plays the bag at one rate. A *lap* plays it once from beginning to end. Laps are numbered
+over all passes.
 """
 
 
@@ -22,15 +22,15 @@ EVENTS_TOPIC = 'bag_player/events'
 
 @dataclass(frozen=True, slots=True)
 class PlaybackPlanned:
-    """A player is there and knows what it is going to play.
+    """Start of a playback with its plan.
 
     Attributes:
         bag: Path of the bag.
-        num_pairs: Left images in it.
+        num_pairs: Number of left images in it.
         rates: Speed of each pass, 1 = as recorded.
-        laps: Laps of each pass; 0 = until the player is told to end.
-        ground_truth: Ground truth it plays: labels, foreign, disparity.
-        keeps_stamps: Whether stamps stay those of the recording, with the time on /clock.
+        laps: Laps of each pass; 0 = until the player is stopped.
+        ground_truth: Ground truth that is played: labels, foreign, disparity.
+        keeps_stamps: True if the recorded stamps are kept, with the time on /clock.
     """
 
     bag: str
@@ -43,11 +43,11 @@ class PlaybackPlanned:
 
 @dataclass(frozen=True, slots=True)
 class LapBegan:
-    """The bag is played from its beginning.
+    """Start of a lap.
 
     Attributes:
         lap: Number of the lap, from 0.
-        rate_index: Which of the rates of the plan.
+        rate_index: Index of its rate in the plan.
     """
 
     lap: int
@@ -56,11 +56,11 @@ class LapBegan:
 
 @dataclass(frozen=True, slots=True)
 class PairSent:
-    """The first message of a pair is on its way.
+    """Sending of the first message of a pair.
 
     Attributes:
-        stamp_ns: Stamp of the left image as it is sent [ns].
-        sent_ns: Time of the system clock when the first message of the pair was sent [ns].
+        stamp_ns: Stamp of the left image as sent [ns].
+        sent_ns: System time when the first message of the pair was sent [ns].
     """
 
     stamp_ns: int
@@ -69,12 +69,12 @@ class PairSent:
 
 @dataclass(frozen=True, slots=True)
 class LapEnded:
-    """The last message of a lap has been sent."""
+    """End of a lap: its last message has been sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlaybackEnded:
-    """Nothing more will come."""
+    """End of the playback."""
 
 
 Event = PlaybackPlanned | LapBegan | PairSent | LapEnded | PlaybackEnded
@@ -84,15 +84,15 @@ _KINDS = {kind.__name__: kind for kind in (
 
 
 def event_to_text(event: Event) -> str:
-    """Event as one line of JSON."""
+    """Format an event as one line of JSON."""
     return json.dumps({'event': type(event).__name__, **asdict(event)})
 
 
 def event_from_text(text: str) -> Event:
-    """Read an event.
+    """Parse an event.
 
     Raises:
-        EvaluationError: The text is none.
+        EvaluationError: The text is not an event.
     """
     try:
         values = json.loads(text)
@@ -112,16 +112,16 @@ def event_from_text(text: str) -> Event:
 
 
 LABELS = 'labels'
-"""The result whose arrival counts as that of the pair."""
+"""Result whose reception counts as that of the pair."""
 _CLOSED_PER_WAITING = 8
 
 
 class HeardResult(NamedTuple):
-    """A result that has come in.
+    """A received result.
 
     Attributes:
-        payload: Whatever the caller keeps of it.
-        heard_ns: Time of the system clock when it came in [ns].
+        payload: Data kept by the caller.
+        heard_ns: System time of its reception [ns].
     """
 
     payload: Any
@@ -130,13 +130,13 @@ class HeardResult(NamedTuple):
 
 @dataclass(slots=True)
 class LivePair:
-    """All that is known of one stamp.
+    """Messages and events of one stamp.
 
     Attributes:
         stamp_ns: The stamp [ns].
-        sent: What the player told of the pair; None as long as it has not.
-        results: Name of each result that came in -> the result.
-        truth: Name of each ground truth that came in -> whatever the caller keeps of it.
+        sent: Event of the player; None until it is received.
+        results: Name of a received result -> the result.
+        truth: Name of received ground truth -> data kept by the caller.
     """
 
     stamp_ns: int
@@ -146,27 +146,27 @@ class LivePair:
 
     @property
     def heard_ns(self) -> int | None:
-        """When the labels came in [ns]; None if they did not."""
+        """Reception time of the labels [ns]; None if they were not received."""
         return self.results[LABELS].heard_ns if LABELS in self.results else None
 
 
 class StampMatcher:
-    """Collects what belongs to one stamp, in whichever order it comes.
+    """Matcher of messages by stamp, in any order of arrival.
 
-    A pair is closed when everything wanted of it is there. So are then all pairs sent before it:
-    the node takes pairs in their order and each topic keeps its own, so nothing of them can come
-    any more. The oldest pair gives way when too many wait.
+    A pair is closed when all its results and ground truth are there. All pairs sent before it are
+    then closed too: the node processes pairs in order and each topic keeps the order, so no more
+    of their messages can arrive. If too many pairs wait, the oldest one is closed.
 
     Args:
-        results: Names of the results of a whole pair.
-        truth: Names of the ground truth of a whole pair.
-        depth: Pairs that may wait at the same time.
-        on_close: Called with every pair that was sent, once, when it is closed.
+        results: Names of the results of a complete pair.
+        truth: Names of the ground truth of a complete pair.
+        depth: Maximum number of waiting pairs.
+        on_close: Callback for every sent pair, called once when it is closed.
 
     Attributes:
-        strays: Messages that belong to no pair, by reason: unknown_stamp, nothing was sent with
-            it; repeated, it was there already; late, its pair had been closed. Pairs that
-            gave way: displaced.
+        strays: Number of messages without a pair, by reason: unknown_stamp (no pair was sent with
+            the stamp), repeated (already received), late (the pair was closed before); and of
+            pairs closed because too many waited: displaced.
     """
 
     def __init__(
@@ -183,11 +183,11 @@ class StampMatcher:
 
     @property
     def num_waiting(self) -> int:
-        """Pairs that were sent and are not closed."""
+        """Number of pairs that were sent and are not closed."""
         return sum(pair.sent is not None for pair in self._waiting.values())
 
     def send(self, sent: PairSent) -> None:
-        """Take note of a pair that was sent."""
+        """Record a sent pair."""
         pair = self._find(sent.stamp_ns)
         if pair is None:
             return
@@ -201,13 +201,13 @@ class StampMatcher:
         self._close_if_whole(pair)
 
     def add_result(self, name: str, stamp_ns: int, payload: Any, heard_ns: int) -> None:
-        """Take a result.
+        """Add a result.
 
         Args:
-            name: Which result.
+            name: Name of the result.
             stamp_ns: Its stamp [ns].
-            payload: What the closed pair shall have of it.
-            heard_ns: Time of the system clock when it came in [ns].
+            payload: Data to keep for the closed pair.
+            heard_ns: System time of its reception [ns].
         """
         pair = self._find(stamp_ns)
         if pair is None:
@@ -221,7 +221,7 @@ class StampMatcher:
         self._close_if_whole(pair)
 
     def add_truth(self, name: str, stamp_ns: int, payload: Any) -> None:
-        """Take ground truth; arguments as for a result."""
+        """Add ground truth; arguments as for a result."""
         pair = self._find(stamp_ns)
         if pair is None:
             return
@@ -232,18 +232,18 @@ class StampMatcher:
         self._close_if_whole(pair)
 
     def close_all(self) -> None:
-        """Close whatever waits, as at the end of a lap, and forget all stamps."""
+        """Close all waiting pairs, as at the end of a lap, and forget all stamps."""
         while self._waiting:
             self._close_oldest()
         self._closed.clear()
 
     def _refuse_early(self, pair: LivePair, name: str) -> None:
-        """A result older than its pair is that of the lap before, which had the same stamps."""
+        """Discard a result older than its pair: it belongs to the previous lap's same stamp."""
         del pair.results[name]
         self.strays['late'] += 1
 
     def _find(self, stamp_ns: int) -> LivePair | None:
-        """Pair of a stamp, a new one if need be; None if it has been closed."""
+        """Find or create the pair of a stamp; None if it has been closed."""
         if stamp_ns in self._closed:
             self.strays['repeated' if self._closed[stamp_ns] else 'late'] += 1
             return None

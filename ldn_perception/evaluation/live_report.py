@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report of a live evaluation as JSON and as a table."""
+"""Report of a live evaluation as JSON and as a text table."""
 
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ldn_perception.taxonomy import Taxonomy
 
 
 def to_json(session: LiveSession, truth: Taxonomy) -> dict[str, Any]:
-    """Everything that was measured; shares in [0, 1], None where there is nothing to measure.
+    """Scores as JSON-compatible values; shares in [0, 1], None for undefined values.
 
     Args:
         session: The evaluation.
-        truth: Classes of its ground-truth labels.
+        truth: Class list of the ground-truth labels.
     """
     return {
         'plan': None if session.plan is None else asdict(session.plan),
@@ -72,10 +72,10 @@ def _pass_to_json(scores: PassScores, truth: Taxonomy) -> dict[str, Any]:
 
 
 def check_scored(session: LiveSession) -> None:
-    """Make sure that at least one pair was scored.
+    """Check that at least one pair was scored.
 
     Raises:
-        EvaluationError: None was, with the most likely reason.
+        EvaluationError: No pair was scored; the message gives the most likely reason.
     """
     if any(scores.outcomes['scored'] for scores in session.passes):
         return
@@ -103,11 +103,11 @@ _Row = tuple[str, list[str]]
 
 
 def to_table(session: LiveSession, truth: Taxonomy) -> str:
-    """Lines of the table.
+    """Format the scores as a text table.
 
     Args:
         session: The evaluation.
-        truth: Classes of its ground-truth labels.
+        truth: Class list of the ground-truth labels.
     """
     passes = session.passes
     rows = [*_pair_rows(passes), *_time_rows(passes), *_score_rows(passes, truth)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of the laps of one pass: pairs, latency, accuracy."""
+"""Scores of the laps of one pass: pairs, latency and accuracy."""
 
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ BOUND_EXTRA_MS = 50.0
 _JUMP = 'stamp_jump'
 
 Decode = Callable[[str, Any], 'NDArray[Any]']
-"""From the name of a result or (ground_truth/NAME) of ground truth and its payload to pixels."""
+"""Decoder from the name of a result or of ground truth (ground_truth/NAME) and its payload."""
 
 
 @dataclass(slots=True)
 class LapTimes:
-    """When the pairs of one lap were sent and their labels heard, in the order of both [ns]."""
+    """Send times of the pairs and reception times of the labels of one lap, in order [ns]."""
 
     sent_ns: list[int] = field(default_factory=list)
     heard_ns: list[int] = field(default_factory=list)
 
 
 class PassScores:
-    """Everything that is counted over the laps of one pass.
+    """Counts and scores over the laps of one pass.
 
     Args:
         rate: Speed of the pass, 1 = as recorded.
-        task: What is compared with what.
-        decode: Makes pixels of payloads; called only for what is scored.
+        task: Definition of the comparison.
+        decode: Decoder from payloads to pixels, called only for what is scored.
 
     Attributes:
-        sent: Pairs sent.
-        outcomes: What became of pairs: scored; no_result, its labels were never heard; no_truth,
-            there was nothing to hold them against; not_comparable, see `problem`.
-        strays: Messages that belonged to no pair, by reason; see `StampMatcher`.
-        laps: Laps that were begun.
-        node: What the node counted during the pass.
-        problem: First sentence why a frame could not be compared; empty if there is none.
+        sent: Number of sent pairs.
+        outcomes: Number of pairs by outcome: scored; no_result (no labels received); no_truth
+            (no ground truth to compare with); not_comparable (see `problem`).
+        strays: Number of messages without a pair, by reason; see `StampMatcher`.
+        laps: Number of started laps.
+        node: Counts of the node during the pass.
+        problem: First reason why a frame could not be compared; empty if there is none.
     """
 
     def __init__(self, rate: float, task: ScoringTask, decode: Decode) -> None:
@@ -69,20 +69,20 @@ class PassScores:
         self._latencies_s: list[float] = []
 
     def begin_lap(self) -> None:
-        """Take note of a new lap."""
+        """Start a new lap."""
         self.laps += 1
         self._times.append(LapTimes())
 
     def note_sent(self, sent_ns: int) -> None:
-        """Count a pair that was sent at a time of the system clock [ns]."""
+        """Count a pair sent at a system time [ns]."""
         self.sent += 1
         self._times[-1].sent_ns.append(sent_ns)
 
     def close(self, pair: LivePair) -> dict[str, Any]:
-        """Count a pair of which nothing more will come.
+        """Count a pair for which no more messages are expected.
 
         Returns:
-            What is to be said of it: its stamp, times, outcome and scores.
+            Stamp, times, outcome and scores of the pair.
         """
         assert pair.sent is not None
         latency_ms = self._note_heard(pair.sent.sent_ns, pair.heard_ns)
@@ -119,34 +119,35 @@ class PassScores:
 
     @property
     def frames(self) -> PairScores:
-        """Counts of all frames that were scored."""
+        """Accumulated scores of all scored frames."""
         return self._scorer.totals
 
     @property
     def heard(self) -> int:
-        """Pairs whose labels were heard."""
+        """Number of pairs whose labels were received."""
         return len(self._latencies_s)
 
     @property
     def latency(self) -> DurationSummary | None:
-        """From the sending of pairs to the hearing of their labels; None if none was heard."""
+        """Time from sending pairs to receiving their labels; None if none was received."""
         return DurationSummary.from_seconds(self._latencies_s) if self._latencies_s else None
 
     @property
     def sent_rate_hz(self) -> float:
-        """Pairs a second, in the time between the first and the last of a lap."""
+        """Pairs per second between the first and the last pair of the laps [Hz]."""
         return _rate_hz([lap.sent_ns for lap in self._times])
 
     @property
     def heard_rate_hz(self) -> float:
-        """Results a second, in the time between the first and the last of a lap."""
+        """Results per second between the first and the last result of the laps [Hz]."""
         return _rate_hz([lap.heard_ns for lap in self._times])
 
     @property
     def bound_ms(self) -> float | None:
-        """Age no result should have: two processing times and 50 ms; None if the node is silent.
+        """Maximum expected age of a result: two processing times plus 50 ms.
 
-        The processing time is the sum of the median stages of the node but waiting.
+        The processing time is the sum of the median stage times of the node except waiting. None
+        if the node has reported none.
         """
         processing_ms = self.node.processing_ms
         return None if processing_ms is None else (
@@ -154,40 +155,41 @@ class PassScores:
 
     @property
     def above_bound(self) -> int | None:
-        """Number of results older than the bound when they were heard."""
+        """Number of results that were older than the bound when received."""
         bound_ms = self.bound_ms
         return None if bound_ms is None else int(
             (np.asarray(self._latencies_s) * 1e3 > bound_ms).sum())
 
     @property
     def stamp_jumps(self) -> int:
-        """How often stamps jumped back for the node, as they do when a bag loops.
+        """Number of times the stamps jumped back for the node, as in a looping bag.
 
-        The node counts a pair received and dropped each time, for what may have waited.
+        Each time, the node counts one pair as received and dropped, for messages that may have
+        waited for a partner.
         """
         return self.node.dropped.get(_JUMP, 0)
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Pairs the node received whole and published nothing of, by reason."""
+        """Complete pairs that the node received but did not publish, by reason."""
         return {
             reason: count for reason, count in self.node.dropped.items() if reason != _JUMP}
 
     @property
     def lost_before_node(self) -> int:
-        """Pairs that did not reach the node whole."""
+        """Number of pairs that did not reach the node completely."""
         return max(0, self.sent - self.node.received + self.stamp_jumps)
 
     @property
     def lost_after_node(self) -> int:
-        """Results the node has published and nobody heard."""
+        """Number of results that the node published but that were not received."""
         return max(0, self.node.processed - self.heard)
 
 
 def _figures(
     scores: PairScores, truth: Mapping[str, NDArray[Any]],
 ) -> dict[str, float]:
-    """Scores of one frame, by name; empty if there was nothing to compare."""
+    """Scores of one frame by name; empty if there was nothing to compare."""
     found: dict[str, float] = {}
     if 'labels' in scores.compared:
         found['mean_iou'] = scores.confusion.mean_iou
@@ -211,15 +213,15 @@ _WAITING_STAGE = 'wait'
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """The node's counts at one moment, or over a while.
+    """Counts of the node at one moment or over a period.
 
     Attributes:
-        message: Its status in words.
+        message: Message of its status.
         facts: Model, weights, taxonomy, device, engine and matcher.
-        received: Pairs it has put together.
-        processed: Pairs it has published results of.
-        dropped: Pairs it has not, by reason.
-        stage_ms: Median milliseconds of each stage of its last pairs.
+        received: Number of synchronised pairs.
+        processed: Number of pairs with published results.
+        dropped: Number of dropped pairs by reason.
+        stage_ms: Median time of each stage over its last pairs [ms].
     """
 
     message: str = ''
@@ -231,7 +233,7 @@ class NodeState:
 
     @classmethod
     def from_values(cls, message: str, values: Mapping[str, str]) -> NodeState:
-        """Read a status of the node.
+        """Parse a status of the node.
 
         Args:
             message: Its message.
@@ -248,18 +250,18 @@ class NodeState:
 
     @property
     def unfinished(self) -> int:
-        """Pairs it had neither processed nor dropped."""
+        """Number of pairs neither processed nor dropped."""
         return self.received - self.processed - sum(self.dropped.values())
 
     @property
     def processing_ms(self) -> float | None:
-        """Median time from taking a pair to having published it; None before the first pair."""
+        """Median time from taking a pair to publishing it [ms]; None before the first pair."""
         if not self.stage_ms:
             return None
         return sum(value for name, value in self.stage_ms.items() if name != _WAITING_STAGE)
 
     def since(self, before: NodeState) -> NodeState:
-        """What was counted since an earlier moment; a node that was started anew counts whole."""
+        """Counts since an earlier state; all counts if the node was restarted in between."""
         if before.received > self.received:
             return self
         dropped = {

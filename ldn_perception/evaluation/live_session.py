@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A live evaluation from the plan of the player to the last result."""
+"""Live evaluation from the plan of the player to the last result."""
 
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from ldn_perception.taxonomy import CITYSCAPES, TAXONOMIES, Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How a live evaluation is done.
+    """Rules of a live evaluation.
 
     Attributes:
-        truth: Classes of the ground-truth labels.
-        ood_output: Result that is held against foreign objects: foreign_probability or ood_mask.
-        waiting_pairs: Pairs that may wait for a part of theirs at the same time.
-        settle_s: A lap is over when nothing has come for so long and the node has no pair in
-            work [s].
-        patience_s: A lap is over, whatever the node says, when nothing has come for so long [s].
+        truth: Class list of the ground-truth labels.
+        ood_output: Result compared with foreign objects: foreign_probability or ood_mask.
+        waiting_pairs: Maximum number of pairs that wait for missing messages.
+        settle_s: Time without messages after which a lap is over if the node has no unfinished
+            pair [s].
+        patience_s: Time without messages after which a lap is over in any case [s].
     """
 
     truth: Taxonomy = CITYSCAPES
@@ -48,26 +48,26 @@ class SessionRules:
 
 
 class LiveSession:
-    """Follows player and node, and scores what both say and publish.
+    """Scoring of a perception node during playback.
 
-    Every lap is closed before the next one begins: a player that waits for `ready_for` never
-    sends a stamp anew while results of the lap before may still come. One that does not wait
-    is followed as well; what then comes too late is counted as late.
+    Every lap is closed before the next one begins: a player that waits for `ready_for` does not
+    repeat a stamp while results of the previous lap may still arrive. Players that do not wait
+    are supported too; results that arrive too late are then counted as late.
 
-    Times called now_s are of one steady clock.
+    Arguments named now_s are times of one steady clock.
 
     Args:
-        rules: How it is done.
-        decode: Makes pixels of payloads.
-        on_frame: Called with what is to be said of every pair that is closed.
+        rules: Rules of the evaluation.
+        decode: Decoder from payloads to pixels.
+        on_frame: Callback with stamp, times, outcome and scores of every closed pair.
 
     Attributes:
-        plan: What the player is going to do; None until it has said so.
-        node: What the node said last; None until it has spoken.
-        passes: Scores of each rate, as far as it has begun.
+        plan: Plan of the player; None until it is received.
+        node: Last status of the node; None until the first is received.
+        passes: Scores of each started pass.
         ready_for: Number of the lap that may begin.
-        is_finished: Whether nothing more is to be waited for.
-        is_complete: Whether the player has come to its end.
+        is_finished: True if nothing more is expected.
+        is_complete: True if the player has finished its plan.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class LiveSession:
 
     @property
     def task(self) -> ScoringTask | None:
-        """What is compared with what; None until player and node have spoken.
+        """Definition of the comparison; None until both player and node are known.
 
         Raises:
-            EvaluationError: The node does not say which classes it publishes.
-            TaxonomyError: They cannot be compared with those of the ground truth.
+            EvaluationError: The node does not report a known taxonomy.
+            TaxonomyError: The taxonomy cannot be compared with that of the ground truth.
         """
         if self._task is None and self.plan is not None and self.node is not None:
             name = self.node.facts.get('taxonomy', '')
@@ -111,13 +111,13 @@ class LiveSession:
 
     @property
     def wanted_results(self) -> frozenset[str]:
-        """Results that there is ground truth for, and labels in any case."""
+        """Results with ground truth to compare with, and always the labels."""
         assert self.plan is not None
         assert self._task is not None
         return frozenset({LABELS, *map(self._task.result_of, self.plan.ground_truth)})
 
     def hear_event(self, event: Event, now_s: float) -> None:
-        """Take an event of the player."""
+        """Process an event of the player."""
         if isinstance(event, PlaybackPlanned):
             self.plan = self.plan or event
         elif isinstance(event, LapBegan):
@@ -131,13 +131,13 @@ class LiveSession:
             self._is_over = self.is_complete = True
 
     def hear_node(self, state: NodeState, now_s: float) -> None:
-        """Take what the node says of itself."""
+        """Process a status of the node."""
         self.node, self._node_spoke_s = state, now_s
 
     def add_result(
         self, name: str, stamp_ns: int, payload: Any, heard_ns: int, now_s: float,
     ) -> None:
-        """Take a result; see `StampMatcher`."""
+        """Add a result; see `StampMatcher`."""
         self._news_s = now_s
         if self._matcher is not None:
             self._matcher.add_result(name, stamp_ns, payload, heard_ns)
@@ -145,7 +145,7 @@ class LiveSession:
             self.passes[-1].strays['late'] += 1
 
     def add_truth(self, name: str, stamp_ns: int, payload: Any, now_s: float) -> None:
-        """Take ground truth; see `StampMatcher`."""
+        """Add ground truth; see `StampMatcher`."""
         self._news_s = now_s
         if self._matcher is not None:
             self._matcher.add_truth(name, stamp_ns, payload)
@@ -153,27 +153,27 @@ class LiveSession:
             self.passes[-1].strays['late'] += 1
 
     def lose_player(self, now_s: float) -> None:
-        """Take note that the player is gone without having come to its end."""
+        """Record that the player has disappeared before its end."""
         if not self._is_over:
             self._is_over = True
             self._lap_ended_s = now_s
 
     def look(self, now_s: float) -> None:
-        """Close what is over; to be called a few times a second."""
+        """Close the lap or the session if it is over; to be called a few times per second."""
         if self._matcher is not None and self._is_settled(now_s):
             self._end_lap()
         if self._is_over and self._matcher is None:
             self.is_finished = True
 
     def interrupt(self) -> None:
-        """Close what has begun, at the end of the process."""
+        """Close the current lap at the end of the process."""
         if self._matcher is not None:
             self._end_lap()
 
     def _begin_lap(self, event: LapBegan) -> None:
         task = self.task
         if task is None:
-            return  # of a player that was there before us and did not wait
+            return  # of a player that was started earlier and did not wait
         self.interrupt()
         assert self.plan is not None
         if event.rate_index != self._rate_index:

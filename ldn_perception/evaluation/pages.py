@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""HTML pages from templates, and pictures embedded in them."""
+"""HTML pages from templates, and embedded pictures."""
 
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def write_gallery(
     path: Path, title: str, table: str, sections: list[tuple[str, list[str]]], lead: str = '',
     note: str = '',
 ) -> None:
-    """Write a page of scores above pictures; it needs the folder of pictures and nothing else.
+    """Write a page of scores and pictures, which depends only on the folder of pictures.
 
     Args:
         path: File to write.
         title: Heading.
         table: Scores as plain text.
-        sections: Heading and names of files in the folder `pictures` beside the page.
+        sections: Headings with file names in the folder `pictures` beside the page.
         lead: Paragraph before the table.
-        note: Paragraph after it.
+        note: Paragraph after the table.
     """
     path.write_text(render_page(
         'gallery.html.j2', title=title, table=table, sections=sections, lead=lead, note=note),
@@ -47,28 +47,28 @@ def write_gallery(
 
 
 MAX_WIDTH_PX = 1600
-"""Wider pictures are reduced: more than twice what the page shows."""
+"""Width to which wider pictures are reduced, more than twice the width shown [px]."""
 
 _QUALITIES = (85, 75, 65, 50)
 _SHRINKS = (1.0, 0.75, 0.5, 0.35, 0.25)
 
 
 def svg_uri(svg: bytes) -> str:
-    """Plot as the address of an image."""
+    """Encode a plot as a data URI."""
     return f'data:image/svg+xml;base64,{b64encode(svg).decode("ascii")}'
 
 
 def picture_uris(paths: Sequence[Path], room: int) -> list[str]:
-    """Pictures as addresses of images that together stay within a number of characters.
+    """Encode pictures as data URIs within a total number of characters.
 
-    Files that are small enough go in as they are; others lose quality first and size then.
+    Small JPEG files are embedded unchanged; others are reduced in quality first, then in size.
 
     Args:
         paths: JPEG or PNG files.
-        room: Characters for all of them.
+        room: Maximum number of characters for all pictures.
 
     Raises:
-        ReplayError: A file is no picture, or the room is too small for any of them.
+        ReplayError: A file is not a picture, or a picture does not fit into its share.
     """
     share = room // max(1, len(paths))
     return [_picture_uri(path, share) for path in paths]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work on the machines of a Ray cluster; the one file that knows Ray."""
+"""Tasks on the machines of a Ray cluster; the only module that imports Ray."""
 
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import warnings
 from ldn_perception.errors import LdnPerceptionError, ReplayError
 
 MAX_RETRIES = 3
-"""How often a task whose worker dies begins again."""
+"""Maximum number of restarts of a task whose worker dies."""
 
 _ENVIRONMENT = {'RAY_USAGE_STATS_ENABLED': '0'}
-_OBJECT_STORE_BYTES = 128 << 20  # what travels is a few words; Ray would take 30 % of the memory
+_OBJECT_STORE_BYTES = 128 << 20  # only small objects are sent; Ray's default is 30 % of the memory
 _INSIST_S = 20.0  # longer than a pair takes: a second interrupt ends a replay at once
 _KNOCK_S = 10.0
 _POLL_S = 0.5
@@ -32,13 +32,13 @@ _POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class FleetTask:
-    """What one worker does.
+    """Task of one worker.
 
     Attributes:
-        name: For people.
-        work: Picklable; returns whether it came to its end. It may run again where it was
-            killed, and is interrupted as by Ctrl-C when the fleet stops.
-        num_cpus: CPUs it keeps busy, >= 1.
+        name: Name for messages.
+        work: Picklable function that returns True if it is complete. It may be restarted after
+            its worker was killed, and is interrupted as by Ctrl-C when the fleet stops.
+        num_cpus: CPUs it uses, >= 1.
         num_gpus: GPUs it needs on its machine, >= 0.
     """
 
@@ -50,14 +50,14 @@ class FleetTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnd:
-    """How a task has ended.
+    """Outcome of a task.
 
     Attributes:
-        number: Of the task among all of them.
-        complete: Whether it came to its end.
-        error: Why it did not; empty if it was stopped.
+        number: Index of the task.
+        complete: True if the task is complete.
+        error: Error of the task; empty if it was stopped.
         host: Name of the machine; empty if unknown.
-        seconds: Of its last attempt [s].
+        seconds: Time of its last attempt [s].
     """
 
     number: int
@@ -68,14 +68,14 @@ class TaskEnd:
 
 
 class RayFleet:
-    """The workers of a Ray cluster, used as a context manager.
+    """Context manager of the workers of a Ray cluster.
 
-    Scheduling, retries and transport are Ray's. Tasks run in the working directory of this
-    process, so relative paths mean the same on every machine that has it.
+    Ray provides scheduling, retries and transport. Tasks run in the working directory of this
+    process, so relative paths are valid on every machine that has this directory.
 
     Args:
-        address: 'auto' for the cluster of this machine, 'host:port' of another one, 'local' for
-            a cluster of this machine alone that ends with the context.
+        address: 'auto' for the cluster of this machine, 'host:port' of another cluster, 'local'
+            for a cluster on this machine only that ends with the context.
 
     Raises:
         ReplayError: Ray is not installed, or nothing answers at the address.
@@ -120,26 +120,26 @@ class RayFleet:
 
     @property
     def has_gpus(self) -> bool:
-        """Whether any machine has a GPU."""
+        """True if any machine has a GPU."""
         return bool(self._ray.cluster_resources().get('GPU'))
 
     def run(
         self, tasks: Sequence[FleetTask], wants_stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[TaskEnd]:
-        """Run tasks, as many at a time as Ray finds room for.
+        """Run tasks in parallel, as far as the cluster has resources.
 
-        A task whose worker is killed begins again, up to three times; the others do not notice.
-        An exception is the end of its own task only.
+        A task whose worker is killed is restarted up to three times, without effect on other
+        tasks. An exception ends only its own task.
 
         Args:
-            tasks: Independent of each other.
-            wants_stop: Whether tasks shall be interrupted; asked twice a second.
+            tasks: Independent tasks.
+            wants_stop: Callback that returns True to interrupt the tasks; polled twice a second.
 
         Yields:
-            How each has ended, in the order they end.
+            Outcomes in the order in which the tasks end.
 
         Raises:
-            ReplayError: No machine is large enough for a task.
+            ReplayError: No machine has enough resources for a task.
         """
         self._check_room(tasks)
         pending = {self._submit(task): number for number, task in enumerate(tasks)}
@@ -149,10 +149,10 @@ class RayFleet:
             for reference in ready:
                 yield self._end(pending.pop(reference), reference)
             now_s = time.monotonic()
-            # Now and then Ray loses a cancellation.
+            # Ray occasionally loses a cancellation, so it is repeated.
             if (wants_stop() if cancelled_s is None else now_s - cancelled_s > _INSIST_S):
                 cancelled_s = now_s
-                # Those that wait first, or they begin where one that runs has made room.
+                # Waiting tasks first: they would start when a running task ends.
                 for reference in reversed(pending):
                     self._ray.cancel(reference)
 
@@ -188,9 +188,9 @@ class RayFleet:
 
 
 def _attempt(work: Callable[[], bool], directory: Path) -> tuple[bool, str, str, float]:
-    """Run on a worker: whether it is complete, or why not, where, and how long it took [s]."""
+    """Run a task on a worker; return completion, error, host and duration [s]."""
     started, host, error, complete = time.perf_counter(), socket.gethostname(), '', False
-    # A cluster that was started in the background ignores SIGINT, by which Ray cancels.
+    # A cluster started in the background ignores SIGINT, with which Ray cancels tasks.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -210,11 +210,11 @@ def _first_line(error: BaseException) -> str:
 
 
 def _knock(address: str) -> None:
-    """Find out in seconds that nobody is there; Ray asks for minutes.
+    """Check within seconds that the address answers; Ray itself would wait for minutes.
 
     Raises:
-        OSError: Nobody answers.
-        ValueError: It is no address.
+        OSError: Nothing answers.
+        ValueError: The address is malformed.
     """
     if address in ('auto', 'local'):
         return

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Offline replay of bags through the pipeline, and sums of replays."""
+"""Offline replay of bags through the pipeline, and merging of replays."""
 
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from ldn_perception.pipeline import StereoSegmentationPipeline
 from ldn_perception.types import PerceptionResult, Quantity
 
 PAIRS_PER_SEGMENT = 32
-"""Pairs between two checkpoints, and in a file of the bag of results."""
+"""Pairs between two checkpoints, and in each file of the bag of results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who looks on.
+    """Progress and cancellation callbacks.
 
     Attributes:
-        advance: Is told how many pairs are done, of how many in the bags opened so far.
-        wants_stop: Whether the replay shall end after the pair in work.
+        advance: Receives the number of pairs done and the number in the bags opened so far.
+        wants_stop: Returns True to end the replay after the current pair.
     """
 
     advance: Callable[[int, int], None] = lambda done, total: None
@@ -53,7 +53,7 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class _OpenBag:
-    """A bag that is being replayed."""
+    """A bag during its replay."""
 
     path: Path
     reader: StereoBagReader
@@ -63,15 +63,15 @@ class _OpenBag:
 
 
 class Replay:
-    """Replays bags into a folder, one pair after the other and none left out.
+    """Replay of every pair of bags, in order, into a folder.
 
-    Nothing depends on the speed of the machine but the times it takes. A pair that cannot be
-    decoded or matched is written to dropped.jsonl with its reason.
+    Only the measured times depend on the speed of the machine. A pair that cannot be decoded or
+    matched is written to dropped.jsonl with its reason.
 
     Args:
-        settings: What is replayed.
-        pipeline: The corridor that the settings describe.
-        draw: A pair with its ground truth and its result as a picture.
+        settings: Settings of the replay.
+        pipeline: Pipeline that the settings describe.
+        draw: Function that draws a pair with its ground truth and its result.
         pairs_per_segment: Pairs between two checkpoints.
     """
 
@@ -86,19 +86,19 @@ class Replay:
         self._pairs_per_segment = pairs_per_segment
 
     def run(self, path: Path, watcher: Watcher | None = None) -> bool:
-        """Begin, or go on after the last checkpoint; a stop makes one too.
+        """Start, or resume after the last checkpoint; stopping also writes a checkpoint.
 
         Args:
             path: Folder of the results.
-            watcher: Who looks on.
+            watcher: Progress and cancellation callbacks.
 
         Returns:
-            Whether all pairs are done.
+            True if all pairs are done.
 
         Raises:
-            ReplayError: The folder holds something else.
-            BagError: A bag cannot be read, or the disk does not take the results.
-            EvaluationError: Ground truth does not fit the classes of the network.
+            ReplayError: The folder contains other results.
+            BagError: A bag cannot be read, or the results cannot be written.
+            EvaluationError: The ground truth does not fit the classes of the network.
         """
         watcher = watcher or Watcher()
         folder = ReplayFolder(path, self._settings)
@@ -110,7 +110,7 @@ class Replay:
         return complete
 
     def _replay(self, folder: ReplayFolder, watcher: Watcher) -> bool:
-        """Replay what is left; whether all of it is done."""
+        """Replay the remaining pairs; return True if all are done."""
         unsaved = 0
         for number in range(max(0, len(folder.state.progress.bags) - 1), len(self._settings.bags)):
             bag = self._open(number, folder)
@@ -142,7 +142,7 @@ class Replay:
             path, reader, truth, state.progress.first_index, PairScorer(task, state.scores))
 
     def _replay_bag(self, bag: _OpenBag, folder: ReplayFolder) -> Iterator[int]:
-        """Replay the pairs of a bag that are left; yields how many are done in all."""
+        """Replay the remaining pairs of a bag; yield the total number of pairs done."""
 
         def drop(number: int, error: LdnPerceptionError) -> None:
             folder.write_dropped({
@@ -192,7 +192,7 @@ class Replay:
 
 
 def _images(result: PerceptionResult) -> dict[str, Any]:
-    """Results that ground truth is compared with, by name."""
+    """Results that can be compared with ground truth, by name."""
     found = {
         'labels': result.segmentation.labels,
         'foreign_probability': result.segmentation.foreign_probability,
@@ -207,20 +207,20 @@ _OWN = ('name', 'bags', 'bag_bytes', 'ground_truth')
 def merge_replays(
     settings: ReplaySettings, parts: Sequence[Path], path: Path, *, complete: bool = True,
 ) -> None:
-    """Make a folder as one replay of all bags would have made it.
+    """Merge replays into a folder equal to that of one replay of all bags.
 
-    All counts are exact; times are those that the parts took.
+    All counts are exact; times are those of the parts.
 
     Args:
-        settings: Of the whole: all bags in the order of the parts.
-        parts: Folders of finished replays, of one or more of the bags each; they stay.
-        path: Folder to make.
-        complete: Whether these are all bags; if bags are missing, the next merge or replay into
-            this folder begins anew.
+        settings: Settings of the whole, with all bags in the order of the parts.
+        parts: Folders of finished replays of one or more of the bags each; they are kept.
+        path: Folder to create.
+        complete: True if the parts cover all bags; if False, the next merge or replay into this
+            folder starts from the beginning.
 
     Raises:
-        ReplayError: A part is not finished or was made with other settings, the bags are not
-            those of the settings, or the folder holds something else.
+        ReplayError: A part is unfinished or has other settings, the bags are not those of the
+            settings, or the folder contains other results.
         BagError: Results of a part cannot be read.
     """
     if not needs_merge(settings, path):
@@ -238,15 +238,15 @@ def merge_replays(
 
 
 def needs_merge(settings: ReplaySettings, path: Path) -> bool:
-    """Whether a folder is still to be made; nothing is changed.
+    """Tell if a merged folder is missing or incomplete; nothing is changed.
 
     Args:
-        settings: Of the whole.
+        settings: Settings of the whole.
         path: The folder.
 
     Raises:
-        ReplayError: It holds a replay that goes on without a merge, one of other settings, or
-            other files.
+        ReplayError: It contains a replay that resumes without a merge, a replay with other
+            settings, or other files.
     """
     if is_finished(path, settings):
         return False

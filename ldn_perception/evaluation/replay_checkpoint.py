@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""State of a replay on disk: counts, a line per pair, notable pairs."""
+"""State of a replay on disk: checkpoint, one line per pair, and notable pairs."""
 
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def frame_line(
     index: int, bag: Path, result: PerceptionResult, seconds: Mapping[str, float],
     scores: PairScores,
 ) -> dict[str, Any]:
-    """Line of a pair.
+    """Line of frames.jsonl for a pair.
 
     Args:
         index: Number of the pair in the replay.
-        bag: Where it is from.
-        result: Of the pair, with foreign probability and mask.
+        bag: Bag of the pair.
+        result: Result of the pair, with foreign probability and mask.
         seconds: Time of each stage [s].
-        scores: Of the pair.
+        scores: Scores of the pair.
     """
     segmentation = result.segmentation
     assert segmentation.foreign_probability is not None
@@ -61,12 +61,12 @@ def frame_line(
 
 
 def summarise_lines(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Latency of each stage, and what the pairs are like in the mean.
+    """Latency of each stage and means over the pairs.
 
-    Memory grows by five numbers a pair.
+    Memory grows by five numbers per pair.
 
     Args:
-        lines: As `frame_line` gives them.
+        lines: Lines in the form of `frame_line`.
     """
     seconds: dict[str, array[float]] = defaultdict(lambda: array('d'))
     sums, counts, most_foreign = dict.fromkeys(_MEANS, 0.0), dict.fromkeys(_MEANS, 0), math.nan
@@ -90,10 +90,10 @@ def summarise_lines(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def open_lines(path: Path, length: int) -> IO[bytes]:
-    """Open a file of lines to append to it, cut off where it was when it was last whole.
+    """Open a file of lines for appending, truncated to its last consistent length.
 
     Raises:
-        ReplayError: It is shorter.
+        ReplayError: The file is shorter.
     """
     file = path.open('ab')
     if file.seek(0, 2) < length:
@@ -107,13 +107,13 @@ def open_lines(path: Path, length: int) -> IO[bytes]:
 
 
 def write_line(file: IO[bytes], line: Mapping[str, Any]) -> None:
-    """Append a line; a crash of the process does not take it."""
+    """Append a line and flush it, so that it survives a crash of the process."""
     file.write(json.dumps(line).encode() + b'\n')
     file.flush()
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines of a file; one that a crash has cut short is left out."""
+    """Read the lines of a file; an incomplete last line is skipped."""
     with path.open() as file:
         for line in file:
             if line.endswith('\n'):
@@ -121,7 +121,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 KINDS = ('best', 'worst', 'foreign')
-"""By pixel accuracy, the highest and the lowest, and by mean foreign probability."""
+"""Criteria: highest and lowest pixel accuracy, and highest mean foreign probability."""
 
 NUM_KEPT = 3
 _JPEG_QUALITY = 85
@@ -129,13 +129,13 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True, slots=True)
 class NotablePicture:
-    """One picture in the running.
+    """A candidate for the notable pictures.
 
     Attributes:
         kind: One of KINDS.
         value: Pixel accuracy or mean foreign probability, in [0, 1].
         index: Number of the pair in the replay.
-        jpeg: The picture.
+        jpeg: Encoded picture.
     """
 
     kind: str
@@ -145,15 +145,15 @@ class NotablePicture:
 
     @property
     def order(self) -> tuple[float, int]:
-        """What comes first is kept; of equals the earlier pair."""
+        """Sort key: the first ones are kept; ties are resolved in favour of the earlier pair."""
         return (self.value if self.kind == 'worst' else -self.value), self.index
 
 
 class NotablePictures:
-    """Three pictures of each kind, whatever the length of the replay.
+    """The three most notable pictures of each kind.
 
     Args:
-        kept: Those to begin with.
+        kept: Initial pictures.
     """
 
     def __init__(self, kept: list[NotablePicture] | None = None) -> None:
@@ -163,13 +163,13 @@ class NotablePictures:
         self, index: int, pixel_accuracy: float | None, foreign: float,
         draw: Callable[[], Picture],
     ) -> None:
-        """Consider a pair; it is drawn only if it is among the first of a kind.
+        """Add a pair if it is notable; it is drawn only then.
 
         Args:
             index: Number of the pair in the replay.
-            pixel_accuracy: In [0, 1]; None without ground truth.
-            foreign: Mean foreign probability; a pair with 0 is not foreign.
-            draw: Gives the picture, (H, W, 3) uint8 RGB.
+            pixel_accuracy: Pixel accuracy in [0, 1]; None without ground truth.
+            foreign: Mean foreign probability in [0, 1]; 0 is not notable.
+            draw: Function that returns the picture, (H, W, 3) uint8 RGB.
         """
         values = {'best': pixel_accuracy, 'worst': pixel_accuracy, 'foreign': foreign or None}
         jpeg = b''
@@ -184,18 +184,18 @@ class NotablePictures:
         return len(rivals) < NUM_KEPT or picture.order < rivals[-1].order
 
     def add(self, picture: NotablePicture) -> None:
-        """Put a picture in its place; the last one of its kind may go for it."""
+        """Insert a picture by its rank; the last one of its kind may be removed."""
         others = [entry for entry in self.kept if entry.kind != picture.kind]
         ranked = sorted([*self.of(picture.kind), picture], key=lambda entry: entry.order)
         self.kept = others + ranked[:NUM_KEPT]
 
     def of(self, kind: str) -> list[NotablePicture]:
-        """Pictures of a kind, the first one first."""
+        """Pictures of a kind, the most notable first."""
         return sorted(
             (entry for entry in self.kept if entry.kind == kind), key=lambda entry: entry.order)
 
     def write(self, folder: Path) -> None:
-        """Write best_1.jpg to foreign_3.jpg, as far as there are so many."""
+        """Write the files best_1.jpg to foreign_3.jpg, as far as there are pictures."""
         folder.mkdir(parents=True, exist_ok=True)
         for kind in KINDS:
             for rank, picture in enumerate(self.of(kind), start=1):
@@ -211,7 +211,7 @@ class NotablePictures:
 
 
 def encode_jpeg(picture: Picture) -> bytes:
-    """Compress a (H, W, 3) uint8 RGB picture."""
+    """Encode a (H, W, 3) uint8 RGB picture as JPEG."""
     stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, stream = cv2.imencode('.jpg', stored, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return bytes(np.asarray(stream))
@@ -219,12 +219,12 @@ def encode_jpeg(picture: Picture) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class BagCounts:
-    """One bag of a replay.
+    """Counts of a bag.
 
     Attributes:
-        bag: Its path.
-        pairs: Complete pairs in it.
-        unpaired_images: Left images without a partner.
+        bag: Path of the bag.
+        pairs: Number of complete pairs.
+        unpaired_images: Number of left images without a partner.
     """
 
     bag: str
@@ -234,17 +234,17 @@ class BagCounts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay is, as it stands on the disk.
+    """Progress of a replay as stored on disk.
 
     Attributes:
-        bags: Bags opened so far; the last one is in work unless all its pairs are done.
-        next_pair: Number of the first pair of the last bag that is not done.
+        bags: Bags opened so far; the last one is in progress unless all its pairs are done.
+        next_pair: Number of the next pair in the last bag.
         frames_bytes: Length of frames.jsonl.
         dropped_bytes: Length of dropped.jsonl.
-        segments: Finished files of the bag of results.
-        processed: Pairs with a result.
+        segments: Number of finished files of the bag of results.
+        processed: Number of pairs with a result.
         dropped: Reason -> number of pairs without a result.
-        seconds: Stage -> time it has taken so far [s].
+        seconds: Stage -> accumulated time [s].
     """
 
     bags: tuple[BagCounts, ...] = ()
@@ -262,37 +262,37 @@ class Progress:
         return sum(bag.pairs for bag in self.bags[:-1])
 
     def open_bag(self, bag: BagCounts) -> Progress:
-        """Begin with the next bag."""
+        """Progress after the next bag was opened."""
         return replace(self, bags=(*self.bags, bag), next_pair=0)
 
     def after_pair(self, pair: int, seconds: Mapping[str, float]) -> Progress:
-        """Count a pair with a result."""
+        """Progress after a pair with a result."""
         return replace(
             self, next_pair=pair + 1, processed=self.processed + 1,
             seconds=_sum(self.seconds, seconds))
 
     def after_drop(self, pair: int, reason: str) -> Progress:
-        """Count a pair without one."""
+        """Progress after a pair without a result."""
         return replace(self, next_pair=pair + 1, dropped=_sum(self.dropped, {reason: 1}))
 
     def with_seconds(self, seconds: Mapping[str, float]) -> Progress:
-        """Count time that belongs to no pair."""
+        """Progress with additional time that belongs to no pair."""
         return replace(self, seconds=_sum(self.seconds, seconds))
 
     def at(self, frames_bytes: int, dropped_bytes: int, segments: int) -> Progress:
-        """Note how much is on the disk."""
+        """Progress with the lengths of the files on disk."""
         return replace(
             self, frames_bytes=frames_bytes, dropped_bytes=dropped_bytes, segments=segments)
 
     def followed_by(self, other: Progress) -> Progress:
-        """Counts of two finished replays, one after the other."""
+        """Progress of two finished replays in sequence."""
         return Progress(
             (*self.bags, *other.bags), other.next_pair,
             processed=self.processed + other.processed,
             dropped=_sum(self.dropped, other.dropped), seconds=_sum(self.seconds, other.seconds))
 
     def to_json(self) -> dict[str, Any]:
-        """Counts for people and programs."""
+        """Counts of replay.json and scores.json."""
         return {
             'pairs': sum(bag.pairs for bag in self.bags),
             'processed': self.processed,
@@ -304,12 +304,12 @@ class Progress:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """State between two pairs.
+    """State of a replay between two pairs.
 
     Attributes:
-        scores: Everything counted.
-        progress: How far it is.
-        pictures: The notable ones so far.
+        scores: Accumulated scores.
+        progress: Progress of the replay.
+        pictures: Notable pictures so far.
     """
 
     scores: PairScores
@@ -317,7 +317,7 @@ class Checkpoint:
     pictures: NotablePictures = field(default_factory=NotablePictures)
 
     def save(self, path: Path) -> None:
-        """Replace the file by this state."""
+        """Write the state, replacing the file atomically."""
         texts = {
             'progress': asdict(self.progress),
             'pictures': [

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of one replayed configuration: settings, scores, bag."""
+"""Output folder of one replayed configuration: settings, scores and bag of results."""
 
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ from ldn_perception.taxonomy import Taxonomy
 from ldn_perception.types import PerceptionResult, StereoFrame
 
 BAG = 'bag'
-"""Name of the folder of the bag of results."""
+"""Folder name of the bag of results."""
 
 CHECKPOINT = 'checkpoint.npz'
-"""Name of the file that a replay goes on from."""
+"""File name of the checkpoint from which a replay resumes."""
 
 
 class ReplayFolder:
-    """Results of a replay, complete up to the last checkpoint whatever happens.
+    """Results of a replay, consistent up to the last checkpoint even after a crash.
 
-    `replay.json` says what was replayed, `frames.jsonl` and `dropped.jsonl` hold one line a
-    pair, `bag/` the results, `pictures/` the notable pairs, `scores.json` the scores and
-    `checkpoint.npz` what is needed to go on: exact counts, and how long the other files were
-    when it was written. What goes beyond that is cut off when the replay goes on.
+    `replay.json` describes the replay. `frames.jsonl` and `dropped.jsonl` contain one line per
+    pair, `bag/` the results, `pictures/` the notable pairs and `scores.json` the scores.
+    `checkpoint.npz` contains the state for resuming: exact counts, and the lengths of the other
+    files when it was written. On resuming, the files are truncated to these lengths.
 
     Args:
-        path: The folder; made if it is not there.
-        settings: What is replayed.
+        path: The folder; created if missing.
+        settings: Settings of the replay.
 
     Attributes:
-        state: Of the replay; taken up from the disk where there is one.
+        state: State of the replay, read from the disk if there is one.
 
     Raises:
-        ReplayError: It holds a replay of other settings, or other files.
-        BagError: Its bag has lost files.
+        ReplayError: It contains a replay with other settings, or other files.
+        BagError: Files of its bag are missing.
     """
 
     def __init__(self, path: Path, settings: ReplaySettings) -> None:
@@ -87,7 +87,7 @@ class ReplayFolder:
             self._write_description(complete=False)
 
     def write_frame(self, line: dict[str, Any]) -> None:
-        """Append a line to frames.jsonl; a crash does not take it."""
+        """Append a line to frames.jsonl; it survives a crash."""
         write_line(self._frames, line)
 
     def write_dropped(self, line: dict[str, Any]) -> None:
@@ -95,10 +95,10 @@ class ReplayFolder:
         write_line(self._dropped, line)
 
     def save(self) -> None:
-        """Make everything so far the point that the replay goes on from.
+        """Write a checkpoint of everything so far.
 
         Raises:
-            BagError: The disk does not take it.
+            BagError: The results cannot be written.
         """
         started = time.perf_counter()
         if self.bag is not None:
@@ -111,14 +111,14 @@ class ReplayFolder:
             {'save': time.perf_counter() - started})
 
     def finish(self, *, complete: bool) -> None:
-        """Write scores and pictures of what there is, and whether that is all."""
+        """Write scores, pictures and the description of the replay so far."""
         self.state.pictures.write(self.path / 'pictures')
         write_json(self.path / 'scores.json', self.scores())
         self._write_description(complete=complete)
         self.is_complete = complete
 
     def scores(self) -> dict[str, Any]:
-        """Everything of scores.json: parts in [0, 1], milliseconds, None for what is unknown."""
+        """Contents of scores.json: shares in [0, 1], milliseconds, None for unknown values."""
         state = self.state
         return {
             'pairs': state.progress.to_json(),
@@ -140,14 +140,14 @@ class ReplayFolder:
 
 
 def is_finished(path: Path, settings: ReplaySettings) -> bool:
-    """Whether a folder holds all of a replay; nothing is changed.
+    """Tell if a folder contains a complete replay; nothing is changed.
 
     Args:
-        path: The folder; need not be there.
-        settings: Of the replay.
+        path: The folder; may be missing.
+        settings: Settings of the replay.
 
     Raises:
-        ReplayError: It holds a replay of other settings, or other files.
+        ReplayError: It contains a replay with other settings, or other files.
     """
     if not path.exists():
         return False
@@ -160,14 +160,14 @@ def is_finished(path: Path, settings: ReplaySettings) -> bool:
                 do='choose another --output')
         return False
     if not (path / CHECKPOINT).is_file():
-        return False  # it begins anew, whatever it was
+        return False  # without a checkpoint it starts from the beginning
     stored = json.loads(description.read_text())
     check_same(path, stored, settings.to_json())
     return bool(stored['complete'])
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a file by a value; NaN becomes null."""
+    """Replace a file by a JSON value; NaN becomes null."""
     temporary = path.with_suffix('.tmp')
     temporary.write_text(json.dumps(plain(value), indent=2) + '\n')
     temporary.replace(path)
@@ -175,20 +175,20 @@ def write_json(path: Path, value: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """Everything the results of a replay depend on.
+    """Settings that determine the results of a replay.
 
     Attributes:
-        name: Of the configuration.
-        bags: Bags, replayed one after the other.
-        options: Value of every option of the corridor by name.
-        taxonomy: Classes of the labels.
+        name: Name of the configuration.
+        bags: Bags in the order of the replay.
+        options: Values of all options by name.
+        taxonomy: Class list of the labels.
         weights: File of the network's weights; None for random ones.
-        ground_truth: Folder with more ground truth, see `truth_path`; None for none.
-        writes_bag: Whether results become a bag.
-        writes_images: Whether the left images go into it too.
+        ground_truth: Folder with additional ground truth, see `truth_path`; None for none.
+        writes_bag: True to write a bag of results.
+        writes_images: True to include the left images in it.
 
     Raises:
-        ReplayError: There is no bag, or one comes twice or is not there.
+        ReplayError: There is no bag, or a bag occurs twice or is missing.
     """
 
     name: str
@@ -215,25 +215,25 @@ class ReplaySettings:
 
     @property
     def rectifies(self) -> bool:
-        """Whether the images are raw."""
+        """True if the images are raw and are rectified."""
         return bool(self.options['input.rectify'])
 
     @property
     def slop_s(self) -> float:
-        """Largest difference between the stamps of a pair [s]."""
+        """Maximum difference between the stamps of a pair [s]."""
         if self.options['input.synchronization'] == 'exact':
             return 0.0
         return float(self.options['input.slop_s'])
 
     def truth_path(self, bag: Path) -> Path | None:
-        """Folder with ground truth of a bag: one named like it; for a single bag else itself."""
+        """Ground truth of a bag: the subfolder of its name; for a single bag else the folder."""
         if self.ground_truth is None:
             return None
         own = self.ground_truth / bag.stem
         return self.ground_truth if len(self.bags) == 1 and not own.is_dir() else own
 
     def to_json(self) -> dict[str, Any]:
-        """What tells one replay from another."""
+        """Description that identifies the replay."""
         taxonomy = self.taxonomy
         return {
             'name': self.name,
@@ -260,15 +260,15 @@ class ReplaySettings:
 
 
 def check_same(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to go on with a replay of other settings.
+    """Check that a stored replay has the same settings.
 
     Args:
-        folder: Of the replay.
+        folder: Folder of the replay.
         stored: Its replay.json.
-        wanted: `ReplaySettings.to_json` of the one to come.
+        wanted: `ReplaySettings.to_json` of the new replay.
 
     Raises:
-        ReplayError: They differ; the message names what.
+        ReplayError: A setting differs; the message names it.
     """
     for name, value in wanted.items():
         before = stored.get(name)
@@ -286,7 +286,7 @@ def check_same(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any
 
 
 def _size(bag: Path) -> int:
-    """Bytes of a bag's files; 0 where there is none."""
+    """Size of a bag's files [bytes]; 0 if there are none."""
     if bag.is_dir():
         return sum(file.stat().st_size for file in bag.iterdir() if file.is_file())
     return bag.stat().st_size if bag.is_file() else 0
@@ -298,14 +298,14 @@ DISPARITY = '/disparity'
 
 
 class ResultBag:
-    """An MCAP bag of labels, mask, disparity, left calibration and left image of every pair.
+    """MCAP bag of labels, mask, disparity, left calibration and left image of every pair.
 
-    Each message has the stamp of its left image, and is received then.
+    Stamp and reception time of each message are the stamp of the left image.
 
     Args:
         path: Directory of the bag.
-        segments: Finished segments to keep.
-        writes_images: Whether the left images go into it.
+        segments: Number of finished segments to keep.
+        writes_images: True to include the left images.
 
     Raises:
         BagError: See `SegmentedBagWriter`.
@@ -324,11 +324,11 @@ class ResultBag:
         """Append the result of a pair.
 
         Args:
-            result: Of the pair; what was not computed is left out.
-            topics: Where the pair came from; left image and calibration keep their names.
+            result: Result of the pair; quantities that were not computed are skipped.
+            topics: Topics of the pair; left image and calibration keep their names.
 
         Raises:
-            BagError: The disk does not take it.
+            BagError: The results cannot be written.
         """
         frame, segmentation = result.frame, result.segmentation
         self._put(frame, topics.left_info, CAMERA_INFO, camera_info_fields(frame.geometry, 'left'))
@@ -347,7 +347,7 @@ class ResultBag:
         """Append the results of another replay.
 
         Args:
-            bag: Its finished bag; it stays as it is.
+            bag: Its finished bag, which is not changed.
 
         Raises:
             BagError: A file of it cannot be read.
@@ -355,10 +355,10 @@ class ResultBag:
         self._writer.take_over(segment_files(bag))
 
     def finish_segment(self) -> None:
-        """Make what was written since the last call part of the bag for good.
+        """Finish the current segment of the bag.
 
         Raises:
-            BagError: The disk does not take it.
+            BagError: The segment cannot be written.
         """
         self._writer.finish_segment()
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay has left in its folder, read back for its report."""
+"""Contents of a replay folder, read back for its report."""
 
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ SERIES = (
 
 @dataclass(frozen=True, slots=True)
 class FrameTable:
-    """The lines of frames.jsonl as columns.
+    """Columns of frames.jsonl.
 
     Attributes:
         index: (N,) int64, number of the pair in the replay.
         stamp_ns: (N,) int64, stamp of the pair [ns].
         bags: Name of the bag of every pair.
-        series: Name of SERIES -> (N,) float64 in [0, 1], NaN where a pair has none.
-        seconds: Name of a stage -> (N,) float64, time it took [s], NaN where it was not needed; in
-            the order a pair goes through them.
+        series: Name of SERIES -> (N,) float64 in [0, 1], NaN if a pair has no value.
+        seconds: Name of a stage -> (N,) float64, its time [s], NaN if it did not run; in the
+            order of the pipeline.
     """
 
     index: NDArray[np.int64]
@@ -46,16 +46,16 @@ class FrameTable:
         return self.index.size
 
     def has(self, name: str) -> bool:
-        """Whether any pair has a value of this series."""
+        """True if any pair has a value in this series."""
         return bool(np.isfinite(self.series[name]).any())
 
     def mean(self, name: str) -> float:
-        """Mean of a series over the pairs that have it; NaN where none has."""
+        """Mean of a series over the pairs with a value; NaN if there are none."""
         return float(np.nanmean(self.series[name])) if self.has(name) else float('nan')
 
     @property
     def total_s(self) -> NDArray[np.float64]:
-        """(N,) float64, all stages of every pair together [s]."""
+        """Total time of all stages of every pair, (N,) float64 [s]."""
         stages = list(self.seconds.values())
         return np.asarray(np.nansum(stages, axis=0)) if stages else np.full(len(self), np.nan)
 
@@ -72,11 +72,11 @@ class ReplayedConfiguration:
     """One configuration of a replay.
 
     Attributes:
-        name: Under which it is compared.
-        replay: replay.json: bags, settings, model, weights, taxonomy, whether it is complete.
-        scores: scores.json; empty where the replay did not come so far.
-        frames: Its pairs.
-        pictures: Where its pictures are.
+        name: Name in comparisons.
+        replay: Contents of replay.json: bags, settings, model, weights, taxonomy, completeness.
+        scores: Contents of scores.json; empty if it has not been written yet.
+        frames: Table of its pairs.
+        pictures: Folder of its pictures.
     """
 
     name: str
@@ -86,7 +86,7 @@ class ReplayedConfiguration:
     pictures: Path
 
     def score(self, *path: str) -> Any:
-        """Value of scores.json at a path of keys; None where there is none."""
+        """Value of scores.json at a path of keys; None if there is none."""
         value: Any = self.scores
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -100,11 +100,11 @@ class ReplayedConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class ReportFolder:
-    """A replay of one or more configurations.
+    """Replay of one or more configurations.
 
     Attributes:
         path: Its folder.
-        configurations: In the order they are compared in.
+        configurations: Configurations in the order of the comparison.
     """
 
     path: Path
@@ -115,10 +115,10 @@ class ReportFolder:
         """Read the folder of a replay.
 
         Args:
-            path: Has comparison.json and a folder for each configuration.
+            path: Folder with comparison.json and a folder for each configuration.
 
         Raises:
-            ReplayError: There is no replay in it, or one of its files is damaged.
+            ReplayError: It contains no replay, or a file is damaged.
         """
         names = _read_json(path / 'comparison.json').get('configurations')
         if not names:
@@ -132,10 +132,10 @@ def read_configuration(folder: Path) -> ReplayedConfiguration:
     """Read one configuration of a replay.
 
     Args:
-        folder: Has replay.json; its name is that of the configuration.
+        folder: Folder with replay.json; its name is that of the configuration.
 
     Raises:
-        ReplayError: A file of it is damaged.
+        ReplayError: A file is damaged.
     """
     scores = folder / 'scores.json'
     return ReplayedConfiguration(

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""One page that shows a replay and needs no other file and no network."""
+"""Self-contained HTML page of a replay, without other files or network access."""
 
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ldn_perception.evaluation.report_tables import (
 )
 
 MAX_BYTES = 5_000_000
-"""Largest page; pictures lose quality before it would become larger."""
+"""Maximum size of the page; the quality of its pictures is reduced to stay below it."""
 
 _NS_PER_S = 1_000_000_000
 _KINDS = {
@@ -42,7 +42,7 @@ _FOREIGN_PROBABILITY = (
 
 @dataclass(slots=True)
 class _Page:
-    """Parts of a page, its table of contents and the pictures that are still to be put in."""
+    """Parts of a page, its table of contents and pictures to be embedded."""
 
     parts: list[Block] = field(default_factory=list)
     contents: list[Block] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _Page:
     num_headings: int = 0
 
     def head(self, level: int, text: str, anchor: str) -> None:
-        """Begin a section that the table of contents lists; level 3 is part of the last 2."""
+        """Begin a section; a heading of level 3 is listed below the last one of level 2."""
         anchor = re.sub(r'[^a-z0-9]+', '-', anchor.lower()).strip('-') + f'-{self.num_headings}'
         self.num_headings += 1
         listed = self.contents if level == 2 else self.contents[-1]['parts']
@@ -66,7 +66,7 @@ class _Page:
         self._figure(svg_uri(svg), alt, '', caption, '')
 
     def picture(self, path: Path, alt: str, title: str, caption: str) -> None:
-        """Append a picture; its place is kept until it is known how much room there is."""
+        """Append a placeholder for a picture, filled when the available space is known."""
         place = f'{{{{picture {len(self.pictures)}}}}}'
         self.pictures[place] = path
         self._figure(place, alt, title, caption, 'picture')
@@ -78,18 +78,18 @@ class _Page:
 
 
 def write_page(folder: Path) -> Path:
-    """Write index.html, which needs no other file and at most 5 MB.
+    """Write index.html, a self-contained page of at most 5 MB.
 
     Args:
-        folder: Of a replay: comparison.json, and for every configuration a folder of its name
-            with replay.json, frames.jsonl, scores.json and pictures.
+        folder: Folder of a replay: comparison.json, and for every configuration a folder of its
+            name with replay.json, frames.jsonl, scores.json and pictures.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
-        ReplayError: There is no replay in the folder, a file of it is damaged, or there are so
-            many configurations that their plots alone are too large.
+        ReplayError: The folder contains no replay, a file is damaged, or the plots of all
+            configurations are too large.
     """
     report = ReportFolder.read(folder)
     page = _Page()

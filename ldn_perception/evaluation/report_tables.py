@@ -18,18 +18,18 @@ from ldn_perception.evaluation.report_folder import ReplayedConfiguration
 _PERCENTILES = (50, 95, 99)
 
 Block = dict[str, Any]
-"""Part of a page: `kind`, a macro of templates/blocks.html.j2, and what that shows."""
+"""Part of a page: `kind`, a macro of templates/blocks.html.j2, and its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A number every configuration has, or has not.
+    """A row of the comparison table.
 
     Attributes:
-        text: What it is.
-        value: The number; NaN where there is none.
-        shown: How it is written.
-        best: max or min of a row is the best; None where neither is.
+        text: Label of the row.
+        value: Function that returns the number; NaN if there is none.
+        shown: Format of the number.
+        best: max or min, whichever is better; None if neither is.
     """
 
     text: str
@@ -39,17 +39,17 @@ class _Row:
 
 
 def percent(share: float) -> str:
-    """Part of 1 as a percentage, with one more digit below 1 %."""
+    """Format a share as a percentage, with an additional digit below 1 %."""
     return f'{100 * share:.{2 if 0 < share < 0.01 else 1}f} %'
 
 
 def milliseconds(value_ms: float) -> str:
-    """Time with as many digits as it is worth [ms]."""
+    """Format a time [ms], with a decimal below 100 ms."""
     return f'{value_ms:.1f} ms' if value_ms < 100 else f'{value_ms:.0f} ms'
 
 
 def number(value: Any) -> float:
-    """A number of a JSON file; NaN for None and for what is none."""
+    """Number of a JSON file; NaN for None and other values."""
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
@@ -62,7 +62,7 @@ def _mean(series: str) -> Callable[[ReplayedConfiguration], float]:
 
 
 def total_ms(configuration: ReplayedConfiguration, percentile: float) -> float:
-    """Percentile of the time of all stages of a pair [ms]; NaN without pairs."""
+    """Percentile of the total time of a pair [ms]; NaN without pairs."""
     seconds = configuration.frames.total_s
     known = seconds[np.isfinite(seconds)]
     return 1e3 * float(np.percentile(known, percentile)) if known.size else math.nan
@@ -113,7 +113,7 @@ def counts(configuration: ReplayedConfiguration) -> dict[str, Any]:
 
 
 def comparison_table(configurations: Sequence[ReplayedConfiguration]) -> Block:
-    """All scores, a column for each configuration; rows nobody has a number for are left out."""
+    """Table of all scores with a column for each configuration; empty rows are left out."""
     found: list[tuple[str, list[Block] | None]] = []
     for group, rows in _GROUPS:
         cells = [(row, [row.value(entry) for entry in configurations]) for row in rows]
@@ -142,7 +142,7 @@ def _table(heads: list[str], rows: list[tuple[str, list[Block] | None]]) -> Bloc
 
 
 def stage_table(configuration: ReplayedConfiguration) -> Block:
-    """Percentiles of every stage, and its part of all the time the replay took."""
+    """Table of percentiles of every stage and its share of the time of the replay."""
     timed = configuration.frames.seconds
     sums = configuration.replay.get('seconds') or {
         stage: float(np.nansum(seconds)) for stage, seconds in timed.items()}
@@ -163,7 +163,7 @@ def stage_table(configuration: ReplayedConfiguration) -> Block:
 
 
 def tiles(configuration: ReplayedConfiguration) -> Block:
-    """The numbers to look at first, as far as there are any."""
+    """Tiles with the most important numbers, as far as they are known."""
     found = [
         ('pairs', f'{len(configuration.frames)}'),
         ('mean IoU', _known(number(configuration.score('segmentation', 'mean_iou')), percent)),
@@ -182,7 +182,7 @@ def _known(value: float, shown: Callable[[float], str]) -> str:
 
 
 def settings_table(configuration: ReplayedConfiguration) -> Block:
-    """Everything replay.json says, folded away."""
+    """Collapsed table of everything in replay.json."""
     replay = {key: value for key, value in configuration.replay.items() if key != 'taxonomy'}
     return {'kind': 'settings', 'rows': _flat(replay)}
 
@@ -200,7 +200,7 @@ def _flat(values: dict[str, Any], prefix: str = '') -> list[tuple[str, str]]:
 
 
 def notes(configuration: ReplayedConfiguration) -> list[str]:
-    """Everything that limits what the numbers of a configuration say, in sentences."""
+    """Sentences about the limits of a configuration's numbers."""
     return [*_about_the_replay(configuration), *_about_the_truth(configuration)]
 
 
