@@ -54,7 +54,7 @@ def build_scale_matcher(config: StereoConfig, inference: InferenceConfig) -> Mat
 def gains_beside(matcher_name: str, device: torch.device) -> bool:
     """Tell if a matcher saves time by running in parallel with the network.
 
-    It does beside a network on a GPU. On a CPU both compete for the same cores.
+    It does if the network runs on a GPU. On a CPU both compete for the same cores.
 
     Args:
         matcher_name: One of the choices of stereo.matcher.
@@ -133,7 +133,7 @@ MATCHERS: dict[str, Callable[[StereoConfig, InferenceConfig], Matcher]] = {
 """Builders of the matchers of image pairs, by name."""
 
 CPU_MATCHERS = ('sgbm', 'bm', 'census')
-"""Matchers that run on the CPU whatever the device of the network."""
+"""Matchers that run on the CPU, independent of the device of the network."""
 
 
 def find_embedding(config: StereoConfig) -> Path:

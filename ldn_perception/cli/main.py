@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def explain(error: OSError) -> str:
-    """Describe an error of the operating system: the file, the cause and what to check."""
+    """Describe an error of the operating system: file, cause and advice."""
     file = f'file {error.filename}' if error.filename else 'a file'
     cause = error.strerror or str(error) or type(error).__name__
     return (f'{file} cannot be read or written, {cause}: check the path, its permissions and the '

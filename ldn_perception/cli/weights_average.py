@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn weights average`: mean of trained weights with the same initial weights.
 
-The mean often combines what the trainings have learned last. Its batch norms get the mean of the
-statistics; to measure its own, run `ldn train` with it as initial_weights for an epoch at a
-learning rate of 1e-8.
+The mean often keeps what each training has learned last. Its batch norms get the mean of their
+statistics; to measure new statistics, run `ldn train` with the mean as initial_weights for an
+epoch at a learning rate of 1e-8.
 """
 
 

@@ -212,7 +212,7 @@ def merge_replays(
     All counts are exact; times are those of the parts.
 
     Args:
-        settings: Settings of the whole, with all bags in the order of the parts.
+        settings: Settings of the merged replay, with all bags in the order of the parts.
         parts: Folders of finished replays of one or more of the bags each; they are kept.
         path: Folder to create.
         complete: True if the parts cover all bags; if False, the next merge or replay into this
@@ -241,7 +241,7 @@ def needs_merge(settings: ReplaySettings, path: Path) -> bool:
     """Tell if a merged folder is missing or incomplete; nothing is changed.
 
     Args:
-        settings: Settings of the whole.
+        settings: Settings of the merged replay.
         path: The folder.
 
     Raises:
