@@ -120,7 +120,7 @@ def color_disparity_error(
     step = np.searchsorted(ERROR_STEPS_PX, error)  # exactly at a step is below it
     step[np.isnan(disparity)] = len(ERROR_COLORS)
     step[np.isnan(ground_truth)] = len(ERROR_COLORS) + 1
-    colors = palette[step]
+    colors: NDArray[np.uint8] = palette[step]
     if np.isfinite(ground_truth).mean() < _SPARSE:
         colors = np.asarray(cv2.dilate(colors, np.ones((3, 3), np.uint8)), np.uint8)
     return colors

@@ -97,7 +97,7 @@ class CameraGeometry:
             or the point is not in front of the camera at a finite distance.
         """
         shifted = disparity - np.float32(self.disparity_offset)
-        depth = np.full_like(shifted, np.nan)
+        depth: NDArray[np.float32] = np.full_like(shifted, np.nan)
         np.divide(np.float32(self.fx * self.baseline), shifted, out=depth, where=shifted > 0)
         return depth
 

@@ -149,7 +149,8 @@ def _pixels_per_metre(disparity: Path, camera: Path) -> NDArray[np.float32]:
     steps = read_plane(disparity, np.uint16, '256 times the disparity, plus 1, or 0')
     baseline = _geometry(camera, steps.shape).baseline
     values = (steps.astype(np.float32) - 1) / np.float32(256 * baseline)
-    return np.where(steps == 0, np.float32(np.nan), values)
+    known: NDArray[np.float32] = np.where(steps == 0, np.float32(np.nan), values)
+    return known
 
 
 SQUEEZED_LAYOUT = '{train,val}/images/NAME.jpg (or .png) and {train,val}/labels/NAME.png'

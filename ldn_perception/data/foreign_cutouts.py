@@ -275,4 +275,6 @@ def _relight(
     contrast = np.clip((around.std() + 1) / (inside.std() + 1), *_CONTRAST) ** match
     mean = inside.mean()
     shift = match * (around.mean() - mean)
-    return np.clip((thing - mean) * contrast + mean + shift, 0, 255).astype(np.float32)
+    shaded = (thing - mean) * contrast + mean + shift
+    relit: NDArray[np.float32] = np.clip(shaded, 0, 255).astype(np.float32)
+    return relit

@@ -124,7 +124,8 @@ def read_colors(path: Path) -> NDArray[np.uint8]:
 
 def _color_codes(colors: NDArray[Any]) -> NDArray[np.int64]:
     """(..., 3) RGB as one number each."""
-    return colors.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    codes: NDArray[np.int64] = colors.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    return codes
 
 
 class Release(NamedTuple):

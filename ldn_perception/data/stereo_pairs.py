@@ -152,7 +152,9 @@ def random_surface(
         surface = np.where(outline > 0, thing, surface)
     coarse = random.normal(0, 1, (6, 8)).astype(np.float32)
     uneven = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(surface * largest + uneven, 0, largest).astype(np.float32)
+    bent = np.clip(surface * largest + uneven, 0, largest)
+    disparity: NDArray[np.float32] = bent.astype(np.float32)
+    return disparity
 
 
 def _outline(height: int, width: int, random: np.random.Generator) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import re
 
 from ldn_perception.config import InferenceConfig, ModelConfig
-from ldn_perception.doctor.finding import Finding, error, error_of, ok, skipped, warning
+from ldn_perception.doctor.observations import Finding, error, error_of, ok, skipped, warning
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Where Fast DDS looks for its profile: up to ROS 2 Jazzy, and from Kilted on."""

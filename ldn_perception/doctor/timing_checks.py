@@ -12,8 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.config import InputConfig
-from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
-from ldn_perception.doctor.observations import InputTopic, Observations
+from ldn_perception.doctor.observations import (
+    Finding,
+    InputTopic,
+    Observations,
+    error,
+    ok,
+    skipped,
+    warning,
+)
 from ldn_perception.doctor.topic_checks import LABELS
 
 _FEWEST = 4  # messages that a rate is told from

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
 from ldn_perception.doctor.machine_checks import FAST_DDS, PROFILE_VARIABLES, Machine, RosProcess
+from ldn_perception.doctor.observations import Finding, error, ok, skipped, warning
 
 LARGE_SEGMENT_BYTES = 64 << 20
 """Shared memory of a participant that loses no stereo images."""

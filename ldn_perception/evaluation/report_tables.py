@@ -77,7 +77,8 @@ def _whole(value: float) -> str:
 
 
 def _dropped(configuration: ReplayedConfiguration) -> float:
-    return sum(counts(configuration).get('dropped', {}).values())
+    dropped: float = sum(counts(configuration).get('dropped', {}).values())
+    return dropped
 
 
 _GROUPS: tuple[tuple[str, tuple[_Row, ...]], ...] = (

@@ -172,13 +172,15 @@ def _import_openvino() -> ModuleType:
             'package openvino', must_be='installed for engine openvino', got=error,
             do=f'pip install openvino=={VERSION}, or choose another engine',
         ) from error
-    return openvino
+    module: ModuleType = openvino
+    return module
 
 
 def resize_by_matrices(program: ExportedProgram) -> ExportedProgram:
     """The same program with its antialiased resizes as products with constant matrices."""
-    return program.run_decompositions(
+    resized: ExportedProgram = program.run_decompositions(
         {torch.ops.aten._upsample_bilinear2d_aa.vec: _resize})
+    return resized
 
 
 def resize_matrix(num_in: int, num_out: int) -> Tensor:

@@ -71,7 +71,8 @@ class TorchEngine:
             if pixels_per_metre is not None:
                 scales = upload(pixels_per_metre[None], self._device)
             normalised = normalise(upload(image, self._device), self._normalisation)
-            return self._model(normalised, scales).logits.float()
+            logits: torch.Tensor = self._model(normalised, scales).logits.float()
+            return logits
 
 
 class MultiScaleEngine(TorchEngine):

@@ -173,7 +173,9 @@ class ScaleInvariantNetwork(SegmentationModel):
         Returns:
             (N, C, h_l, w_l) for every level, finest first.
         """
-        return self.extractor(self.build_pyramid(image, range(self.multiplexer.num_levels)))
+        levels: list[Tensor] = self.extractor(
+            self.build_pyramid(image, range(self.multiplexer.num_levels)))
+        return levels
 
     def build_pyramid(self, image: Tensor, levels: Sequence[int]) -> list[Tensor]:
         """Some levels of the pyramid over an image.

@@ -131,7 +131,8 @@ def fill_from_background(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
     if rows.size == 0:
         return filled
     distance = np.abs(np.arange(len(filled))[:, None] - rows)
-    return filled[rows[np.argmin(distance, axis=1)]]
+    extended: NDArray[np.float32] = filled[rows[np.argmin(distance, axis=1)]]
+    return extended
 
 
 def _carry_right(disparity: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -60,7 +60,8 @@ class PatchEmbedding(nn.Module):
         features = self.layers(image)
         length = torch.linalg.vector_norm(
             features, dim=1, keepdim=True, dtype=torch.float32).clamp(min=_LEAST_LENGTH)
-        return features * length.reciprocal().to(features.dtype)
+        unit: Tensor = features * length.reciprocal().to(features.dtype)
+        return unit
 
     def embed(self, image: Tensor) -> Tensor:
         """Embed every pixel of an image; beyond the border the outermost pixels are repeated.
@@ -79,7 +80,8 @@ class PatchEmbedding(nn.Module):
         # a product of matrices sums short vectors several times as fast as vector_norm
         length = (features.square() @ features.new_ones(self.num_maps)).float().sqrt_()
         features *= (SCALE / length.clamp_(min=_LEAST_LENGTH)).to(features.dtype)[..., None]
-        return features.round_().clamp_(-_LARGEST, _LARGEST).to(torch.int8)
+        embedding: Tensor = features.round_().clamp_(-_LARGEST, _LARGEST).to(torch.int8)
+        return embedding
 
 
 def standardise(image: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ def compare_on_device(
 def _vector_cost(product: Tensor, shares: CostShares) -> Tensor:
     """Cost of embeddings, of products of SCALE times unit vectors, rounded half up."""
     missing = SCALE**2 - product.clamp(min=0)
-    return (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
+    cost: Tensor = (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
+    return cost
 
 
 def _distances(product: Tensor) -> Tensor:

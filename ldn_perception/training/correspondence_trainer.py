@@ -154,7 +154,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
                 f'loss of step {self.step}', must_be='finite', got=loss,
                 do='begin anew with a lower learning_rate')
         self._optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        result.loss.backward()
         self._optimizer.step()
         return MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from geometry_msgs.msg import TransformStamped
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +113,8 @@ class LevelFrame:
 
     def __init__(self, node: Node, config: FreeRoadConfig) -> None:
         self._node = node
-        self._listener = self._broadcaster = None
+        self._listener: Any = None
+        self._broadcaster: Any = None
         self._told: tuple[str, LevelCamera] | None = None
         self.config = config
         if config.level_frame:

@@ -101,7 +101,9 @@ class StereoSegNode(LifecycleNode):
     def start(self) -> bool:
         """Configure and activate; False if either failed."""
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        is_active: bool = (
+            self.trigger_configure() == success and self.trigger_activate() == success)
+        return is_active
 
     @property
     def autostart(self) -> bool:

@@ -198,8 +198,9 @@ class SystemProbe(Node):
         def take(message: Any, info: dict[str, Any]) -> None:
             heard.take(message, info)
 
+        callback: Callable[..., None] = take
         self.create_subscription(
-            _MESSAGE_TYPES[topic.message_type], topic.topic, take, _LISTENING)
+            _MESSAGE_TYPES[topic.message_type], topic.topic, callback, _LISTENING)
 
     def _note_status(self, message: DiagnosticArray) -> None:
         for status in message.status:
