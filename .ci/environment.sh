@@ -80,9 +80,11 @@ install_packages() {
 
 install_torch() {
     if [ "$gpu" = nvidia ]; then
-        constrained "torch==$TORCH_VERSION"
+        constrained "torch==$TORCH_VERSION" torchvision
         return
     fi
+    # The configured index has torchvision for CUDA: the CPU build of torch must stay.
+    constrained --no-deps torchvision
     local cpu_build="torch==$TORCH_VERSION+cpu"
     if pip_install --no-deps "$cpu_build" 2>/dev/null; then return; fi
     say "the configured index has no $cpu_build; taking it from $TORCH_CPU_INDEX"
@@ -104,7 +106,7 @@ main() {
         say 'pip may list conflicts of packages outside .venv: those keep their own versions'
     fi
     install_packages
-    say "installing torch $TORCH_VERSION"
+    say "installing torch $TORCH_VERSION and torchvision"
     install_torch
     # PEP 517 keeps `ldn` in .venv/bin: setup.cfg's script directories are for colcon.
     pip_install --no-deps --no-build-isolation --use-pep517 --editable .

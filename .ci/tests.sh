@@ -2,12 +2,14 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs every test and asks for the coverage of both parts together; arguments go to pytest.
+# Runs every test and asks for the coverage of all parts together; arguments go to pytest.
 #
-#   TEST_WORKERS     processes that share the tests without ROS; default 2, each with one thread
+#   TEST_WORKERS     processes that share the tests; default 2, each with one thread
 #
-# The tests with ROS or Ray wait for real processes and have the machine to themselves; Ray takes
-# over signals and children of its process, so its tests have one of their own.
+# A file stays on one worker, which keeps what its fixtures made; the slow files come first. The
+# tests with ROS come after the others: their nodes are processes and threads of their own, and
+# every worker has a ROS domain of its own. Ray takes over signals and children of its process, so
+# its tests have one of their own.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,13 +18,14 @@ NO_TESTS=5
 status=0
 
 run() {
-    .venv/bin/python -m pytest --cov --cov-config=setup.cfg "$@"
+    .venv/bin/python -m pytest --cov --cov-config=setup.cfg --cov-fail-under=0 "$@"
     local code=$?
     if [ $code -ne 0 ] && [ $code -ne $NO_TESTS ]; then status=$code; fi
 }
 
-OMP_NUM_THREADS=1 run -m 'not ros and not ray' -n "$TEST_WORKERS" --dist loadfile \
-    --cov-report= --cov-fail-under=0 "$@"
-run -m ray --cov-append --cov-report= --cov-fail-under=0 "$@"
-run -m ros --cov-append --cov-report=term "$@"
+export OMP_NUM_THREADS=1
+shared=(-n "$TEST_WORKERS" --dist loadfile --no-loadscope-reorder)
+run -m 'not ros and not ray' "${shared[@]}" --cov-report= "$@"
+run -m ray --cov-append --cov-report= "$@"
+run -m ros "${shared[@]}" --cov-append --cov-report=term "$@"
 exit $status

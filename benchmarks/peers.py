@@ -31,8 +31,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ldn_perception.errors import ModelError
 from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.models.registry import build_model, count_multiply_adds, count_parameters
+from ldn_perception.models.resnet import import_torchvision_models
 from ldn_perception.models.segmentation_model import (
     IMAGENET,
     SegmentationModel,
@@ -99,8 +101,8 @@ def find_networks(model: str, authors: Path | None) -> Iterator[tuple[str, Segme
     else:
         print("left out: the authors' LDN: --authors names no checkout")
     try:
-        from torchvision.models import segmentation
-    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        segmentation = import_torchvision_models().segmentation
+    except ModelError as error:
         print(f'left out: {", ".join(TORCHVISION)}: {error}')
         return
     for name in TORCHVISION:

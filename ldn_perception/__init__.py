@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ldn_perception import metrics
-    from ldn_perception.catalogue import ModelInfo, WeightsInfo, list_models, list_weights
     from ldn_perception.errors import LdnPerceptionError
     from ldn_perception.result import Result
-    from ldn_perception.segmenter import Segmenter, load
+    from ldn_perception.segmenter import (
+        ModelInfo,
+        Segmenter,
+        WeightsInfo,
+        list_models,
+        list_weights,
+        load,
+    )
     from ldn_perception.stereo_camera import StereoCamera
 
 # Lazy: the nodes and the command line import the package too and need none of these.

@@ -5,7 +5,6 @@
 Only this module and `build_stereo`, which builds the matcher, choose classes.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builders: from a configuration to the stereo matcher."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

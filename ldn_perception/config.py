@@ -7,7 +7,6 @@ parameter (`stereo.max_disparity`), a row in the table of docs/parameters.md and
 override. No other module declares options.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -9,7 +9,6 @@ direction of travel. Cells between two neighbouring pixels of the same kind (fre
 therefore count as that kind too, if the two points are close enough to each other.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -93,7 +92,9 @@ class LevelCamera:
     @property
     def rotation(self) -> NDArray[np.float64]:
         """Rotation (3, 3) float64 from the optical frame to the heading frame."""
-        return _rotation_matrix(self._heading_from_vehicle) @ _VEHICLE_FROM_OPTICAL
+        rotation: NDArray[np.float64] = (
+            _rotation_matrix(self._heading_from_vehicle) @ _VEHICLE_FROM_OPTICAL)
+        return rotation
 
     @property
     def transform(self) -> tuple[tuple[float, float, float], Quaternion]:
@@ -188,7 +189,8 @@ def _height(
     up = camera.rotation[2]
     columns = up[0] * (np.arange(geometry.width) - geometry.cx) / geometry.fx
     rows = up[1] * (np.arange(geometry.height) - geometry.cy) / geometry.fy + up[2]
-    height = columns.astype(np.float32) + rows.astype(np.float32)[:, None]
+    height: NDArray[np.float32] = (
+        columns.astype(np.float32) + rows.astype(np.float32)[:, None])
     height *= depth
     height += np.float32(camera.height_m)
     return height

@@ -7,7 +7,6 @@ copies from and to it are complete, so no data is overwritten too early. After t
 no memory is allocated.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colour visualisation of results, captions and PNG files."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -121,7 +120,7 @@ def color_disparity_error(
     step = np.searchsorted(ERROR_STEPS_PX, error)  # an error exactly at a step is below it
     step[np.isnan(disparity)] = len(ERROR_COLORS)
     step[np.isnan(ground_truth)] = len(ERROR_COLORS) + 1
-    colors = palette[step]
+    colors: NDArray[np.uint8] = palette[step]
     if np.isfinite(ground_truth).mean() < _SPARSE:
         colors = np.asarray(cv2.dilate(colors, np.ones((3, 3), np.uint8)), np.uint8)
     return colors

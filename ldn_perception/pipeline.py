@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pipeline: from a stereo frame to a result."""
 
-
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of the Python API as arrays, pictures and files."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,12 +1,12 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segmentation of images and stereo pairs from Python."""
-
+"""The public API: networks by name, their weights, and their results for images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 import logging
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import torch
 
 from ldn_perception.build import (
     Perception,
@@ -26,10 +27,14 @@ from ldn_perception.data.images import ImageLike, to_disparity, to_rgb
 from ldn_perception.data.sources import Input, Refuse, Source, open_source
 from ldn_perception.errors import ConfigError, FrameError, LdnPerceptionError
 from ldn_perception.inference.torch_engine import ResizedEngine
+from ldn_perception.models.registry import MODELS
+from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.result import Result
 from ldn_perception.stereo.matcher import ExternalDisparity
 from ldn_perception.stereo_camera import StereoCamera
+from ldn_perception.taxonomy import TAXONOMIES
 from ldn_perception.types import DisparityMap, Quantity, Segmentation, StereoFrame
+from ldn_perception.weights import find_shipped_weights, find_what_weights_are_for, shipped_names
 
 _DEFAULT = PerceptionConfig()
 _FRAME_ID = 'left_camera_optical_frame'
@@ -270,3 +275,73 @@ class Segmenter:
     def __repr__(self) -> str:
         return 'Segmenter({model}, weights {weights}, taxonomy {taxonomy}, {engine})'.format(
             **self.made_by)
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Weights shipped with the package.
+
+    Attributes:
+        name: Name that `load` takes.
+        model: Name of the network.
+        taxonomy: Name of the class list.
+        is_default: True if `load` takes these weights by default.
+        path: Path of the weights file.
+    """
+
+    name: str
+    model: str
+    taxonomy: str
+    is_default: bool
+    path: Path
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A network of the package.
+
+    The properties build the network on first access, without memory for its weights.
+
+    Attributes:
+        name: Value of the option model.name.
+        weights: Names of its shipped weights; empty if it must be trained first.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+
+    @cached_property
+    def _network(self) -> SegmentationModel:
+        with torch.device('meta'):
+            return MODELS[self.name](len(TAXONOMIES[PerceptionConfig().model.taxonomy]))
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Number of parameters, with the classes of the default taxonomy."""
+        return sum(value.numel() for value in self._network.parameters())
+
+    @property
+    def needs_stereo(self) -> bool:
+        """True if the network needs a right image or a disparity."""
+        return self._network.uses_disparity
+
+
+def list_weights() -> list[WeightsInfo]:
+    """List the weights shipped with the package."""
+    default = PerceptionConfig().model
+    found = []
+    for name in shipped_names(TAXONOMIES):
+        known = find_what_weights_are_for(name)
+        assert known is not None
+        path = find_shipped_weights(*known)
+        assert path is not None
+        found.append(WeightsInfo(name, *known, known == (default.name, default.taxonomy), path))
+    return found
+
+
+def list_models() -> list[ModelInfo]:
+    """List the networks."""
+    weights = list_weights()
+    return [
+        ModelInfo(name, tuple(entry.name for entry in weights if entry.model == name))
+        for name in MODELS]

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibrated stereo cameras of the Python API."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data types of the pipeline: frames as input, results as output."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -97,7 +96,7 @@ class CameraGeometry:
             or the point is not in front of the camera at a finite distance.
         """
         shifted = disparity - np.float32(self.disparity_offset)
-        depth = np.full_like(shifted, np.nan)
+        depth: NDArray[np.float32] = np.full_like(shifted, np.nan)
         np.divide(np.float32(self.fx * self.baseline), shifted, out=depth, where=shifted > 0)
         return depth
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Real data, and a cache of exported networks for the tests and the processes they start."""
+"""Real data, a cache of exported networks for the tests, and an order that ends early."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,20 @@ import pytest
 
 _FOLDER = tempfile.TemporaryDirectory(prefix='ldn_cache_')  # removed when the process ends
 os.environ['XDG_CACHE_HOME'] = _FOLDER.name
+
+
+_SLOW_FIRST = (
+    'contracts/test_models.py', 'contracts/test_engines.py', 'inference/test_compiled_backend.py',
+    'cli/test_train.py', 'cli/test_models.py', 'ros/test_evaluation_node.py',
+    'cli/test_demo.py', 'ros/test_processes.py',
+)
+"""Files that take longest: begun last, one of them would keep a single worker busy at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    folder = Path(__file__).parent
+    places = {folder / name: place for place, name in enumerate(_SLOW_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope='session')

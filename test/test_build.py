@@ -286,7 +286,7 @@ def test_an_engine_is_exported_for_the_images_and_not_for_the_warm_up(
     assert exporter.asked == [('twin', ImageSize(160, 96))]
     assert perception.pipeline.engine.description.startswith('twin, float32: ')
     assert given == [tmp_path / 'w.safetensors', {
-        'device': 'cpu', 'precision': 'float32', 'num-threads': '1', 'cache': str(folder),
+        'device': 'cpu', 'precision': 'float32', 'num-threads': '1', 'output': str(folder),
     }, {'niceness': 0}]
     exporter.is_let.clear()
     perception.close()
@@ -303,7 +303,7 @@ def test_an_engine_in_int8_is_exported_with_the_images(tmp_path, monkeypatch):
     assert engine.reference.description.startswith('torch, ')
     assert given == [tmp_path / 'w.safetensors', {
         'device': 'cpu', 'precision': 'int8', 'num-threads': str(torch.get_num_threads()),
-        'cache': str(tmp_path), 'calibration-images': str(tmp_path),
+        'output': str(tmp_path), 'calibration-images': str(tmp_path),
     }]
 
 

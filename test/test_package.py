@@ -94,11 +94,14 @@ def test_versions_and_licence_of_both_descriptions_are_the_same() -> None:
 def test_package_xml_names_every_ros_package_that_is_imported() -> None:
     xml = ElementTree.parse(ROOT / 'package.xml').getroot()
     named = {element.text for element in xml.iter() if element.tag.endswith('depend')}
-    sources = [*(ROOT / PACKAGE / 'ros/nodes').glob('*.py'), *(ROOT / 'launch').glob('*.py')]
+    sources = [
+        *(ROOT / PACKAGE / 'ros/nodes').glob('*.py'), *(ROOT / 'launch').glob('*.py'),
+        ROOT / PACKAGE / 'messages.py']
     ros = re.compile(
         r'^\s*(?:from|import) (rclpy|message_filters|cv_bridge|launch\w*|\w+_msgs|\w+_srvs'
         r'|builtin_interfaces|\w+_interfaces|ament_index_python)\b', re.MULTILINE)
     imported = {name for path in sources for name in ros.findall(path.read_text())}
+    assert 'cv_bridge' in imported
     assert imported - named == set()
 
 

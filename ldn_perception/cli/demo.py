@@ -6,7 +6,6 @@ Without a source it renders a synthetic drive. OUTPUT becomes a folder with the 
 results, a report and the pictures.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores and pictures of a recorded demo."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping

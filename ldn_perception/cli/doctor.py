@@ -6,7 +6,6 @@
 the findings and the facts they are based on.
 """
 
-
 from __future__ import annotations
 
 import argparse
@@ -26,9 +25,15 @@ from ldn_perception.cli import options
 from ldn_perception.cli.options import check_output_file
 from ldn_perception.cli.processes import NodeProcess
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.doctor.finding import Finding, State, error, skipped
 from ldn_perception.doctor.machine_checks import Machine
-from ldn_perception.doctor.observations import Observations, observations_from_json
+from ldn_perception.doctor.observations import (
+    Finding,
+    Observations,
+    State,
+    error,
+    observations_from_json,
+    skipped,
+)
 from ldn_perception.errors import ConfigError
 
 EXAMPLE = 'ldn doctor --namespace front --output report.json'

@@ -6,7 +6,6 @@ OUTPUT becomes a folder with scores.json, index.html and the pictures. Engines o
 export the network for each image size first: give --size if sizes differ.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -5,7 +5,6 @@
 OUTPUT becomes a folder with scores.json, index.html and the pictures.
 """
 
-
 from __future__ import annotations
 
 import argparse

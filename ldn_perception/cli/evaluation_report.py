@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report of an evaluation: tables, JSON, HTML page and pictures."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator

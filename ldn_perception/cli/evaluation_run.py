@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run of a network over the images of a dataset."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -6,7 +6,6 @@ The node exports missing networks itself; exporting in advance saves that time. 
 already exported is only tested: it runs beside torch on a noise image. --size may be repeated.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights and node parameters given on the command line."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts of this machine for `ldn doctor`."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

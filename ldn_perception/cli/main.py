@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `ldn` command: parser, verbs and error handling."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn models`: size and cost of the ladder networks beside the tables of the thesis."""
 
-
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 
@@ -104,16 +103,15 @@ def unprinted_table() -> str:
 
 
 def _row(printed: Printed) -> str:
-    design = LADDER_DESIGNS[printed.preset]
     cells = [f'`{printed.preset}`', printed.row]
     wanted = (printed.parameters, printed.multiply_adds)
-    for value, built, digits in zip(wanted, _measure(design), (2, 1), strict=True):
+    as_built, lean = _measure_both(printed.preset)
+    for value, built, digits in zip(wanted, as_built, (2, 1), strict=True):
         cells += ['' if value is None else f'{value:.1f}', *_compared(built, value, digits)]
-    lean = _without_widening(design)
     if lean is None:
         cells += [''] * 4
     else:
-        for value, counted, digits in zip(wanted, _measure(lean), (2, 1), strict=True):
+        for value, counted, digits in zip(wanted, lean, (2, 1), strict=True):
             cells += _compared(counted, value, digits)
     return f'| {" | ".join(cells)} |'
 
@@ -128,6 +126,14 @@ def _without_widening(design: LadderDesign) -> LadderDesign | None:
     if not isinstance(design.backbone, partial):
         return None
     return replace(design, backbone=partial(design.backbone, widens=False))
+
+
+@cache
+def _measure_both(preset: str) -> tuple[tuple[float, float], tuple[float, float] | None]:
+    """Size and cost of a network as it is built, and without widening units."""
+    design = LADDER_DESIGNS[preset]
+    lean = _without_widening(design)
+    return _measure(design), None if lean is None else _measure(lean)
 
 
 def _measure(design: LadderDesign) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options shared by verbs, each declared once, and checks of their values."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn parameters`: print the table of docs/parameters.md, generated from the options."""
 
-
 from __future__ import annotations
 
 import argparse

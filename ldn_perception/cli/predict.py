@@ -7,7 +7,6 @@ images have the same size, the network is first exported for a faster engine, un
 given. With --size the network sees resized images; results have the size of the image.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes in subprocesses, and stop signals."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

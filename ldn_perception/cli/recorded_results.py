@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of the node in a recorded bag, joined with their images."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,7 +5,6 @@
 OUTPUT becomes a folder with a folder for each configuration; the same command resumes a replay.
 """
 
-
 from __future__ import annotations
 
 import argparse

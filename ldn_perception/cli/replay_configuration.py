@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One configuration of a replay: options, run and pictures."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

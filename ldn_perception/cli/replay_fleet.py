@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replay on several machines: one task for each bag and configuration, and their merge."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

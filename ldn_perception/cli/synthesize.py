@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn synthesize`: render a synthetic stereo drive with ground truth, as a bag or as images."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -7,7 +7,6 @@ of the learned matcher). OUTPUT becomes a folder with snapshots, records of the 
 end, the weights.
 """
 
-
 from __future__ import annotations
 
 import argparse

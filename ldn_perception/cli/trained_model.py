@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trained network built from its weights file, for verbs that run it over images."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -6,7 +6,6 @@ OUTPUT becomes a folder with view.mp4 and the pictures. The class list is that o
 universal, unless --taxonomy is given.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -7,7 +7,6 @@ statistics; to measure new statistics, run `ldn train` with the mean as initial_
 epoch at a learning rate of 1e-8.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -5,7 +5,6 @@
 Without --output the file itself is replaced.
 """
 
-
 from __future__ import annotations
 
 import argparse

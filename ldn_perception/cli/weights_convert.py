@@ -6,7 +6,6 @@ The weights file adds the network, the classes and the normalisation of the imag
 checkpoint does not contain. Training-only heads are left out.
 """
 
-
 from __future__ import annotations
 
 import argparse

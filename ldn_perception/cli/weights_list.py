@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn weights list`: list the weights shipped with the package, by name for --weights."""
 
-
 from __future__ import annotations
 
 import argparse

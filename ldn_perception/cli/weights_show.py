@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ldn weights show`: network, classes, threshold, normalisation and origin of a weights file."""
 
-
 from __future__ import annotations
 
 import argparse

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets of images with marked foreign objects."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random views of labelled images and random looks of cameras."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

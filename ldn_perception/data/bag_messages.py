@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages of a bag as bytes, and their types without a ROS installation."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recorded drive as stereo samples: its topics and the reader."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writers of bags: stereo frames, serialised messages, growing segments."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

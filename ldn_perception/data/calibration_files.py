@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibrations of stereo rigs, read from the files in use."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

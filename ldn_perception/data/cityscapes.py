@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cityscapes: 5000 stereo pairs from 50 cities, and its squeezed frames."""
 
-
 from __future__ import annotations
 
 import dataclasses
@@ -149,7 +148,8 @@ def _pixels_per_metre(disparity: Path, camera: Path) -> NDArray[np.float32]:
     steps = read_plane(disparity, np.uint16, '256 times the disparity, plus 1, or 0')
     baseline = _geometry(camera, steps.shape).baseline
     values = (steps.astype(np.float32) - 1) / np.float32(256 * baseline)
-    return np.where(steps == 0, np.float32(np.nan), values)
+    known: NDArray[np.float32] = np.where(steps == 0, np.float32(np.nan), values)
+    return known
 
 
 SQUEEZED_LAYOUT = '{train,val}/images/NAME.jpg (or .png) and {train,val}/labels/NAME.png'

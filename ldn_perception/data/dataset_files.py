@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of datasets, read with errors that name file and layout."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled driving images, from BDD100K to WildDash."""
 
-
 from __future__ import annotations
 
 import json

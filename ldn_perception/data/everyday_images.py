@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled photographs: COCO, MSRC v2, Pascal VOC, ScanNet, plain ones."""
 
-
 from __future__ import annotations
 
 import json

@@ -10,7 +10,6 @@ domain shift, GCPR 2019, where whole boxes are pasted into the training images; 
 outline leave no straight edges to learn.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
@@ -275,4 +274,6 @@ def _relight(
     contrast = np.clip((around.std() + 1) / (inside.std() + 1), *_CONTRAST) ** match
     mean = inside.mean()
     shift = match * (around.mean() - mean)
-    return np.clip((thing - mean) * contrast + mean + shift, 0, 255).astype(np.float32)
+    shaded = (thing - mean) * contrast + mean + shift
+    relit: NDArray[np.float32] = np.clip(shaded, 0, 255).astype(np.float32)
+    return relit

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder of rectified image pairs as stereo samples."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

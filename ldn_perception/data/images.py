@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images and disparities as files and as arrays of callers, checked."""
 
-
 from __future__ import annotations
 
 import os

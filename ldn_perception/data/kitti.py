@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """KITTI: semantics 2015, the 445 frames of the thesis, stereo 2012 and 2015."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -124,7 +123,8 @@ def read_colors(path: Path) -> NDArray[np.uint8]:
 
 def _color_codes(colors: NDArray[Any]) -> NDArray[np.int64]:
     """(..., 3) RGB as one number each."""
-    return colors.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    codes: NDArray[np.int64] = colors.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    return codes
 
 
 class Release(NamedTuple):

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Datasets of labelled images: the protocol, label files, selections."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence

@@ -6,7 +6,6 @@ A message is a dict of field name to value (numbers, strings, numpy arrays, nest
 of dicts) without the header; who knows the message classes fills them.
 """
 
-
 from __future__ import annotations
 
 import math

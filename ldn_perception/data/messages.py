@@ -5,7 +5,6 @@
 Works on the messages of rclpy and of rosbags alike and imports neither.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -103,7 +102,8 @@ def pixels_of(message: Any, channels: int, dtype: Any, rows: int | None = None) 
     stored = dtype.newbyteorder('>' if message.is_bigendian else '<')
     strides = (step, channels * dtype.itemsize, dtype.itemsize)
     pixels = np.ndarray((rows, width, channels), stored, message.data, strides=strides)
-    return pixels if stored.isnative else pixels.astype(dtype)
+    native: NDArray[Any] = pixels if stored.isnative else pixels.astype(dtype)
+    return native
 
 
 def image_from_message(message: Any) -> NDArray[np.uint8]:
@@ -111,7 +111,8 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
 
     Args:
         message: sensor_msgs/Image or sensor_msgs/CompressedImage. 16 bit channels keep their
-            upper 8 bits.
+            upper 8 bits. Encodings that are not in `ENCODINGS` are left to cv_bridge, where it
+            is installed.
 
     Returns:
         (H, W, 3) uint8 RGB; a view of the message's memory where it already is RGB.
@@ -123,11 +124,7 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
         return _decompressed(message)
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
-        raise MessageError(
-            'image encoding', must_be=f'one of {", ".join(ENCODINGS)}',
-            got=repr(message.encoding), do='convert it before this node, e.g. with image_proc',
-            reason='unknown_encoding',
-        )
+        return _converted_by_cv_bridge(message)
     rows = int(message.height * encoding.rows)
     if encoding.bytes_per_channel == 2:
         pixels = pixels_of(message, encoding.channels, np.uint16, rows)
@@ -137,6 +134,25 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
     if encoding.to_rgb is None:
         return image
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), encoding.to_rgb), np.uint8)
+
+
+def _converted_by_cv_bridge(message: Any) -> NDArray[np.uint8]:
+    known = f'one of {", ".join(ENCODINGS)}'
+    convert = 'convert it before this node, e.g. with image_proc'
+    try:
+        from cv_bridge import CvBridge
+    except ImportError as error:
+        raise MessageError(
+            'image encoding', must_be=known, got=repr(message.encoding),
+            do=f'{convert}, or install cv_bridge, which decodes more', reason='unknown_encoding',
+        ) from error
+    try:
+        return np.asarray(CvBridge().imgmsg_to_cv2(message, 'rgb8'), np.uint8)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise MessageError(
+            'image encoding', must_be=f'{known}, or one that cv_bridge turns into rgb8',
+            got=f'{message.encoding!r} ({error})', do=convert, reason='unknown_encoding',
+        ) from error
 
 
 def _decompressed(message: Any) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Middlebury stereo: indoor scenes whose disparity structured light measured."""
 
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every dataset by name, and folders of stereo pairs by their content."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of a road and its surroundings in an image."""
 
-
 from __future__ import annotations
 
 import cv2
@@ -65,7 +64,8 @@ def _surface(
                                 (np.exp(random.uniform(2, 3.5)), random.uniform(0, 0.15))):
         lying, nearness = lay_down(relief(random), height, width, horizon, texel_px)
         shade += deviation * nearness * lying
-    return np.exp(shade)[..., None] * colour
+    surface: NDArray[np.float64] = np.exp(shade)[..., None] * colour
+    return surface
 
 
 def _markings(
@@ -127,7 +127,9 @@ def resurface(
     lying, nearness = lay_down(tile, image.shape[0], image.shape[1], int(rows[0]), texel_px)
     shade = np.exp(roughness * nearness * lying)[..., None] * gains
     edge = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), _SOFT_EDGE_PX)[..., None]
-    return np.clip(image * (1 + edge * (shade - 1)) + 0.5, 0, 255).astype(np.uint8)
+    shaded = image * (1 + edge * (shade - 1)) + 0.5
+    resurfaced: NDArray[np.uint8] = np.clip(shaded, 0, 255).astype(np.uint8)
+    return resurfaced
 
 
 def relief(random: np.random.Generator) -> NDArray[np.float32]:
@@ -144,7 +146,8 @@ def relief(random: np.random.Generator) -> NDArray[np.float32]:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(random.standard_normal((_TILE_PX, _TILE_PX), np.float32))
     noise = np.fft.irfft2(spectrum * frequency ** -exponent)
-    return (noise / noise.std()).astype(np.float32)
+    heights: NDArray[np.float32] = (noise / noise.std()).astype(np.float32)
+    return heights
 
 
 def lay_down(

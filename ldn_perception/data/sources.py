@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sources of images: a file, a folder, a video or a bag."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages and samples joined by their stamps: recorded ones, and live ones as they arrive."""
 
-
 from __future__ import annotations
 
 from bisect import bisect_left

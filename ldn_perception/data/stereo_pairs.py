@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stereo pairs with known disparity, and pairs made of photographs."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -152,7 +151,9 @@ def random_surface(
         surface = np.where(outline > 0, thing, surface)
     coarse = random.normal(0, 1, (6, 8)).astype(np.float32)
     uneven = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(surface * largest + uneven, 0, largest).astype(np.float32)
+    bent = np.clip(surface * largest + uneven, 0, largest)
+    disparity: NDArray[np.float32] = bent.astype(np.float32)
+    return disparity
 
 
 def _outline(height: int, width: int, random: np.random.Generator) -> NDArray[np.int32]:

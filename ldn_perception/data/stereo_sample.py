@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recorded pair with its ground truth, and ground truth in a folder."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

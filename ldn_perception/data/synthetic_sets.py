@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthetic drives written as images, read back as datasets."""
 
-
 from __future__ import annotations
 
 from functools import partial
@@ -174,7 +173,9 @@ def seen_by_right(disparity: NDArray[np.float32]) -> NDArray[np.bool_]:
     place = np.arange(height)[:, None] * width + np.clip(column, 0, width - 1)
     nearest = np.full(height * width, -np.inf, np.float32)
     np.maximum.at(nearest, place[known], disparity[known])
-    return known & (np.where(known, disparity, 0) > nearest[place] - _SAME_SURFACE_PX)
+    is_seen: NDArray[np.bool_] = known & (
+        np.where(known, disparity, 0) > nearest[place] - _SAME_SURFACE_PX)
+    return is_seen
 
 
 def _pair_file(folder: str, left: Path) -> Path:

@@ -16,7 +16,6 @@ Numba's cache of compiled kernels checks only the file of the calling kernel: af
 file, remove the *.nbi files beside it.
 """
 
-
 from __future__ import annotations
 
 from functools import lru_cache

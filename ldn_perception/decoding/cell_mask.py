@@ -16,7 +16,6 @@ or a pixel by interpolating two numbers. Only pixels that remain undecided need 
 their own.
 """
 
-
 from __future__ import annotations
 
 import numba

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoder protocol, and the reference decoder in torch."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoding with a fully connected conditional random field."""
 
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domain alarm, with hysteresis, for images that are out of distribution as a whole."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

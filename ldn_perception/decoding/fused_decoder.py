@@ -8,7 +8,6 @@ rows of logits, upsampled along x, and walks down its part of the image. Both pa
 labels and the same mask, bit by bit.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

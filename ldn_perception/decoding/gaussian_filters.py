@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gaussian filters over pixels and in a feature space."""
 
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -106,7 +105,9 @@ def _elevation(num_dimensions: int) -> NDArray[np.float32]:
         basis[k, :k + 1] = 1
         basis[k, k + 1] = -(k + 1)
         basis[k] /= np.sqrt((k + 1) * (k + 2))
-    return (basis * (num_dimensions + 1) * np.sqrt(2 / 3)).astype(np.float32)
+    basis *= (num_dimensions + 1) * np.sqrt(2 / 3)
+    scaled: NDArray[np.float32] = basis.astype(np.float32)
+    return scaled
 
 
 def _strides(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

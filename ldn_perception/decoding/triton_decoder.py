@@ -10,7 +10,6 @@ highest score rescales the sum.
 Source: Milakov and Gimelshein, Online normalizer calculation for softmax, 2018, algorithm 3.
 """
 
-
 from __future__ import annotations
 
 import numpy as np

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequence of all checks, in the order of the report."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -16,9 +15,8 @@ from ldn_perception.doctor import (
     transport_checks,
 )
 from ldn_perception.doctor import topic_checks as calibration_checks
-from ldn_perception.doctor.finding import Finding, error_of, ok, warning
 from ldn_perception.doctor.machine_checks import FAST_DDS, Machine
-from ldn_perception.doctor.observations import Observations
+from ldn_perception.doctor.observations import Finding, Observations, error_of, ok, warning
 from ldn_perception.errors import ConfigError
 
 

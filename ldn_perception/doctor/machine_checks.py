@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts of a machine, and checks of its devices and software."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import re
 
 from ldn_perception.config import InferenceConfig, ModelConfig
-from ldn_perception.doctor.finding import Finding, error, error_of, ok, skipped, warning
+from ldn_perception.doctor.observations import Finding, error, error_of, ok, skipped, warning
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Environment variables of the Fast DDS profile: up to ROS 2 Jazzy, and since Kilted."""

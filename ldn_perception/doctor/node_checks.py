@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the node: state, inputs, outputs, diagnostics and throughput."""
 
-
 from __future__ import annotations
 
-from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
 from ldn_perception.doctor.observations import (
+    Finding,
     InputTopic,
     NodeObservation,
     Observations,
     OutputTopic,
     Status,
+    error,
+    ok,
+    skipped,
+    warning,
 )
 from ldn_perception.doctor.timing_checks import period_s
 from ldn_perception.doctor.topic_checks import qos_mismatch

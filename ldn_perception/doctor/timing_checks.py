@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of rates, lost messages, stamps and clocks."""
 
-
 from __future__ import annotations
 
 import math
@@ -12,8 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldn_perception.config import InputConfig
-from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
-from ldn_perception.doctor.observations import InputTopic, Observations
+from ldn_perception.doctor.observations import (
+    Finding,
+    InputTopic,
+    Observations,
+    error,
+    ok,
+    skipped,
+    warning,
+)
 from ldn_perception.doctor.topic_checks import LABELS
 
 _FEWEST = 4  # minimum number of messages for a rate

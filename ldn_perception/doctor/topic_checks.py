@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of input topics, their QoS and calibration."""
 
-
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
@@ -15,8 +14,17 @@ from ldn_perception.data.messages import (
     geometry_from_messages,
     image_size,
 )
-from ldn_perception.doctor.finding import Finding, error, error_of, ok, skipped, warning
-from ldn_perception.doctor.observations import Endpoint, InputTopic, Observations
+from ldn_perception.doctor.observations import (
+    Endpoint,
+    Finding,
+    InputTopic,
+    Observations,
+    error,
+    error_of,
+    ok,
+    skipped,
+    warning,
+)
 from ldn_perception.errors import LdnPerceptionError
 
 LABELS = {

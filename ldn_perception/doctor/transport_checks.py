@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the middleware: Fast DDS profile, shared memory and socket buffers."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from ldn_perception.doctor.finding import Finding, error, ok, skipped, warning
 from ldn_perception.doctor.machine_checks import FAST_DDS, PROFILE_VARIABLES, Machine, RosProcess
+from ldn_perception.doctor.observations import Finding, error, ok, skipped, warning
 
 LARGE_SEGMENT_BYTES = 64 << 20
 """Shared memory that a participant needs to lose no stereo images."""

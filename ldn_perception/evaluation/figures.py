@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plots of reports, drawn without a display."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

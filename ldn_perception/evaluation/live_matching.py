@@ -6,7 +6,6 @@ A *pass* plays the bag at one rate. A *lap* plays it once from beginning to end.
 over all passes.
 """
 
-
 from __future__ import annotations
 
 from collections import Counter

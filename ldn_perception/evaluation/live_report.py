@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report of a live evaluation as JSON and as a text table."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of the laps of one pass: pairs, latency and accuracy."""
 
-
 from __future__ import annotations
 
 from collections import Counter

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live evaluation from the plan of the player to the last result."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTML pages from templates, and embedded pictures."""
 
-
 from __future__ import annotations
 
 from base64 import b64encode

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks on the machines of a Ray cluster; the only module that imports Ray."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

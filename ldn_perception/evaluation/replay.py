@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offline replay of bags through the pipeline, and merging of replays."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """State of a replay on disk: checkpoint, one line per pair, and notable pairs."""
 
-
 from __future__ import annotations
 
 from array import array

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Output folder of one replayed configuration: settings, scores and bag of results."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

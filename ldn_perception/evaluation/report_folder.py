@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contents of a replay folder, read back for its report."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Self-contained HTML page of a replay, without other files or network access."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables, short texts and notes of the report of a replay."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +76,8 @@ def _whole(value: float) -> str:
 
 
 def _dropped(configuration: ReplayedConfiguration) -> float:
-    return sum(counts(configuration).get('dropped', {}).values())
+    dropped: float = sum(counts(configuration).get('dropped', {}).values())
+    return dropped
 
 
 _GROUPS: tuple[tuple[str, tuple[_Row, ...]], ...] = (

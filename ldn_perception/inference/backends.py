@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registry of backends, and the choice of engines to try."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibration images, from which the value ranges of an int8 network are measured."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -5,7 +5,6 @@
 Compilation is ahead of time, so loading needs neither a compiler nor tracing of the network.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

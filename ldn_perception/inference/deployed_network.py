@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Export form of a network: camera bytes in, logits out."""
 
-
 from __future__ import annotations
 
 from copy import deepcopy

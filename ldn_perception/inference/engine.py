@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Protocols of engines and backends, and the base class of exported engines."""
 
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

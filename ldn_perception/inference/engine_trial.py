@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparison of engines on the same images, and persistent decisions."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exported networks: background export and a cache on disk."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

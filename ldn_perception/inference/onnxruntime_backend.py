@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime backend for CPU, CUDA and TensorRT. The only module that imports onnxruntime."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

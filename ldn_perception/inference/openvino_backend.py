@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenVINO backend for the CPU, with int8 by NNCF."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -172,13 +171,15 @@ def _import_openvino() -> ModuleType:
             'package openvino', must_be='installed for engine openvino', got=error,
             do=f'pip install openvino=={VERSION}, or choose another engine',
         ) from error
-    return openvino
+    module: ModuleType = openvino
+    return module
 
 
 def resize_by_matrices(program: ExportedProgram) -> ExportedProgram:
     """Replace the antialiased resizes of a program by products with constant matrices."""
-    return program.run_decompositions(
+    resized: ExportedProgram = program.run_decompositions(
         {torch.ops.aten._upsample_bilinear2d_aa.vec: _resize})
+    return resized
 
 
 def resize_matrix(num_in: int, num_out: int) -> Tensor:

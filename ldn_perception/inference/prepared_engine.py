@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engine that starts with eager torch and switches to a faster backend when it is ready."""
 
-
 from __future__ import annotations
 
 from collections import OrderedDict

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eager torch engines: single-scale reference, multi-scale, and resized."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -71,7 +70,8 @@ class TorchEngine:
             if pixels_per_metre is not None:
                 scales = upload(pixels_per_metre[None], self._device)
             normalised = normalise(upload(image, self._device), self._normalisation)
-            return self._model(normalised, scales).logits.float()
+            logits: torch.Tensor = self._model(normalised, scales).logits.float()
+            return logits
 
 
 class MultiScaleEngine(TorchEngine):

@@ -6,7 +6,6 @@ Where an argument may be one array or a sequence of arrays, a sequence is scored
 are counted over all images before anything is divided.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -8,7 +8,6 @@ benchmarks. Under multi-scale evaluation the logits are logarithms of mean proba
 largest logit and the energy say what the probability of the driving classes says.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions and ground truth in the classes of another taxonomy."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

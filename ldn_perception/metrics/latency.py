@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How late and how often results come out."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of out-of-distribution detection per pixel, exact and as histograms."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of foreign objects: per component, and all foreign scores."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

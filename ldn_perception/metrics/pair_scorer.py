@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of results against ground truth: whole counts, so that parts add up exactly."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

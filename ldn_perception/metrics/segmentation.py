@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Confusion of classes and intersection over union of several kinds."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of labels and of their confidence over a set of images."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disparity errors as the stereo benchmarks count them."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -15,7 +15,6 @@ segments too.
 Source: thesis sections 4.5 and 4.6.7, Figure 4.4 and Table 4.11.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ from torch.utils.checkpoint import checkpoint
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseBlock, DenseUnit, Stem, TransitionDown
 from ldn_perception.models.ldn import TransitionUp
-from ldn_perception.models.resnet import DualPathUnit, ResidualUnit, SmallStem
+from ldn_perception.models.resnet import SmallStem, StagedBackbone
 
 
 class Segment(enum.Enum):
@@ -159,6 +158,8 @@ def _find_mixins(model: nn.Module, segment: Segment) -> list[tuple[nn.Module, ty
     for module in model.modules():
         if segment in _WHOLE_MODULES and isinstance(module, _WHOLE_MODULES[segment]):
             found.append((module, _Recomputed))
+        elif segment is Segment.BLOCK and isinstance(module, StagedBackbone):
+            found += [(unit, _Recomputed) for unit in module.units()]
         elif segment is Segment.GROW and isinstance(module, DenseUnit):
             found.append((module.grow, _Recomputed))
         elif segment is Segment.CAT_REDUCE and isinstance(module, DenseUnit):
@@ -171,7 +172,7 @@ def _find_mixins(model: nn.Module, segment: Segment) -> list[tuple[nn.Module, ty
 
 
 _WHOLE_MODULES: dict[Segment, tuple[type[nn.Module], ...]] = {
-    Segment.BLOCK: (DenseBlock, ResidualUnit, DualPathUnit),
+    Segment.BLOCK: (DenseBlock,),
     Segment.STEM: (Stem, SmallStem),
     Segment.TRANSITION_DOWN: (TransitionDown,),
     Segment.TRANSITION_UP: (TransitionUp,),

@@ -10,7 +10,6 @@ Source: Saerens et al., Adjusting the outputs of a classifier to new a priori pr
 Computation 2002, equation 2.4.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import replace

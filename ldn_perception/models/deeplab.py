@@ -6,7 +6,6 @@ Source: Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutiona
 Convolution, and Fully Connected CRFs, T-PAMI 2018. The CRF is part of a decoder.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -16,9 +15,8 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from ldn_perception.models.resnet import ResidualUnit, ResNet, resnet101
+from ldn_perception.models.resnet import ResNet, import_torchvision_models, resnet101
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
-from ldn_perception.models.vgg import VggGroup
 
 ASPP_SMALL = (2, 4, 8, 12)
 """Dilation rates of ASPP-S [cells]."""
@@ -51,29 +49,29 @@ class DilatedVgg(nn.Module):
 
     Args:
         group_channels: Channels of the five groups; the default is VGG-16.
+
+    Raises:
+        ModelError: torchvision is not installed or does not fit torch.
     """
 
     stride = 8
 
     def __init__(self, group_channels: Sequence[int] = (64, 128, 256, 512, 512)) -> None:
         super().__init__()
-        widths = (3, *group_channels)
-        self.groups = nn.ModuleList(
-            VggGroup(number, widths[number - 1], widths[number], normalised=False)
-            for number in range(1, len(widths))
-        )
-        self.pools = nn.ModuleList(
-            nn.MaxPool2d(3, stride=stride, padding=1) for stride in (2, 2, 2, 1, 1)
-        )
-        _dilate(self.groups[-1], 2)
-        self.out_channels = widths[-1]
+        one, two, three, four, five = group_channels
+        self.features = import_torchvision_models().vgg.make_layers([
+            one, one, 'M', two, two, 'M', three, three, three, 'M', four, four, four, 'M',
+            five, five, five, 'M',
+        ])
+        pools = [layer for layer in self.features if isinstance(layer, nn.MaxPool2d)]
+        for pool, stride in zip(pools, (2, 2, 2, 1, 1), strict=True):
+            pool.kernel_size, pool.stride, pool.padding = 3, stride, 1
+        _dilate(self.features[-7:], 2)
+        self.out_channels = five
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (N, 3, H, W) to (N, out_channels, ceil(H / 8), ceil(W / 8))."""
-        features = image
-        for group, pool in zip(self.groups, self.pools, strict=True):
-            (features,) = group([features])
-            features = pool(features)
+        features: Tensor = self.features(image)
         return features
 
 
@@ -96,7 +94,6 @@ class DilatedResNet(nn.Module):
         for stage, rate in zip(backbone.stages[-2:], (2, 4), strict=True):
             _dilate(stage, rate)
             first = next(iter(stage.children()))
-            assert isinstance(first, ResidualUnit)
             _dilate_strided(first, rate // 2)
         backbone.strides = (4, 8, 8, 8)
         self.out_channels = backbone.channels[-1]
@@ -279,10 +276,10 @@ def _dilate(module: nn.Module, rate: int) -> None:
                 conv.dilation = conv.padding = (rate, rate)
 
 
-def _dilate_strided(unit: ResidualUnit, rate: int) -> None:
+def _dilate_strided(unit: nn.Module, rate: int) -> None:
     """Set another rate for the 3x3 convolution that had the stride of a unit."""
     first = next(
-        conv for conv in unit.layers.modules()
+        conv for conv in unit.modules()
         if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3)
     )
     first.dilation = first.padding = (rate, rate)

@@ -6,7 +6,6 @@ Source: Huang et al., Densely Connected Convolutional Networks, CVPR 2017 (Dense
 block is thesis section 4.4.1 and Figure 4.1; the dilated variants are those of Table 4.1.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence

@@ -7,7 +7,6 @@ Source: Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neu
 authors' code: no squeeze-and-excitation, ReLU6, and an unscaled stem and last stage.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -7,7 +7,6 @@ packages on PyPI. The code of either is not needed: the tables below hold the pu
 every tensor. All backbones take images normalised by `normalise`.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +26,7 @@ from ldn_perception.errors import ModelError
 from ldn_perception.models.deeplab import DilatedResNet, DilatedVgg
 from ldn_perception.models.densenet import DenseBlock, DenseNet, TransitionDown
 from ldn_perception.models.efficientnet import EfficientNetLite, InvertedBlock
-from ldn_perception.models.resnet import ConvNorm, ResidualUnit, ResNet
+from ldn_perception.models.resnet import ResNet
 from ldn_perception.models.vgg import PyramidNorm, VggFeatures
 from ldn_perception.models.weights import UNREADABLE, load_torch_file, unreadable_reason
 
@@ -115,16 +114,10 @@ def _densenet_modules(backbone: DenseNet) -> dict[str, str]:
 
 def _resnet_modules(backbone: ResNet) -> dict[str, str]:
     names = {'stem.conv': 'conv1', 'stem.norm': 'bn1'}
-    for index, stage in enumerate(backbone.stages):
-        for number, unit in enumerate(stage.children()):
-            assert isinstance(unit, ResidualUnit)
-            own, published = f'stages.{index}.{number}', f'layer{index + 1}.{number}'
-            for layer in range(len(unit.layers)):
-                names[f'{own}.layers.{layer}.conv'] = f'{published}.conv{layer + 1}'
-                names[f'{own}.layers.{layer}.norm'] = f'{published}.bn{layer + 1}'
-            if isinstance(unit.shortcut, ConvNorm):
-                names[f'{own}.shortcut.conv'] = f'{published}.downsample.0'
-                names[f'{own}.shortcut.norm'] = f'{published}.downsample.1'
+    for name, _ in backbone.stages.named_modules():
+        stage, _, layer = name.partition('.')
+        if layer:
+            names[f'stages.{name}'] = f'layer{int(stage) + 1}.{layer}'
     return names
 
 
@@ -133,7 +126,7 @@ def _dilated_resnet_modules(backbone: DilatedResNet) -> dict[str, str]:
     return {f'backbone.{own}': published for own, published in modules.items()}
 
 
-def _vgg_modules(backbone: VggFeatures | DilatedVgg) -> dict[str, str]:
+def _vgg_modules(backbone: VggFeatures) -> dict[str, str]:
     return {
         'groups.0.conv1_1': 'features.0',
         'groups.0.conv1_2': 'features.2',
@@ -165,6 +158,10 @@ def _efficientnet_modules(backbone: EfficientNetLite) -> dict[str, str]:
     return names
 
 
+def _same_names(backbone: nn.Module) -> dict[str, str]:
+    return {name: name for name, _ in backbone.named_modules()}
+
+
 class _Layout(NamedTuple):
     """Names of the published tensors of a family of networks."""
 
@@ -185,7 +182,7 @@ _LAYOUTS: dict[type[nn.Module], _Layout] = {
     DilatedResNet: _Layout(_dilated_resnet_modules, _RESNET_CLASSIFIER),
     EfficientNetLite: _Layout(_efficientnet_modules, _EFFICIENTNET_CLASSIFIER),
     VggFeatures: _Layout(_vgg_modules, _VGG_CLASSIFIER),
-    DilatedVgg: _Layout(_vgg_modules, _VGG_CLASSIFIER),
+    DilatedVgg: _Layout(_same_names, _VGG_CLASSIFIER),
 }
 """Family -> function from its module names to the published ones, and names of ignored tensors."""
 

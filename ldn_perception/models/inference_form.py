@@ -7,7 +7,6 @@ after a projection is moved before it. docs/engines.md lists the gain of each, a
 rewrites that were tried.
 """
 
-
 from __future__ import annotations
 
 from collections import OrderedDict

@@ -9,7 +9,6 @@ Source of the spatial pyramid: thesis section 4.4.2, Figure 4.2 and Table 4.9; a
 Pyramid Scene Parsing Network, CVPR 2017.
 """
 
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -9,7 +9,6 @@ the network still runs with every unit of every block disabled. Nothing is retra
 Source: thesis section 4.6.6 and Figure 4.13.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import DenseNet, DenseUnit
 from ldn_perception.models.ldn import LadderDenseNet
-from ldn_perception.models.resnet import DualPathNet, DualPathUnit, ResidualUnit, ResNet
+from ldn_perception.models.resnet import DualPathNet, DualPathUnit, ResNet, last_norm
 
 T = TypeVar('T')
 
@@ -107,7 +106,9 @@ def _contributions(model: LadderDenseNet) -> tuple[list[nn.Module], ...]:
     backbone = model.backbone
     if isinstance(backbone, DenseNet):
         return tuple(_adding_modules(block) for block in backbone.blocks)
-    if isinstance(backbone, (ResNet, DualPathNet)):
+    if isinstance(backbone, ResNet):
+        return tuple([last_norm(unit) for unit in stage.children()] for stage in backbone.stages)
+    if isinstance(backbone, DualPathNet):
         return tuple(_adding_modules(stage) for stage in backbone.stages)
     raise ModelError(
         'backbone', must_be='a DenseNet, ResNet or DualPathNet', got=type(backbone).__name__,
@@ -120,8 +121,6 @@ def _adding_modules(block: nn.Module) -> list[nn.Module]:
     for unit in block.modules():
         if isinstance(unit, DenseUnit):
             adding.append(unit)
-        elif isinstance(unit, ResidualUnit):
-            adding.append(unit.layers[-1])
         elif isinstance(unit, DualPathUnit):
             adding.append(unit.expand)
     return adding

@@ -7,7 +7,6 @@ here reproduce both the sizes and the costs in the tables (see `docs/models.md`)
 constants in the authors' code.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -9,7 +9,6 @@ values with these weights.
 Source: https://github.com/ivankreso/LDN, models/ldn_semseg.py and layers.py.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -2,23 +2,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """Residual and dual path networks as feature extractors.
 
+The PyPI wheel of torchvision is built for CUDA. Beside a CPU build of torch its operators cannot
+be loaded, and its import fails where it describes them. No network here runs any of them: they are
+declared without an implementation, which is sufficient for the import.
+
 Source of ResNet: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Table 1; the
-networks compared in thesis section 4.6.
+networks compared in thesis section 4.6. torchvision's own network has 64 channels in its stem and
+four stages; here both can be chosen.
 
 Source of the dual path network: Chen et al., Dual Path Networks, NeurIPS 2017, equations 5 to 8
 and Table 1. Its smallest network is DPN-92; the sizes of DPN-68 are those of the released network.
 """
 
-
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
-import torch.nn.functional as F
 
+from ldn_perception.errors import ModelError
 from ldn_perception.models.densenet import Stem
+
+_DESCRIBED_OPERATORS = ('nms', 'qnms')
+_SCHEMA = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'
+
+
+def import_torchvision_models() -> ModuleType:
+    """Import torchvision.models.
+
+    Raises:
+        ModelError: torchvision is not installed or does not fit the installed torch.
+    """
+    try:
+        try:
+            return import_module('torchvision.models')
+        except RuntimeError:  # an operator is described that was not loaded
+            _declare_missing_operators()
+            return import_module('torchvision.models')
+    except (ImportError, RuntimeError) as error:
+        raise ModelError(
+            'package torchvision', must_be='installed for networks on ResNet or VGG-16',
+            got=error, do='install the torchvision that fits torch, or choose another network',
+        ) from error
+
+
+def _declare_missing_operators() -> None:
+    for operator in _DESCRIBED_OPERATORS:
+        if not hasattr(torch.ops.torchvision, operator):
+            torch.library.define(f'torchvision::{operator}', _SCHEMA)
 
 
 class StagedBackbone(nn.Module):
@@ -46,6 +80,11 @@ class StagedBackbone(nn.Module):
         self.channels = tuple(channels)
         self.strides = tuple(4 << level for level in range(len(self.channels)))
 
+    def units(self) -> Iterator[nn.Module]:
+        """Units of all stages, in the order of their use."""
+        for stage in self.stages:
+            yield from stage.children()
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the output of every stage, finest first.
 
@@ -63,84 +102,16 @@ class StagedBackbone(nn.Module):
         return features
 
 
-class ConvNorm(nn.Sequential):
-    """Convolution without bias, followed by batch norm.
-
-    Args:
-        in_channels: Input channels.
-        out_channels: Output channels.
-        kernel_size: Odd width of the kernel [px].
-        stride: Stride of the kernel [px]; sides shrink to 1 / stride, rounded up.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, *, kernel_size: int, stride: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2,
-            bias=False,
-        )
-        self.norm = nn.BatchNorm2d(out_channels)
-
-
-class ResidualUnit(nn.Module):
-    """Convolutions beside a shortcut: ReLU between them, ReLU after the sum.
-
-    Args:
-        layers: The convolutions; their stride and output channels must match the shortcut's.
-        shortcut: A projection if stride or channels change, otherwise the identity.
-    """
-
-    def __init__(self, layers: Sequence[ConvNorm], shortcut: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.shortcut = shortcut
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (N, in_channels, h, w) to (N, out_channels, ceil(h / stride), ceil(w / stride))."""
-        residual = features
-        for layer in self.layers[:-1]:
-            residual = F.relu(layer(residual), inplace=True)
-        return F.relu(self.layers[-1](residual) + self.shortcut(features), inplace=True)
-
-
-def basic_unit(in_channels: int, width: int, stride: int) -> ResidualUnit:
-    """Build a unit of two 3x3 convolutions with `width` channels; the first has the stride."""
-    layers = (
-        ConvNorm(in_channels, width, kernel_size=3, stride=stride),
-        ConvNorm(width, width, kernel_size=3),
-    )
-    return ResidualUnit(layers, _shortcut(in_channels, width, stride))
-
-
-def bottleneck_unit(in_channels: int, width: int, stride: int) -> ResidualUnit:
-    """Build a unit: 1x1 to `width` channels, 3x3 with the stride, 1x1 to four times as many.
-
-    The paper puts the stride in the first 1x1, which discards three quarters of the input. The
-    available ImageNet weights are for the form used here.
-    """
-    layers = (
-        ConvNorm(in_channels, width, kernel_size=1),
-        ConvNorm(width, width, kernel_size=3, stride=stride),
-        ConvNorm(width, 4 * width, kernel_size=1),
-    )
-    return ResidualUnit(layers, _shortcut(in_channels, 4 * width, stride))
-
-
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    if stride == 1 and in_channels == out_channels:
-        return nn.Identity()
-    return ConvNorm(in_channels, out_channels, kernel_size=1, stride=stride)
-
-
 class ResNet(StagedBackbone):
     """Stages of residual units; features are non-negative, since a unit ends with ReLU.
 
     Args:
         stage_sizes: Units of each stage; the default is ResNet-18.
-        bottleneck: True if the units are `bottleneck_unit` instead of `basic_unit`.
+        bottleneck: True if the units are torchvision's `Bottleneck` instead of `BasicBlock`.
         stem_channels: Channels of the stem and width of the first stage, doubled in each stage.
+
+    Raises:
+        ModelError: torchvision is not installed or does not fit torch.
     """
 
     def __init__(
@@ -150,19 +121,36 @@ class ResNet(StagedBackbone):
         bottleneck: bool = False,
         stem_channels: int = 64,
     ) -> None:
-        build_unit = bottleneck_unit if bottleneck else basic_unit
-        expansion = 4 if bottleneck else 1
+        resnet = import_torchvision_models().resnet
+        unit_type = resnet.Bottleneck if bottleneck else resnet.BasicBlock
         stages, channels = [], []
         in_channels = stem_channels
         for index, size in enumerate(stage_sizes):
             width = stem_channels << index
-            units = []
-            for unit in range(size):
-                units.append(build_unit(in_channels, width, 2 if index and not unit else 1))
-                in_channels = expansion * width
-            stages.append(units)
-            channels.append(in_channels)
+            out_channels = unit_type.expansion * width
+            stride = 2 if index else 1
+            shortcut = _project(in_channels, out_channels, stride)
+            stages.append([
+                unit_type(in_channels, width, stride, shortcut),
+                *(unit_type(out_channels, width) for _ in range(size - 1)),
+            ])
+            channels.append(out_channels)
+            in_channels = out_channels
         super().__init__(Stem(stem_channels), stages, channels)
+
+
+def last_norm(unit: nn.Module) -> nn.BatchNorm2d:
+    """Batch norm of what a residual unit adds to its shortcut."""
+    return [layer for layer in unit.children() if isinstance(layer, nn.BatchNorm2d)][-1]
+
+
+def _project(in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+        nn.BatchNorm2d(out_channels),
+    )
 
 
 def resnet18() -> ResNet:

@@ -5,7 +5,6 @@
 Source: thesis section 3.2.3, equations 3.1 and 3.2.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

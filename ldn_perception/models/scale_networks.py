@@ -12,7 +12,6 @@ of KITTI it changes 0.2 to 0.3 % of the switches.
 selected cells need nearly a whole level; only unselected levels and margins can be skipped.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -171,7 +170,9 @@ class ScaleInvariantNetwork(SegmentationModel):
         Returns:
             (N, C, h_l, w_l) for every level, finest first.
         """
-        return self.extractor(self.build_pyramid(image, range(self.multiplexer.num_levels)))
+        levels: list[Tensor] = self.extractor(
+            self.build_pyramid(image, range(self.multiplexer.num_levels)))
+        return levels
 
     def build_pyramid(self, image: Tensor, levels: Sequence[int]) -> list[Tensor]:
         """Build some levels of the pyramid over an image.

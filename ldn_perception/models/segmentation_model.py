@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Common interface and input normalisation of all segmentation networks."""
 
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -6,7 +6,6 @@ Source: thesis section 3.2.2; Simonyan and Zisserman, Very Deep Convolutional Ne
 Large-Scale Image Recognition, ICLR 2015 (configuration D).
 """
 
-
 from __future__ import annotations
 
 from collections import OrderedDict

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights files: safetensors with a header that names the network and its classes."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

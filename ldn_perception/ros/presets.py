@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Presets: topics and parameters for a kind of camera."""
 
-
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vehicle rigs: several stereo cameras with one perception node each."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

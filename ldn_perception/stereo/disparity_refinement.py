@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refinement of winning disparities: consistency checks, smoothing, hole filling."""
 
-
 from __future__ import annotations
 
 from functools import partial
@@ -131,7 +130,8 @@ def fill_from_background(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
     if rows.size == 0:
         return filled
     distance = np.abs(np.arange(len(filled))[:, None] - rows)
-    return filled[rows[np.argmin(distance, axis=1)]]
+    extended: NDArray[np.float32] = filled[rows[np.argmin(distance, axis=1)]]
+    return extended
 
 
 def _carry_right(disparity: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ The dot product of two census sign vectors is the number of bits minus twice the
 of `CensusCost`, which cites the source.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -60,7 +59,8 @@ class PatchEmbedding(nn.Module):
         features = self.layers(image)
         length = torch.linalg.vector_norm(
             features, dim=1, keepdim=True, dtype=torch.float32).clamp(min=_LEAST_LENGTH)
-        return features * length.reciprocal().to(features.dtype)
+        unit: Tensor = features * length.reciprocal().to(features.dtype)
+        return unit
 
     def embed(self, image: Tensor) -> Tensor:
         """Embed every pixel of an image, padded by border replication.
@@ -79,7 +79,8 @@ class PatchEmbedding(nn.Module):
         # A matrix product sums short vectors several times as fast as vector_norm.
         length = (features.square() @ features.new_ones(self.num_maps)).float().sqrt_()
         features *= (SCALE / length.clamp_(min=_LEAST_LENGTH)).to(features.dtype)[..., None]
-        return features.round_().clamp_(-_LARGEST, _LARGEST).to(torch.int8)
+        embedding: Tensor = features.round_().clamp_(-_LARGEST, _LARGEST).to(torch.int8)
+        return embedding
 
 
 def standardise(image: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learned matching cost: cosine of embeddings plus census distance."""
 
-
 from __future__ import annotations
 
 import numpy as np
@@ -103,7 +102,8 @@ class LearnedCost:
 
     def _embed(self, image: Tensor) -> Tensor:
         with torch.inference_mode():
-            return self._network.embed(image)
+            embedding: Tensor = self._network.embed(image)
+            return embedding
 
     def _described(self, image: Tensor) -> Described:
         return Described(self._embed(image), _signs(image) if self._shares.bit else None)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matcher protocol, input checks, and the external and reduced matchers."""
 
-
 from __future__ import annotations
 
 from typing import Protocol

@@ -6,7 +6,6 @@ Source of the census cost: Zabih and Woodfill, Non-parametric local transforms f
 correspondence, ECCV 1994.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -8,7 +8,6 @@ Source of semi-global block matching: Hirschmüller, Stereo Processing by Semigl
 Mutual Information, PAMI 2008.
 """
 
-
 from __future__ import annotations
 
 import cv2

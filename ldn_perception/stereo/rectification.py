@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rectification of raw images, and an epipolar check of rectified pairs."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

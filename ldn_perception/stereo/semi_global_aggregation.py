@@ -13,7 +13,6 @@ confidence measures for stereo vision, PAMI 2012, naive peak ratio c2 / c1, here
 which lies in [0, 1]. c2 is the least sum that is not adjacent to the winner.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Semi-global matching on the CPU and on a GPU."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -8,7 +8,6 @@ Aggregation: Same sums as `aggregate_costs` of semi_global_aggregation.py, which
 All paths through a row or column advance together.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -73,7 +72,8 @@ def compare_on_device(
 def _vector_cost(product: Tensor, shares: CostShares) -> Tensor:
     """Embedding cost from products of SCALE times unit vectors, rounded half up."""
     missing = SCALE**2 - product.clamp(min=0)
-    return (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
+    cost: Tensor = (missing / 2**shares.shift + 0.5).floor_().clamp_(0, shares.vector - 1)
+    return cost
 
 
 def _distances(product: Tensor) -> Tensor:

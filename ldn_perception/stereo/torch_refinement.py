@@ -8,7 +8,6 @@ Refinement: Same functions as disparity_refinement.py; all maps are (H, W) float
 unknown.
 """
 
-
 from __future__ import annotations
 
 import torch

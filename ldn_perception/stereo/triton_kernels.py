@@ -17,7 +17,6 @@ Median: Same values as `median_of_known` of disparity_refinement.py. A lane inse
 of its pixel into a sorted list and keeps the lower half.
 """
 
-
 from __future__ import annotations
 
 import torch

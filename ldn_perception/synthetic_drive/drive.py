@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A synthetic drive with exact ground truth, rendered and written."""
 
-
 from __future__ import annotations
 
 from collections import deque
@@ -22,8 +21,7 @@ import numpy as np
 
 from ldn_perception.data.images import encode_disparity
 from ldn_perception.errors import DatasetError
-from ldn_perception.synthetic_drive.lighting import Lighting
-from ldn_perception.synthetic_drive.materials import TextureAtlas
+from ldn_perception.synthetic_drive.materials import Lighting, TextureAtlas
 from ldn_perception.synthetic_drive.renderer import RayScene, Renderer, View, check_ray_caster
 from ldn_perception.synthetic_drive.street import BLOCK_M, Street
 from ldn_perception.synthetic_drive.traffic import CameraPath, Traffic
@@ -151,7 +149,7 @@ class SyntheticDrive:
         return RayScene(self._street.window(block))
 
     def _right_pose(self, left_pose: NDArray[np.float64]) -> NDArray[np.float64]:
-        pose = left_pose.copy()
+        pose: NDArray[np.float64] = left_pose.copy()
         pose[:3, 3] += self.geometry.baseline * pose[:3, 0]
         return pose
 
@@ -180,11 +178,12 @@ class SyntheticDrive:
         row, column = rng.integers(0, _NOISE_MARGIN_PX, 2)
         height, width = self.geometry.shape
         image = view.image + self._noise[row:row + height, column:column + width]
-        return np.clip(image, 0, 255, out=image).astype(np.uint8)
+        exposed: NDArray[np.uint8] = np.clip(image, 0, 255, out=image).astype(np.uint8)
+        return exposed
 
 
 def _moved(pose: NDArray[np.float64], x_m: float) -> NDArray[np.float64]:
-    moved = pose.copy()
+    moved: NDArray[np.float64] = pose.copy()
     moved[0, 3] += x_m
     return moved
 

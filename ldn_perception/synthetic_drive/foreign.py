@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Things that have no place on a road: furniture, household goods, animals, shapes."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

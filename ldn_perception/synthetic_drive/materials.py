@@ -1,10 +1,10 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural textures: one tile a material, with its own mip pyramid, all in one atlas."""
-
+"""Materials of surfaces, and the light on them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 import enum
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,8 @@ class TextureAtlas:
         fine = self._lookup(material, turns, lower)
         coarse = self._lookup(material, turns, lower + 1)
         share = (level - lower)[..., None]
-        return (fine + share * (coarse - fine)) * np.float32(1 / 255)
+        colors: NDArray[np.float32] = (fine + share * (coarse - fine)) * np.float32(1 / 255)
+        return colors
 
     def _lookup(
         self, material: NDArray[np.uint8], turns: NDArray[np.float32], level: NDArray[np.int32]
@@ -137,7 +138,8 @@ def _noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> N
     spectrum = np.fft.rfft2(rng.standard_normal((_TILE_PX, _TILE_PX), np.float32))
     gain = (np.maximum(frequency, 1.0) ** -exponent).astype(np.float32)
     noise = np.fft.irfft2(spectrum * gain)
-    return ((noise - noise.mean()) / noise.std()).astype(np.float32)
+    normalised: NDArray[np.float32] = ((noise - noise.mean()) / noise.std()).astype(np.float32)
+    return normalised
 
 
 def _grey(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -198,7 +200,8 @@ def _bricks(
     column = np.floor(along).astype(int) % columns
     shade = 1 + spread * rng.standard_normal((rows, columns)).astype(np.float32)
     joint = (along % 1 < gap * columns / rows) | (y * rows % 1 < gap)
-    return np.where(joint, np.float32(0.62), shade[row, column])
+    shades: NDArray[np.float32] = np.where(joint, np.float32(0.62), shade[row, column])
+    return shades
 
 
 def _paint_grass(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -206,14 +209,16 @@ def _paint_grass(rng: np.random.Generator) -> NDArray[np.float32]:
     dry = np.clip(0.5 + 0.5 * _noise(rng, 1.4), 0, 1)[..., None]
     green, straw = np.array([0.72, 1.0, 0.45]), np.array([1.05, 1.0, 0.62])
     tint = green + 0.6 * dry * (straw - green)
-    return np.clip(base[..., None] * tint, 0, 1).astype(np.float32)
+    colors: NDArray[np.float32] = np.clip(base[..., None] * tint, 0, 1).astype(np.float32)
+    return colors
 
 
 def _paint_leaves(rng: np.random.Generator) -> NDArray[np.float32]:
     clumps = np.tanh(1.2 * _noise(rng, 0.75))
     base = 0.6 + 0.2 * clumps + 0.07 * _noise(rng, 0.2)
     hue = np.array([0.8, 1.0, 0.5]) + 0.08 * _noise(rng, 1.3)[..., None] * np.array([1, 0, -0.5])
-    return np.clip(base[..., None] * hue, 0, 1).astype(np.float32)
+    colors: NDArray[np.float32] = np.clip(base[..., None] * hue, 0, 1).astype(np.float32)
+    return colors
 
 
 def _paint_glass(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -304,3 +309,94 @@ _PAINTERS = {
     Material.CHECKED: _paint_checks,
     Material.STRIPED: _paint_stripes,
 }
+
+
+_HAZE_LENGTH_M = 420.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lighting:
+    """Light of a drive; colours are linear RGB.
+
+    Attributes:
+        sun_direction: (3,) float32 unit vector towards the sun, z up.
+        sun: (3,) float32 irradiance of a surface that faces the sun.
+        ambient: (3,) float32 irradiance of a surface that faces the sky.
+        horizon: (3,) float32 radiance of the sky at the horizon, colour of the haze.
+        zenith: (3,) float32 radiance of the sky overhead.
+        cloudiness: Share of the sky behind clouds, in [0, 1].
+    """
+
+    sun_direction: NDArray[np.float32]
+    sun: NDArray[np.float32]
+    ambient: NDArray[np.float32]
+    horizon: NDArray[np.float32]
+    zenith: NDArray[np.float32]
+    cloudiness: float
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Lighting:
+        """Time of day and weather drawn at random, from clear to overcast."""
+        rng = np.random.default_rng([seed, 2])
+        azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(22, 65))
+        direction = (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
+                     np.sin(elevation))
+        cloudiness = rng.uniform(0, 1)
+        low = 1 - np.sin(elevation)
+        warm = np.array([1.0, 0.96 - 0.12 * low, 0.9 - 0.3 * low])
+        clear, grey = np.array([0.2, 0.36, 0.68]), np.array([0.62, 0.65, 0.68])
+        return cls(
+            np.array(direction, np.float32),
+            (warm * (1.55 - 1.25 * cloudiness)).astype(np.float32),
+            ((0.4 + 0.36 * cloudiness) * np.array([0.94, 1.0, 1.08])).astype(np.float32),
+            (np.array([0.72, 0.8, 0.88]) * rng.uniform(0.85, 1.0)).astype(np.float32),
+            (clear + cloudiness * (grey - clear)).astype(np.float32),
+            cloudiness,
+        )
+
+    def irradiance(
+        self, normals: NDArray[np.float32], sunlit: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Light that falls on a surface.
+
+        Args:
+            normals: (N, 3) unit normals.
+            sunlit: (N,) in [0, 1], cosine to the sun, 0 in the shade.
+
+        Returns:
+            (N, 3) float32 linear RGB.
+        """
+        openness = np.float32(0.62) + np.float32(0.38) * normals[:, 2]
+        irradiance: NDArray[np.float32] = (
+            openness[:, None] * self.ambient + sunlit[:, None] * self.sun)
+        return irradiance
+
+    def sky(
+        self, upward: NDArray[np.float32], cloud: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Radiance of the sky.
+
+        Args:
+            upward: (N,) sine of the elevation.
+            cloud: (N,) cloud texture in [0, 1].
+
+        Returns:
+            (N, 3) float32 linear RGB.
+        """
+        height = np.clip(upward, 0, 1)[:, None] ** np.float32(0.5)
+        blue = self.horizon + height * (self.zenith - self.horizon)
+        cover = np.clip((cloud - np.float32(1.02 - 0.5 * self.cloudiness)) * 5, 0, 1)
+        cover = cover[:, None] * np.minimum(height * 3, 1)
+        white = np.float32(0.55) + np.float32(0.4) * cloud[:, None]
+        colors: NDArray[np.float32] = blue + cover * (white - blue)
+        return colors
+
+    def through_haze(
+        self, radiance: NDArray[np.float32], depth_m: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Radiance (N, 3) of points at a depth (N,), dimmed and veiled by the air between."""
+        passed = np.exp(-depth_m / np.float32(_HAZE_LENGTH_M))[:, None]
+        veiled = radiance - self.horizon
+        veiled *= passed
+        veiled += self.horizon
+        return veiled

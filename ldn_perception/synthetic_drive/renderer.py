@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two cameras: ray casting, colours, depth and labels."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ import cv2
 import numpy as np
 
 from ldn_perception.errors import DatasetError
-from ldn_perception.synthetic_drive.lighting import Lighting
-from ldn_perception.synthetic_drive.materials import Material, TextureAtlas
+from ldn_perception.synthetic_drive.materials import Lighting, Material, TextureAtlas
 from ldn_perception.synthetic_drive.shapes import Surface, train_id
 from ldn_perception.synthetic_drive.street import crossing_paint, lane_paint
 
@@ -203,7 +201,8 @@ class Renderer:
         """Cosine to the sun, 0 in the shade."""
         sun = self._light.sun_direction
         towards = np.einsum('ij,j->i', normals, sun)
-        cosine = np.where(points.seen & (towards > 0), towards, np.float32(0))
+        cosine: NDArray[np.float32] = np.where(
+            points.seen & (towards > 0), towards, np.float32(0))
         facing = np.flatnonzero(cosine > 0)
         place = origins[facing] + directions[facing] * points.depth_m[facing, None]
         place += normals[facing] * np.float32(_SHADOW_LIFT_M)
@@ -215,7 +214,8 @@ class Renderer:
         """Image in [0, 255] with the gamma of a display and the blur of a lens."""
         coded = np.clip(radiance * np.float32(_EXPOSURE * 255**2), 0, 255**2)
         image = np.sqrt(coded, out=coded).reshape(*self._geometry.shape, 3)
-        return cv2.GaussianBlur(image, (3, 3), _LENS_BLUR_PX)
+        blurred: NDArray[np.float32] = cv2.GaussianBlur(image, (3, 3), _LENS_BLUR_PX)
+        return blurred
 
 
 def _cast(
@@ -337,7 +337,9 @@ class RayScene:
         if self._embree is None or len(origins) == 0:
             return np.zeros(len(origins), np.bool_)
         limits = np.full(len(origins), reach, np.float32)
-        return self._embree.run(origins, directions, limits, query='OCCLUDED') >= 0
+        hits = self._embree.run(origins, directions, limits, query='OCCLUDED')
+        is_blocked: NDArray[np.bool_] = hits >= 0
+        return is_blocked
 
 
 def check_ray_caster() -> None:

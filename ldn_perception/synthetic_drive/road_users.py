@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vehicles and people; origin on the ground below their middle."""
 
-
 from __future__ import annotations
 
 import numpy as np

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Primitive shapes, and the triangle surfaces made of them."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -284,7 +283,8 @@ def _face_normals(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    lengths: NDArray[np.float64] = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    return lengths
 
 
 def _corner_normals(

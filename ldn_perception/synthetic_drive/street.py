@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The street: centre line, markings and endless blocks beside it."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -48,7 +47,8 @@ def lane_paint(
     edge = _covered(side - np.float32(LANE_WIDTH_M), 0.06, pixel_across_m)
     parking = _covered(side - np.float32(LANE_WIDTH_M + 1.0), 1.0, pixel_across_m)
     bar = _covered(_wrapped(along_m, _BAR_PERIOD_M), 0.06, pixel_along_m)
-    return np.maximum(np.maximum(centre, edge), parking * bar)
+    share: NDArray[np.float32] = np.maximum(np.maximum(centre, edge), parking * bar)
+    return share
 
 
 def crossing_paint(
@@ -61,7 +61,9 @@ def crossing_paint(
 
 def _wrapped(position: NDArray[np.float32], period: float) -> NDArray[np.float32]:
     """Signed distance from the nearest multiple of the period."""
-    return position - np.float32(period) * np.round(position / np.float32(period))
+    turns = np.round(position / np.float32(period))
+    distance: NDArray[np.float32] = position - np.float32(period) * turns
+    return distance
 
 
 def _covered(
@@ -70,7 +72,8 @@ def _covered(
     """Share of an interval, pixel long about offset, within half_width of zero."""
     upper = np.minimum(offset + pixel / 2, np.float32(half_width))
     lower = np.maximum(offset - pixel / 2, np.float32(-half_width))
-    return np.clip((upper - lower) / pixel, 0, 1)
+    share: NDArray[np.float32] = np.clip((upper - lower) / pixel, 0, 1)
+    return share
 
 
 BLOCK_M = 48.0

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buildings, plants and street furniture beside the road."""
 
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -66,7 +65,8 @@ def build_house(rng: np.random.Generator, bays: int, storeys: int, shop: bool) -
 
 def _wall_color(rng: np.random.Generator, facade: Material) -> np.ndarray:
     colors = _BRICK_COLORS if facade == Material.FACADE_BRICK else _PLASTER_COLORS
-    return colors[rng.integers(len(colors))] * rng.uniform(0.9, 1.05)
+    color: np.ndarray = colors[rng.integers(len(colors))] * rng.uniform(0.9, 1.05)
+    return color
 
 
 def _block(low: tuple[float, ...], high: tuple[float, ...], skin: Skin) -> Surface:
@@ -182,7 +182,8 @@ def build_bush(rng: np.random.Generator) -> Surface:
 
 
 def _leaf_color(rng: np.random.Generator) -> np.ndarray:
-    return _LEAF_COLORS[rng.integers(len(_LEAF_COLORS))] * rng.uniform(0.85, 1.1, 3)
+    color: np.ndarray = _LEAF_COLORS[rng.integers(len(_LEAF_COLORS))] * rng.uniform(0.85, 1.1, 3)
+    return color
 
 
 def _foliage(

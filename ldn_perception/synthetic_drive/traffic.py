@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moving things on the street, and the path of the camera."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -188,4 +187,5 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     about_y = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
     about_x = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    return about_z @ about_y @ about_x
+    rotation: NDArray[np.float64] = about_z @ about_y @ about_x
+    return rotation

@@ -34,7 +34,6 @@ follow Zendel et al., Unifying panoptic segmentation for autonomous driving, CVP
 the supplement.
 """
 
-
 import numpy as np
 
 from ldn_perception.taxonomy.taxonomy import ClassInfo, Domain, LabelMapping, Taxonomy

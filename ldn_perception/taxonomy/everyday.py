@@ -37,7 +37,6 @@ Foreign scene: Source: thesis section 5.3, where every pixel of an indoor or neg
 foreign whatever is in it.
 """
 
-
 import numpy as np
 
 from ldn_perception.taxonomy.driving import CITYSCAPES, UNIVERSAL

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which label mapping leads from the taxonomy of a dataset to that of a network."""
 
-
 from ldn_perception.errors import TaxonomyError
 from ldn_perception.taxonomy.driving import (
     CAMVID_TO_UNIVERSAL,

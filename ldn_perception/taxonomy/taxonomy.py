@@ -9,7 +9,6 @@ set of its labels other than the one it hides in, so nothing is learned against 
 dataset calls it by another name, and nothing at all where the dataset does not label it.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -5,7 +5,6 @@
 This module and build_domains are the only ones of this room that choose classes.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence

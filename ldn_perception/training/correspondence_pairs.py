@@ -6,7 +6,6 @@ Views: Source: Žbontar and LeCun (JMLR 2016), section 4.2 and table 5, for what
 are ours. Columns are never moved, so that disparities stay exact.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -6,7 +6,6 @@ Loss: Source: the hinge of Žbontar and LeCun (JMLR 2016), section 3.2, here aga
 of several false matches instead of one at random.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -154,7 +153,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
                 f'loss of step {self.step}', must_be='finite', got=loss,
                 do='begin anew with a lower learning_rate')
         self._optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        result.loss.backward()
         self._optimizer.step()
         return MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The course of a training as a picture."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the training minimises."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -100,7 +99,8 @@ class SegmentationLoss(nn.Module):
             logits.float(), targets.shape[-2:], mode='bilinear', align_corners=False,
         ).permute(0, 2, 3, 1)  # (N, H, W, C)
         labels = targets.int()
-        losses = _SetCrossEntropy.apply(scores, self.table[labels])
+        cross_entropy: Callable[..., Tensor] = _SetCrossEntropy.apply
+        losses = cross_entropy(scores, self.table[labels])
         weights = set_weights[labels]
         return self._weighted_mean((losses * weights).sum(), weights.sum())
 
@@ -134,7 +134,7 @@ class _SetCrossEntropy(torch.autograd.Function):
         return -share.log()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Gradient by the scores; the sets have none."""
         probabilities, within, share = ctx.saved_tensors

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches with a fixed share of every domain, in one label numbering."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -150,7 +149,7 @@ class MixedBatches:
         """
         for batch in DataLoader(
             self._views,
-            batch_sampler=self.places(first_step, last_step),  # type: ignore[arg-type]
+            batch_sampler=self.places(first_step, last_step),
             collate_fn=_stack, num_workers=processes, pin_memory=torch.cuda.is_available(),
             prefetch_factor=4 if processes else None, worker_init_fn=_ignore_signals,
         ):

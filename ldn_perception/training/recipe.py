@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: all that a training depends on, in one file."""
 
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

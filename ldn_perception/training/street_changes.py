@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training changes in the images it shows: their road, surroundings and things."""
 
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

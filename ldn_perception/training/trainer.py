@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop, its optimiser, learning rate and norm statistics."""
 
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of a training: records, logs and snapshots."""
 
-
 from __future__ import annotations
 
 import json

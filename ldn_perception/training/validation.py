@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Validation during a training, and the forward pass of both."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a training that `torchrun` started together."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

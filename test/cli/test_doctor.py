@@ -27,7 +27,7 @@ from ldn_perception.cli.machine_facts import (
 )
 from ldn_perception.cli.main import main
 from ldn_perception.config import ModelConfig, PerceptionConfig
-from ldn_perception.doctor.finding import error, ok, skipped, warning
+from ldn_perception.doctor.observations import error, ok, skipped, warning
 from ldn_perception.weights import find_shipped_weights
 
 FINDINGS = [

@@ -204,7 +204,7 @@ def test_wholly_foreign_photographs_have_no_labels_to_score(weights, tmp_path):
 @pytest.fixture(scope='module')
 def drive(tmp_path_factory):
     root = tmp_path_factory.mktemp('drive') / 'drive'
-    assert run('synthesize', root, '--images', '--frames', 2, '--width', 96, '--height', 64,
+    assert run('synthesize', '--output', root, '--images', '--frames', 2, '--size', '96x64',
                '--seed', 4) == 0
     return root
 

@@ -8,21 +8,29 @@ start, the deepest networks answer with 1e5 and more.
 
 from contextlib import contextmanager
 import copy
+from functools import cache
 import gc
 import math
 from typing import NamedTuple
 
+from meta_networks import NUM_CLASSES, meta_network
 import pytest
 import torch
 from torch import nn
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.registry import MODELS, build_model
-from ldn_perception.models.resnet import DualPathUnit, ResidualUnit
+from ldn_perception.models.resnet import DualPathUnit, ResNet, last_norm
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 
-NUM_CLASSES = 5
 HEIGHT, WIDTH = 64, 96
+REPRESENTATIVES = (
+    'ldn_small', 'ldn121_dws', 'ldn121_concatenation', 'ldn121_released_32_4', 'lrn18_32_4',
+    'ldpn68_32_4', 'ddn121_down8', 'scale_invariant_small', 'fixed_scales_small', 'single5_small',
+    'deeplab_vgg_small', 'deeplab_msc_small',
+)
+"""Small networks that have every kind of layer between them; a test looks."""
+
 SMALL_MODELS = [name for name in MODELS if name.endswith('small')]
 BFLOAT16_STEP = 2 ** -8
 
@@ -65,11 +73,12 @@ def random_batch(model, batch, seed):
 def build_quiet(name):
     """A network whose residual units add little, as trained ones do."""
     model = build_model(name, NUM_CLASSES)
-    for unit in model.modules():
-        if isinstance(unit, ResidualUnit):
-            nn.init.constant_(unit.layers[-1].norm.weight, 0.2)
-        elif isinstance(unit, DualPathUnit):
-            unit.expand.conv.weight.mul_(0.2)
+    for part in model.modules():
+        if isinstance(part, ResNet):
+            for unit in part.units():
+                nn.init.constant_(last_norm(unit).weight, 0.2)
+        elif isinstance(part, DualPathUnit):
+            part.expand.conv.weight.mul_(0.2)
     return model
 
 
@@ -105,15 +114,29 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope='class', params=MODELS)
-def case(request):
-    model = build_quiet(request.param)
+def build_case(name):
+    model = build_quiet(name)
     calibrate_norms(model)
     image, scale = random_batch(model.eval(), 2, seed=2)
     with torch.inference_mode():
         logits = model(image, scale).logits
-    yield Case(request.param, model, image, scale, logits)
+    return Case(name, model, image, scale, logits)
+
+
+representative_case = cache(build_case)
+
+
+@pytest.fixture(scope='class', params=MODELS)
+def case(request):
+    built = representative_case if request.param in REPRESENTATIVES else build_case
+    yield built(request.param)
     gc.collect()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def forget_cases():
+    yield
+    representative_case.cache_clear()
 
 
 @pytest.fixture
@@ -137,8 +160,7 @@ class TestEveryModel:
 
     @pytest.mark.parametrize('size', [(375, 1242), None])
     def test_logits_have_the_size_of_the_image_over_the_stride(self, case, size):
-        with torch.device('meta'):
-            model = MODELS[case.name](NUM_CLASSES).eval()
+        model = meta_network(case.name)
         height, width = size or (max(64, coarsest_cell(model)) + 1, max(64, coarsest_cell(model)))
         image = torch.empty(1, 3, height, width, device='meta')
         output = model(image, torch.empty(1, height, width, device='meta'))
@@ -152,6 +174,43 @@ class TestEveryModel:
         assert case.logits.isfinite().all()
         assert (case.logits.std(dim=(0, 2, 3)) > 0.01 * case.logits.abs().max()).all()
         assert not similar(case.logits[0], case.logits[1], 0.05)
+
+    def test_disparity_is_required_exactly_where_it_is_declared(self, case):
+        image = case.image[:1]
+        if case.model.uses_disparity:
+            with pytest.raises(ModelError, match=r'pixels_per_metre must be \(1, 65, 97\) float32'
+                                                 r' .*, got None: pass the disparity'):
+                case.model(image)
+        else:
+            with torch.inference_mode():
+                assert similar(case.model(image).logits, case.logits[:1], 5e-4)
+
+    def test_training_gives_finite_logits_and_a_gradient_for_every_parameter(self, case):
+        with training(case.model) as model:
+            output = model(case.image, case.scale)
+            assert isinstance(output, SegmentationOutput)
+            assert output.auxiliary == ()
+            assert output.logits.shape == case.logits.shape
+            assert output.logits.isfinite().all()
+            output.logits.square().mean().backward()
+            assert all(parameter.grad is not None for parameter in model.parameters())
+            first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+            assert first.weight.grad.isfinite().all()
+            assert first.weight.grad.abs().sum() > 0
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason='this machine has no GPU')
+    def test_a_gpu_gives_the_same_logits(self, case):
+        with torch.inference_mode():
+            found = copy.deepcopy(case.model).cuda()(case.image.cuda(), case.scale.cuda()).logits
+        assert similar(found.cpu(), case.logits, 2e-3)
+
+
+class TestOneOfEachKind:
+    """What depends on the kinds of layers alone, on networks that have all of them."""
+
+    @pytest.fixture(scope='class', params=REPRESENTATIVES)
+    def case(self, request):
+        return representative_case(request.param)
 
     def test_items_of_a_batch_do_not_influence_each_other(self, case):
         with torch.inference_mode():
@@ -183,29 +242,6 @@ class TestEveryModel:
         difference = (found - case.logits[:1]).abs().sum(1)
         assert difference[0, 32 // case.model.stride, 64 // case.model.stride] > 0
 
-    def test_disparity_is_required_exactly_where_it_is_declared(self, case):
-        image = case.image[:1]
-        if case.model.uses_disparity:
-            with pytest.raises(ModelError, match=r'pixels_per_metre must be \(1, 65, 97\) float32'
-                                                 r' .*, got None: pass the disparity'):
-                case.model(image)
-        else:
-            with torch.inference_mode():
-                assert similar(case.model(image).logits, case.logits[:1], 5e-4)
-
-    def test_training_gives_finite_logits_and_a_gradient_for_every_parameter(self, case):
-        with training(case.model) as model:
-            output = model(case.image, case.scale)
-            assert isinstance(output, SegmentationOutput)
-            assert output.auxiliary == ()
-            assert output.logits.shape == case.logits.shape
-            assert output.logits.isfinite().all()
-            output.logits.square().mean().backward()
-            assert all(parameter.grad is not None for parameter in model.parameters())
-            first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-            assert first.weight.grad.isfinite().all()
-            assert first.weight.grad.abs().sum() > 0
-
     def test_half_precision_does_little_more_than_rounding_the_image(self, case):
         image, scale = case.image[:1], case.scale[:1]
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(3))
@@ -215,12 +251,6 @@ class TestEveryModel:
                 half = case.model(image, scale).logits.float()
         full = case.logits[:1]
         assert (half - full).abs().mean() < 6 * (rounded - full).abs().mean()
-
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason='this machine has no GPU')
-    def test_a_gpu_gives_the_same_logits(self, case):
-        with torch.inference_mode():
-            found = copy.deepcopy(case.model).cuda()(case.image.cuda(), case.scale.cuda()).logits
-        assert similar(found.cpu(), case.logits, 2e-3)
 
     @pytest.mark.filterwarnings('ignore')
     @pytest.mark.usefixtures('uncollected')
@@ -241,6 +271,25 @@ class TestEveryModel:
         for file in tmp_path.iterdir():
             file.unlink()
         assert similar(exported, case.logits[:1], 1e-3)
+
+
+def kinds_of_layers(name):
+    """What decides how a network is computed and exported, whatever its size."""
+    for module in meta_network(name).modules():
+        kind = type(module).__name__
+        if isinstance(module, nn.Conv2d):
+            yield (kind, module.kernel_size != (1, 1), module.stride != (1, 1),
+                   module.dilation != (1, 1), module.groups > 1, module.bias is not None)
+        elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            yield kind, module.stride, module.ceil_mode
+        else:
+            yield (kind,)
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_every_kind_of_layer_is_in_a_representative(name):
+    represented = {kind for one in REPRESENTATIVES for kind in kinds_of_layers(one)}
+    assert set(kinds_of_layers(name)) <= represented
 
 
 @pytest.mark.parametrize('name', SMALL_MODELS)

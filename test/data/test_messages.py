@@ -1,6 +1,7 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 import math
+import sys
 from types import SimpleNamespace
 
 import cv2
@@ -145,13 +146,62 @@ def test_a_broken_stream_is_refused(stream):
      r'data of a 8x6 rgb8 image must be 144 bytes .*, got 3 bytes: fix'),
     ({'height': 0, 'data': b''}, 'bad_image', r'must be 0 bytes \(step x rows\) and not empty'),
 ])
-def test_a_wrong_image_is_refused_with_its_reason(changes, reason, text):
+def test_a_wrong_image_is_refused_with_its_reason(monkeypatch, changes, reason, text):
+    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
     message = message_of(RGB, 'rgb8')
     for name, value in changes.items():
         setattr(message, name, value)
     with pytest.raises(MessageError, match=text) as caught:
         image_from_message(message)
     assert caught.value.reason == reason
+
+
+@pytest.fixture
+def cv_bridge(monkeypatch):
+    """A stand-in for cv_bridge that knows rgba16; the messages it was asked for, by target."""
+    asked = []
+
+    class CvBridge:
+        def imgmsg_to_cv2(self, message, desired_encoding):
+            asked.append((message.encoding, desired_encoding))
+            if message.encoding != 'rgba16':
+                raise TypeError(f'[{message.encoding}] is not a color format')
+            stored = np.frombuffer(message.data, np.uint16).reshape(6, 8, 4)
+            return (stored[..., :3] >> 8).astype(np.uint8)
+
+    monkeypatch.setitem(sys.modules, 'cv_bridge', SimpleNamespace(CvBridge=CvBridge))
+    return asked
+
+
+def test_an_encoding_that_is_not_known_is_left_to_cv_bridge(cv_bridge):
+    stored = np.dstack([RGB, GREY]).astype(np.uint16) * 256
+    image = image_from_message(message_of(stored, 'rgba16'))
+    np.testing.assert_array_equal(image, RGB)
+    assert cv_bridge == [('rgba16', 'rgb8')]
+
+
+def test_an_encoding_that_is_known_is_not_left_to_cv_bridge(cv_bridge):
+    image_from_message(message_of(RGB, 'rgb8'))
+    assert cv_bridge == []
+
+
+def test_an_encoding_that_cv_bridge_refuses_is_refused_with_its_words(cv_bridge):
+    message = message_of(RGB.astype(np.float32), '32FC3')
+    with pytest.raises(MessageError, match=(
+        r"image encoding must be one of rgb8, .*, or one that cv_bridge turns into rgb8, got "
+        r"'32FC3' \(\[32FC3\] is not a color format\): convert it before this node"
+    )) as caught:
+        image_from_message(message)
+    assert caught.value.reason == 'unknown_encoding'
+
+
+def test_without_cv_bridge_an_unknown_encoding_says_that_it_would_decode_more(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
+    with pytest.raises(MessageError, match=(
+        r"image encoding must be one of rgb8, .*, got 'rgba16': convert it before this node, "
+        r'e.g. with image_proc, or install cv_bridge, which decodes more')) as caught:
+        image_from_message(message_of(RGB, 'rgba16'))
+    assert caught.value.reason == 'unknown_encoding'
 
 
 def test_geometry_survives_the_way_through_camera_info():

@@ -7,8 +7,7 @@ import pytest
 
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.doctor.checkup import check_live, check_machine, config_of_the_node
-from ldn_perception.doctor.finding import State, error_of
-from ldn_perception.doctor.observations import observations_from_json
+from ldn_perception.doctor.observations import State, error_of, observations_from_json
 from ldn_perception.errors import ConfigError
 
 CONFIG = PerceptionConfig()

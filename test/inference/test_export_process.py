@@ -32,8 +32,8 @@ def test_the_export_gets_its_arguments_and_a_low_priority(tmp_path):
         'open(sys.argv[1], "w").write(f"{os.nice(0)} {sys.argv[2:]}")')
     process(program, str(tmp_path / 'told')).export('openvino', SIZE)
     assert (tmp_path / 'told').read_text() == f'{niceness} ' + str([
-        'w.safetensors', '--precision', 'float32', '--num-threads', '2', '--engine', 'openvino',
-        '--size', '160x96'])
+        '--weights', 'w.safetensors', '--precision', 'float32', '--num-threads', '2', '--engine',
+        'openvino', '--size', '160x96'])
 
 
 def test_an_export_that_is_waited_for_has_the_priority_of_this_process(tmp_path):

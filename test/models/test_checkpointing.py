@@ -257,8 +257,8 @@ def test_units_of_a_network_without_dense_blocks_are_its_blocks():
     torch.testing.assert_close(step(model), step(reference))
     for weight, other in zip(model.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(weight.grad, other.grad, rtol=1e-5, atol=1e-5)
-    assert recomputed_modules(model, ['backbone.stages.1.1.layers.0', 'backbone.stem.norm']) == {
-        'backbone.stages.1.1.layers.0', 'backbone.stem.norm'}
+    assert recomputed_modules(model, ['backbone.stages.1.1.bn1', 'backbone.stem.norm']) == {
+        'backbone.stages.1.1.bn1', 'backbone.stem.norm'}
     with pytest.raises(ModelError, match=r'segments \(cat 1x1 3x3\), got LadderDenseNet'):
         checkpoint_model(model, 'cat_1x1_3x3_stem_td_up')
 

@@ -1,5 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from meta_networks import NUM_CLASSES, meta_network
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -58,9 +59,8 @@ def test_odds_of_foreign_are_multiplied_and_nothing_else_changes(name, weights, 
 
 @pytest.mark.parametrize('name', sorted(set(MODELS) - set(SMALL)))
 def test_every_network_has_a_bias_for_each_class(name):
-    with torch.device('meta'):
-        model = MODELS[name](len(CLASSES))
-    assert model.get_parameter(final_bias(model)).shape == (len(CLASSES),)
+    model = meta_network(name)
+    assert model.get_parameter(final_bias(model)).shape == (NUM_CLASSES,)
 
 
 def test_calibrated_threshold_moves_so_that_the_mask_stays(weights, tmp_path):

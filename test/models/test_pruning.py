@@ -11,7 +11,7 @@ from ldn_perception.models.densenet import DenseNet, NormReluConv
 from ldn_perception.models.ldn import Ladder, LadderDenseNet, SpatialPyramid
 from ldn_perception.models.pruning import disable_units, pruning_curve, units_per_block
 from ldn_perception.models.registry import initialise
-from ldn_perception.models.resnet import DualPathNet, ResNet
+from ldn_perception.models.resnet import DualPathNet, ResNet, last_norm
 
 IMAGE = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -58,7 +58,7 @@ def test_a_residual_stage_keeps_its_shortcuts_only(residual):
     entering = torch.randn(1, 8, 8, 8)
     with disable_units(residual, 1, 0):
         pruned = stage(entering)
-    projected = stage[0].shortcut(entering)
+    projected = stage[0].downsample(entering)
     torch.testing.assert_close(pruned, F.relu(projected))
     with disable_units(residual, 1, 1):
         torch.testing.assert_close(stage(entering), stage[0](entering))
@@ -111,7 +111,7 @@ def test_halves_of_a_split_block_count_as_two():
 def test_curve_disables_one_unit_more_each_time_from_the_tail(request, network):
     model = request.getfixturevalue(network)
     units = [
-        list(block.units) if network == 'dense' else [u.layers[-1] for u in block]
+        list(block.units) if network == 'dense' else [last_norm(unit) for unit in block]
         for block in (model.backbone.blocks if network == 'dense' else model.backbone.stages)
     ]
     order = [*reversed(units[2]), *reversed(units[1])]

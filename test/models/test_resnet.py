@@ -8,15 +8,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from ldn_perception.models.registry import count_multiply_adds, count_parameters
-from ldn_perception.models.resnet import (
-    ConvNorm,
-    ResNet,
-    basic_unit,
-    bottleneck_unit,
-    resnet18,
-    resnet50,
-    resnet101,
-)
+from ldn_perception.models.resnet import ResNet, last_norm, resnet18, resnet50, resnet101
 from ldn_perception.models.segmentation_model import SegmentationModel, SegmentationOutput
 
 
@@ -88,10 +80,15 @@ def test_sides_are_those_of_the_image_over_the_stride_rounded_up(bottleneck, siz
     ]
 
 
-def reference_layer(features, layer, stride):
-    norm = layer.norm
-    padding = layer.conv.weight.shape[-1] // 2
-    filtered = F.conv2d(features, layer.conv.weight, stride=stride, padding=padding)
+def strided_unit(bottleneck):
+    """A unit that halves the resolution and changes the number of maps."""
+    backbone = ResNet(stage_sizes=(1, 1), bottleneck=bottleneck, stem_channels=4)
+    return randomise_norms(backbone.stages[1][0])
+
+
+def reference_layer(features, conv, norm, stride):
+    padding = conv.weight.shape[-1] // 2
+    filtered = F.conv2d(features, conv.weight, stride=stride, padding=padding)
     mean, variance, scale, offset = (
         values[:, None, None]
         for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
@@ -101,32 +98,33 @@ def reference_layer(features, layer, stride):
 
 @torch.no_grad()
 def test_basic_unit_is_two_convolutions_beside_a_projection():
-    unit = randomise_norms(basic_unit(4, 6, 2))
+    unit = strided_unit(bottleneck=False)
     features = torch.randn(2, 4, 7, 9)
-    hidden = reference_layer(features, unit.layers[0], 2).clamp(min=0)
-    residual = reference_layer(hidden, unit.layers[1], 1)
-    expected = (residual + reference_layer(features, unit.shortcut, 2)).clamp(min=0)
-    assert unit.layers[0].conv.weight.shape[-2:] == (3, 3)
+    hidden = reference_layer(features, unit.conv1, unit.bn1, 2).clamp(min=0)
+    residual = reference_layer(hidden, unit.conv2, unit.bn2, 1)
+    expected = (residual + reference_layer(features, *unit.downsample, 2)).clamp(min=0)
+    assert unit.conv1.weight.shape == (8, 4, 3, 3)
     assert torch.allclose(unit(features), expected, atol=1e-5)
 
 
 @torch.no_grad()
 def test_bottleneck_unit_has_its_stride_in_the_middle_and_four_times_the_width():
-    unit = randomise_norms(bottleneck_unit(4, 6, 2))
-    features = torch.randn(2, 4, 7, 9)
-    hidden = reference_layer(features, unit.layers[0], 1).clamp(min=0)
-    hidden = reference_layer(hidden, unit.layers[1], 2).clamp(min=0)
-    residual = reference_layer(hidden, unit.layers[2], 1)
-    expected = (residual + reference_layer(features, unit.shortcut, 2)).clamp(min=0)
-    assert [layer.conv.weight.shape[-1] for layer in unit.layers] == [1, 3, 1]
-    assert expected.shape[1] == 24
+    unit = strided_unit(bottleneck=True)
+    features = torch.randn(2, 16, 7, 9)
+    hidden = reference_layer(features, unit.conv1, unit.bn1, 1).clamp(min=0)
+    hidden = reference_layer(hidden, unit.conv2, unit.bn2, 2).clamp(min=0)
+    residual = reference_layer(hidden, unit.conv3, unit.bn3, 1)
+    expected = (residual + reference_layer(features, *unit.downsample, 2)).clamp(min=0)
+    convs = (unit.conv1, unit.conv2, unit.conv3)
+    assert [conv.weight.shape[-1] for conv in convs] == [1, 3, 1]
+    assert [conv.weight.shape[0] for conv in convs] == [8, 8, 32]
     assert torch.allclose(unit(features), expected, atol=1e-5)
 
 
 @torch.no_grad()
 def test_unit_that_adds_nothing_passes_its_input_on():
-    unit = basic_unit(5, 5, 1).eval()
-    nn.init.zeros_(unit.layers[-1].norm.weight)
+    unit = ResNet(stage_sizes=(1,), stem_channels=5).eval().stages[0][0]
+    nn.init.zeros_(last_norm(unit).weight)
     features = torch.randn(1, 5, 6, 8)
     before = features.clone()
     assert torch.equal(unit(features), before.clamp(min=0))
@@ -137,7 +135,7 @@ def test_unit_that_adds_nothing_passes_its_input_on():
 def test_only_units_that_change_the_shape_have_a_projection(bottleneck, first_stage):
     backbone = ResNet(stage_sizes=(2, 3), bottleneck=bottleneck, stem_channels=4)
     projects = [
-        [isinstance(unit.shortcut, ConvNorm) for unit in stage] for stage in backbone.stages
+        [unit.downsample is not None for unit in stage] for stage in backbone.stages
     ]
     assert projects == [[first_stage, False], [True, False, False]]
 

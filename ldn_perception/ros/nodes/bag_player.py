@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Player that publishes the stereo topics of a bag in place of the cameras."""
 
-
 from __future__ import annotations
 
 import argparse
@@ -229,15 +228,14 @@ class BagPlayer(Node):
     def _wait_until(self, due: float, time_ns: int, rate: float) -> None:
         """Sleep until `due` on the steady clock [s], when the recording has time time_ns."""
         while (left_s := due - time.monotonic()) > 0 and rclpy.ok():
-            if self._clock_publisher is None:
-                time.sleep(left_s)
-            else:
-                self._publish_clock(time_ns - round(left_s * rate * _NS_PER_S))
-                time.sleep(min(left_s, _CLOCK_PERIOD_S))
-        if self._clock_publisher is not None:
-            self._publish_clock(time_ns)
+            self._publish_clock(time_ns - round(left_s * rate * _NS_PER_S))
+            time.sleep(left_s if self._clock_publisher is None else min(left_s, _CLOCK_PERIOD_S))
+        self._publish_clock(time_ns)
 
     def _publish_clock(self, time_ns: int) -> None:
+        """Publish the time of the recording [ns], where a clock is wanted."""
+        if self._clock_publisher is None:
+            return
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(time_ns, _NS_PER_S)
         self._clock_publisher.publish(message)

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorder that writes the results of a stereo_seg_node to a bag."""
 
-
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import json
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,8 @@ class BagRecorder(Node):
             self.counts[name] += 1
 
         qos = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
-        name = self.create_subscription(message_type, topic, write, qos, raw=True).topic_name
+        callback: Callable[..., None] = write  # rclpy gives the information too
+        name = self.create_subscription(message_type, topic, callback, qos, raw=True).topic_name
         self.counts[name] = 0
         self._writer.declare(name, kind)
 

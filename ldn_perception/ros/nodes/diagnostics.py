@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Diagnostics of the perception node: counts, epipolar check and messages."""
 
-
 from __future__ import annotations
 
 from collections import Counter, deque

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Node that scores a perception node's output while a bag with ground truth is played."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -56,8 +55,8 @@ class EvaluationNode(Node):
 
     def __init__(self) -> None:
         super().__init__('evaluation_node')
-        self._parameters = read_parameters(self)
-        folder = self._parameters.folder
+        self._options = read_parameters(self)
+        folder = self._options.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lines = (folder / 'evaluation.jsonl').open('w')
@@ -65,13 +64,13 @@ class EvaluationNode(Node):
             raise EvaluationError(
                 'output', must_be='a folder that can be written to', got=str(error),
                 do='choose another one') from error
-        self.session = LiveSession(self._parameters.rules, decode_pixels, self._write_line)
+        self.session = LiveSession(self._options.rules, decode_pixels, self._write_line)
         self.finished = Future()
         self._topics: dict[str, Any] = {}
         self._published_pace = -1
         self._started_s = time.monotonic()
         self._player_seen_s: float | None = None
-        self._status_name = self.resolve_topic_name(self._parameters.node).lstrip('/') + (
+        self._status_name = self.resolve_topic_name(self._options.node).lstrip('/') + (
             ': corridor')
         # Subscriptions are served in the order of creation: a lap must begin before its pairs.
         self.create_subscription(String, EVENTS_TOPIC, self._hear_event, EVENTS_QOS)
@@ -125,15 +124,15 @@ class EvaluationNode(Node):
             self._pace.publish(UInt32(data=self._published_pace))
 
     def _check_start(self, now_s: float) -> None:
-        if now_s - self._started_s <= self._parameters.wait_s:
+        if now_s - self._started_s <= self._options.wait_s:
             return
         missing = ' and '.join(
             name for name, heard in (
                 (f'a player on {EVENTS_TOPIC}', self.session.plan),
-                (f'{self._parameters.node} on /diagnostics', self.session.node))
+                (f'{self._options.node} on /diagnostics', self.session.node))
             if heard is None)
         raise EvaluationError(
-            'live evaluation', must_be=f'begun within {self._parameters.wait_s:g} s',
+            'live evaluation', must_be=f'begun within {self._options.wait_s:g} s',
             got=f'nothing from {missing}', do='start them, or raise wait_s')
 
     def _subscribe(self) -> None:
@@ -141,7 +140,7 @@ class EvaluationNode(Node):
         assert self.session.plan is not None
         wanted: dict[str, tuple[str, Callable[..., None]]] = {}
         for name in self.session.wanted_results:
-            private = '' if name == 'disparity' else f'{self._parameters.node}/'
+            private = '' if name == 'disparity' else f'{self._options.node}/'
             wanted[name] = private + name, self.session.add_result
         for name in self.session.plan.ground_truth:
             topic = f'ground_truth/{name}'
@@ -168,12 +167,12 @@ class EvaluationNode(Node):
             hear(name, read_stamp(cdr), cdr, time.monotonic())
 
         qos = QoSProfile(
-            depth=self._parameters.queue_depth,
+            depth=self._options.queue_depth,
             reliability=ReliabilityPolicy.BEST_EFFORT
             if offered.reliability == ReliabilityPolicy.BEST_EFFORT
             else ReliabilityPolicy.RELIABLE)
-        return self.create_subscription(
-            MESSAGE_TYPES[key], topic, hear_result if key == name else hear_truth, qos, raw=True)
+        callback: Callable[..., None] = hear_result if key == name else hear_truth
+        return self.create_subscription(MESSAGE_TYPES[key], topic, callback, qos, raw=True)
 
     def _hears_everything(self) -> bool:
         return len(self._topics) == self._num_wanted and all(
@@ -189,9 +188,9 @@ class EvaluationNode(Node):
         """Write the report of the received results, and log it as a table."""
         self.session.interrupt()
         self._lines.close()
-        truth = self._parameters.rules.truth
+        truth = self._options.rules.truth
         text = json.dumps(to_json(self.session, truth), indent=2)
-        (self._parameters.folder / 'evaluation.json').write_text(text + '\n')
+        (self._options.folder / 'evaluation.json').write_text(text + '\n')
         if self.session.passes:
             # After a signal the ROS log is no longer available.
             say = self.get_logger().info if rclpy.ok() else print

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Free road of a result, and the pose of the camera."""
 
-
 from __future__ import annotations
+
+from typing import Any
 
 from geometry_msgs.msg import TransformStamped
 import numpy as np
@@ -111,7 +112,8 @@ class LevelFrame:
 
     def __init__(self, node: Node, config: FreeRoadConfig) -> None:
         self._node = node
-        self._listener = self._broadcaster = None
+        self._listener: Any = None
+        self._broadcaster: Any = None
         self._told: tuple[str, LevelCamera] | None = None
         self.config = config
         if config.level_frame:

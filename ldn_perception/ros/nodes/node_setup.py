@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameters, logging and process handling of the nodes."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Result topics; outputs without subscribers are not computed."""
 
-
 from __future__ import annotations
 
 import array
@@ -291,7 +290,7 @@ def fill(message: Any, fields: Fields) -> Any:
             fill(getattr(message, name), value)
         elif isinstance(value, np.ndarray) and value.dtype in _TYPE_CODES:
             data = array.array(_TYPE_CODES[value.dtype])
-            data.frombytes(memoryview(value).cast('B'))
+            data.frombytes(value.data.cast('B'))
             setattr(message, name, data)
         elif isinstance(value, list):
             setattr(message, name, [fill(PointField(), entry) for entry in value])

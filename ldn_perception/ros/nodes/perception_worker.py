@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thread that runs the pipeline on the latest pair."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscriptions to a stereo pair and their synchronisation."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 import time
 from typing import Any
 
@@ -99,7 +99,7 @@ class StereoInput:
         for index, topic in enumerate(self.topics):
             topic.subscription = node.create_subscription(
                 topic.message_type, topic.topic,
-                lambda message, index=index: self._receive(index, message), qos,
+                partial(self._receive, index), qos,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Perception node: synchronised stereo pairs in; labels, masks, disparity and depth out."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -101,7 +100,9 @@ class StereoSegNode(LifecycleNode):
     def start(self) -> bool:
         """Configure and activate; return False if either failed."""
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        is_active: bool = (
+            self.trigger_configure() == success and self.trigger_activate() == success)
+        return is_active
 
     @property
     def autostart(self) -> bool:

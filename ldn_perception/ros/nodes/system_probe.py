@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probe that observes a running system for some seconds and writes a JSON file."""
 
-
 from __future__ import annotations
 
 import argparse
@@ -199,8 +198,9 @@ class SystemProbe(Node):
         def take(message: Any, info: dict[str, Any]) -> None:
             heard.take(message, info)
 
+        callback: Callable[..., None] = take
         self.create_subscription(
-            _MESSAGE_TYPES[topic.message_type], topic.topic, take, _LISTENING)
+            _MESSAGE_TYPES[topic.message_type], topic.topic, callback, _LISTENING)
 
     def _note_status(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -3,6 +3,7 @@
 """A ROS 2 network of its own for every test process."""
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -26,6 +27,23 @@ def ros():
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def play(capsys):
+    """Run the player as its process does, without the seconds that starting one takes."""
+    from ldn_perception.ros.nodes import bag_player
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            bag_player.main([str(argument) for argument in arguments])
+        return ended.value.code, capsys.readouterr().err
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -287,10 +287,9 @@ def test_a_paced_player_begins_each_lap_when_it_may(heard, drive):
     assert len({event.stamp_ns for event in sent}) == 2 * NUM_PAIRS
 
 
-def test_a_rate_that_is_none_is_refused(drive):
-    player = start('bag_player', drive, '--rate', '1,fast')
-    log, _ = player.communicate(timeout=LIMIT_S)
-    assert player.returncode == 2
+def test_a_rate_that_is_none_is_refused(drive, play):
+    code, log = play(drive, '--rate', '1,fast')
+    assert code == 2
     assert "--rate: must be numbers above 0, got '1,fast': say for example 1, or 1,2,4" in log
 
 
