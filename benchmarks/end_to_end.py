@@ -22,8 +22,7 @@ from live_node import LiveNode, rendered_pairs, report
 import numpy as np
 
 from ldn_perception.build import Perception, build_perception
-from ldn_perception.cli.options import parse_assignments
-from ldn_perception.config import PerceptionConfig
+from ldn_perception.config import PerceptionConfig, parse_assignments
 from ldn_perception.data.image_folder import ImageFolder
 from ldn_perception.hardware import keep_freed_memory
 from ldn_perception.types import Quantity, StereoFrame

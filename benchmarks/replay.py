@@ -19,12 +19,12 @@ import time
 from live_node import report
 
 from ldn_perception.build import build_perception, warm_up
-from ldn_perception.cli.options import parse_assignments
 from ldn_perception.cli.replay_configuration import (
     ReplayRequest,
     build_replay,
     parse_configurations,
 )
+from ldn_perception.config import parse_assignments
 from ldn_perception.data.bag_writers import StereoBagWriter
 from ldn_perception.data.image_folder import ImageFolder
 from ldn_perception.hardware import keep_freed_memory

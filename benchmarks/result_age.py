@@ -9,7 +9,7 @@ import argparse
 from live_node import LiveNode, rendered_pairs, report
 import numpy as np
 
-from ldn_perception.cli.options import parse_assignments
+from ldn_perception.config import parse_assignments
 
 
 def main() -> None:

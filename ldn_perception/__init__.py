@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 # Lazy: the nodes and the command line import the package too and need none of these.
 _MODULES = {
     'LdnPerceptionError': 'errors',
-    'ModelInfo': 'catalogue',
+    'ModelInfo': 'segmenter',
     'Result': 'result',
     'Segmenter': 'segmenter',
     'StereoCamera': 'stereo_camera',
-    'WeightsInfo': 'catalogue',
-    'list_models': 'catalogue',
-    'list_weights': 'catalogue',
+    'WeightsInfo': 'segmenter',
+    'list_models': 'segmenter',
+    'list_weights': 'segmenter',
     'load': 'segmenter',
     'metrics': '',
 }

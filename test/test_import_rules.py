@@ -23,7 +23,7 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    '__init__': Rule('catalogue errors metrics result segmenter stereo_camera'),
+    '__init__': Rule('errors metrics result segmenter stereo_camera'),
     'errors': Rule(),
     'types': Rule('errors', 'numpy torch'),
     'config': Rule('errors models.names', 'yaml'),
@@ -32,6 +32,7 @@ RULES = {
     'pictures': Rule('types taxonomy', 'numpy cv2'),
     'models': Rule('errors', 'torch safetensors'),
     'models.names': Rule(),
+    'models.resnet': Rule('errors', 'torch torchvision'),
     'weights': Rule(),
     'stereo': Rule('errors types hardware', 'numpy torch cv2'),
     'stereo.disparity_refinement': Rule('hardware', 'numpy numba cv2'),
@@ -52,12 +53,11 @@ RULES = {
     'pipeline': Rule(
         'errors types stereo.matcher inference.engine decoding.decoder', 'numpy torch'),
     'segmenter': Rule(
-        'errors types config data stereo.matcher inference.torch_engine build result '
-        'stereo_camera',
-        'numpy'),
+        'errors types config taxonomy models data stereo.matcher inference.torch_engine build '
+        'result stereo_camera weights',
+        'numpy torch'),
     'result': Rule('errors types taxonomy pictures data.images', 'numpy cv2'),
     'stereo_camera': Rule('errors types data stereo.rectification', 'numpy'),
-    'catalogue': Rule('config models taxonomy weights', 'torch'),
     'build_stereo': Rule(
         'errors config hardware models.segmentation_model models.weights stereo weights', 'torch'),
     'build': Rule(
@@ -72,7 +72,7 @@ RULES = {
     'data.calibration_files': Rule('errors types', 'numpy yaml'),
     'data.dataset_files': Rule('errors', 'numpy cv2 PIL'),
     'data.images': Rule('errors types taxonomy', 'numpy torch cv2 PIL'),
-    'data.messages': Rule('errors types stereo.rectification', 'numpy torch cv2'),
+    'data.messages': Rule('errors types stereo.rectification', 'numpy torch cv2 cv_bridge'),
     'data.sources': Rule('errors types', 'numpy av'),
     'synthetic_drive': Rule('errors types taxonomy data.images', 'numpy cv2 trimesh embreex'),
     'metrics': Rule('errors types taxonomy', 'numpy cv2 torch'),
@@ -95,7 +95,7 @@ RULES = {
         'errors types config hardware taxonomy pictures models stereo inference build '
         'build_stereo weights data synthetic_drive metrics training evaluation doctor segmenter '
         'result stereo_camera',
-        'numpy torch cv2 yaml rich'),
+        'numpy torch cv2 yaml rich safetensors'),
     'cli.view': Rule(
         'errors types config taxonomy pictures evaluation.report_folder', 'numpy cv2 rich av'),
 }

@@ -277,7 +277,7 @@ class VideoReader:
             with av.open(str(self.path)) as container:
                 stream = container.streams.video[0]
                 self.rate_hz = float(stream.average_rate or _DEFAULT_RATE_HZ)
-                self._num_frames = stream.frames
+                self._num_frames = int(stream.frames)
         except (av.FFmpegError, OSError, LookupError) as error:
             raise VideoError(
                 f'video {self.path}', must_be='a video that FFmpeg reads', got=str(error),

@@ -7,11 +7,9 @@ from ldn_perception.synthetic_drive.drive import (
     ParallelDrive,
     SyntheticDrive,
     SyntheticSample,
-    encode_disparity,
     write_images,
 )
 
 __all__ = [
-    'FRAME_ID', 'ParallelDrive', 'SyntheticDrive', 'SyntheticSample', 'encode_disparity',
-    'write_images',
+    'FRAME_ID', 'ParallelDrive', 'SyntheticDrive', 'SyntheticSample', 'write_images',
 ]

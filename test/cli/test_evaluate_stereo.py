@@ -82,7 +82,7 @@ def test_matchers_have_options_of_their_own():
 
 
 def test_an_option_of_a_matcher_may_be_empty():
-    assert isinstance(build_matchers('census', ['stereo.weights='])['census'], SemiGlobalMatcher)
+    assert isinstance(build_matchers('census:weights=', {})['census:weights='], SemiGlobalMatcher)
 
 
 @pytest.mark.parametrize(('names', 'text'), [

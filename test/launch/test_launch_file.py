@@ -75,7 +75,7 @@ def test_every_parameter_is_an_option_of_the_node() -> None:
 
 def test_executable_is_one_that_is_installed() -> None:
     assert "executable='stereo_seg_node'" in SOURCE
-    assert "'stereo_seg_node = {PACKAGE}.nodes.stereo_seg_node:main'" in (
+    assert "'stereo_seg_node = {PACKAGE}.ros.nodes.stereo_seg_node:main'" in (
         ROOT / 'setup.py').read_text()
 
 

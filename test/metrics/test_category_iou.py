@@ -5,8 +5,7 @@ import pytest
 from sklearn.metrics import jaccard_score
 
 from ldn_perception.errors import EvaluationError
-from ldn_perception.metrics import segmentation
-from ldn_perception.metrics.segmentation import ConfusionMatrix
+from ldn_perception.metrics.segmentation import ConfusionMatrix, category_iou
 from ldn_perception.taxonomy import CITYSCAPES, ClassInfo, Domain, Taxonomy
 
 
@@ -31,7 +30,7 @@ def test_category_iou_equals_scikit_learn_on_labels_that_were_grouped_first():
     groups = [*names, 'no class']
     true_groups = [names[label] for label in truth.flat]
     predicted_groups = [groups[label] for label in prediction.flat]
-    scores = segmentation(matrix, CITYSCAPES)
+    scores = category_iou(matrix, CITYSCAPES)
     assert list(scores) == [
         'flat', 'construction', 'object', 'nature', 'sky', 'human', 'vehicle']
     for name, score in scores.items():
@@ -41,18 +40,18 @@ def test_category_iou_equals_scikit_learn_on_labels_that_were_grouped_first():
 
 def test_confusion_inside_a_category_costs_nothing():
     matrix = counted([[1, 0, 2, 2]], [[0, 1, 2, 2]], 3)
-    assert segmentation(matrix, taxonomy_of('flat', 'flat', 'sky')) == {'flat': 1.0, 'sky': 1.0}
+    assert category_iou(matrix, taxonomy_of('flat', 'flat', 'sky')) == {'flat': 1.0, 'sky': 1.0}
 
 
 def test_void_prediction_and_other_categories_cost():
     # flat: 2 right, 1 void, 1 sky; sky: 1 right, 1 flat
     matrix = counted([[0, 1, 255, 2, 2, 0]], [[0, 0, 1, 1, 2, 2]], 3)
-    scores = segmentation(matrix, taxonomy_of('flat', 'flat', 'sky'))
+    scores = category_iou(matrix, taxonomy_of('flat', 'flat', 'sky'))
     assert scores == {'flat': pytest.approx(2 / 5), 'sky': pytest.approx(1 / 3)}
 
 
 def test_a_category_without_ground_truth_has_no_score():
-    scores = segmentation(counted([[1]], [[0]], 2), taxonomy_of('flat', 'sky'))
+    scores = category_iou(counted([[1]], [[0]], 2), taxonomy_of('flat', 'sky'))
     assert scores['flat'] == 0
     assert np.isnan(scores['sky'])
 
@@ -60,4 +59,4 @@ def test_a_category_without_ground_truth_has_no_score():
 def test_matrix_of_another_taxonomy_is_refused():
     with pytest.raises(EvaluationError, match=(
             'confusion matrix must be of the 2 driving classes of small, got 3: count in')):
-        segmentation(ConfusionMatrix(3), taxonomy_of('flat', 'sky'))
+        category_iou(ConfusionMatrix(3), taxonomy_of('flat', 'sky'))
