@@ -5,12 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 PYTEST_ARGS ?=
+FAST_TESTS := test/taxonomy test/metrics test/decoding test/doctor test/free_road test/cli/test_grammar.py \
+	test/test_config.py test/test_docs.py test/test_import_rules.py test/test_segmenter.py
 
 # rclpy stops where it has no directory for its logs; HOME need not exist.
 export ROS_LOG_DIR ?= $(CURDIR)/log/ros
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test lint build docs clean
+.PHONY: help environment demo test check lint build docs clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +25,9 @@ demo: environment ## Replay a stereo drive through the node; options in ARGS='â€
 
 test: lint ## Check style and types, run every test, ask for the coverage; options in PYTEST_ARGS='â€¦'.
 	@.ci/tests.sh $(PYTEST_ARGS)
+
+check: lint ## Check style and types, run the fast tests (two minutes).
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m 'not slow and not ros and not ray' $(FAST_TESTS)
 
 lint: environment ## Check style, docstrings and types.
 	$(BIN)/python -m ruff check --config .ci/ruff.toml .

@@ -27,5 +27,15 @@ export OMP_NUM_THREADS=1
 shared=(-n "$TEST_WORKERS" --dist loadfile --no-loadscope-reorder)
 run -m 'not ros and not ray' "${shared[@]}" --cov-report= "$@"
 run -m ray --cov-append --cov-report= "$@"
-run -m ros "${shared[@]}" --cov-append --cov-report=term "$@"
+run -m ros "${shared[@]}" --cov-append --cov-report= "$@"
+
+# Asks for a coverage; arguments select the files.
+cover() {
+    .venv/bin/python -m coverage report --rcfile=setup.cfg "$@" || status=1
+}
+
+if [ $# -eq 0 ]; then
+    cover --omit='ldn_perception/ros/nodes/*' --fail-under=90
+    cover --include='ldn_perception/ros/nodes/*' --fail-under=85
+fi
 exit $status

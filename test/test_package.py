@@ -96,7 +96,7 @@ def test_package_xml_names_every_ros_package_that_is_imported() -> None:
     named = {element.text for element in xml.iter() if element.tag.endswith('depend')}
     sources = [
         *(ROOT / PACKAGE / 'ros/nodes').glob('*.py'), *(ROOT / 'launch').glob('*.py'),
-        ROOT / PACKAGE / 'messages.py']
+        ROOT / PACKAGE / 'data' / 'messages.py']
     ros = re.compile(
         r'^\s*(?:from|import) (rclpy|message_filters|cv_bridge|launch\w*|\w+_msgs|\w+_srvs'
         r'|builtin_interfaces|\w+_interfaces|ament_index_python)\b', re.MULTILINE)
@@ -118,3 +118,12 @@ def test_every_requirement_has_one_pinned_version() -> None:
     }
     assert required - pins == set()
     assert len(required) > 30
+
+
+def test_commit_hooks_run_the_commands_of_make_lint():
+    makefile = (ROOT / 'Makefile').read_text()
+    recipe = re.search(r'^lint:.*\n((?:\t.*\n)+)', makefile, re.MULTILINE)[1]
+    commands = [line.replace('$(BIN)', '.venv/bin').strip() for line in recipe.splitlines()]
+    hooks = re.findall(r'^ +entry: (.+)$', (ROOT / '.pre-commit-config.yaml').read_text(),
+                       re.MULTILINE)
+    assert hooks == commands
