@@ -46,25 +46,25 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=10.0, help='that they come')
     parser.add_argument('--device', default='cpu', choices=('auto', 'cpu', 'cuda'))
     parser.add_argument('--set', action='append', default=[], dest='parameters',
-                        metavar='NAME=VALUE', help='option of the corridor')
+                        metavar='NAME=VALUE', help='parameter of the node')
     options = parser.parse_args()
     keep_freed_memory()
     frames = read_frames(options.images, options.pairs)
     chosen = chosen_values(options)
-    corridors = {
-        title: Corridor(build_perception(PerceptionConfig.from_values(values)), frames)
+    candidates = {
+        title: Candidate(build_perception(PerceptionConfig.from_values(values)), frames)
         for title, values in chosen.items()
     }
     times = interleaved(
-        {title: corridor.process_next for title, corridor in corridors.items()}, options.runs)
+        {title: candidate.process_next for title, candidate in candidates.items()}, options.runs)
     fastest = min(times, key=lambda title: times[title].median_ms)
     in_node = fastest if options.node == 'fastest' else options.node
     report('end_to_end', {
         'image': f'{frames[0].geometry.width}x{frames[0].geometry.height}',
         'pairs': str(options.images or 'rendered'),
-        'in process': in_process_rows(times, corridors, options.runs),
+        'in process': in_process_rows(times, candidates, options.runs),
         **({} if in_node == 'none' else through_node(
-            corridors[in_node], chosen[in_node], frames, options)),
+            candidates[in_node], chosen[in_node], frames, options)),
     })
 
 
@@ -86,7 +86,7 @@ def read_frames(folder: Path | None, most: int) -> list[StereoFrame]:
     return [sample.frame for sample in islice(ImageFolder(folder), most)]
 
 
-class Corridor:
+class Candidate:
     """Pipeline that cycles through some pairs and records the stage times.
 
     Args:
@@ -115,20 +115,20 @@ class Corridor:
 
 
 def in_process_rows(
-    times: Mapping[str, Times], corridors: Mapping[str, Corridor], runs: int,
+    times: Mapping[str, Times], candidates: Mapping[str, Candidate], runs: int,
 ) -> dict[str, dict[str, object]]:
     """Time of each engine per pair, by stage."""
     return {
         title: {
-            **row, 'pairs/s': 1e3 / row['median ms'], **corridors[title].stage_ms(runs),
-            'ran': corridors[title].pipeline.engine.description,
+            **row, 'pairs/s': 1e3 / row['median ms'], **candidates[title].stage_ms(runs),
+            'ran': candidates[title].pipeline.engine.description,
         }
         for title, row in as_rows(times).items()
     }
 
 
 def through_node(
-    corridor: Corridor, values: Mapping[str, Any], frames: list[StereoFrame],
+    candidate: Candidate, values: Mapping[str, Any], frames: list[StereoFrame],
     options: argparse.Namespace,
 ) -> dict[str, object]:
     """Overhead of the node compared with the pipeline, and its rate [pairs/s]."""
@@ -137,7 +137,7 @@ def through_node(
     in_process_ms = []
     for _ in range(options.runs):
         started = time.perf_counter()
-        corridor.process_next()
+        candidate.process_next()
         in_process_ms.append((time.perf_counter() - started) * 1e3)
         node.send_one_by_one(1)
     ages_ms = heard_ages_ms(node)

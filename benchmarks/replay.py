@@ -61,7 +61,7 @@ def main() -> None:
         started_cpu = time.process_time()
         replay.run(Path(folder) / 'again')
         other_ms = 1e3 * (time.process_time() - started_cpu) / len(images)
-    corridor_ms = 1e3 * pipeline.cpu_s / len(images)
+    pipeline_ms = 1e3 * pipeline.cpu_s / len(images)
     cores = os.cpu_count() or 1
     spent_s = sum(seconds[stage] for stage in INPUT_OUTPUT)
     report('replay', {
@@ -75,10 +75,10 @@ def main() -> None:
             round(100 * spent_s / wall_s, 1),
         'scores, hashes and pictures [% of wall time]':
             round(100 * seconds['score'] / wall_s, 1),
-        'corridor, CPU time of a pair [ms]': round(corridor_ms, 1),
+        'pipeline, CPU time of a pair [ms]': round(pipeline_ms, 1),
         'all else, CPU time of a pair [ms]': round(other_ms, 1),
-        f'all else, % of a pair where the corridor keeps {cores} cores busy':
-            round(100 * other_ms / (other_ms + corridor_ms / cores), 1),
+        f'all else, % of a pair where the pipeline keeps {cores} cores busy':
+            round(100 * other_ms / (other_ms + pipeline_ms / cores), 1),
     })
 
 

@@ -170,7 +170,7 @@ def find_free_road(
     if segmentation.ood_mask is None:
         raise FrameError(
             'segmentation for free road', must_be='with an out-of-distribution mask', got='none',
-            do='ask the corridor for Quantity.OOD_MASK')
+            do='ask the pipeline for Quantity.OOD_MASK')
     free = segmentation.labels == rule.road_label
     free &= ~segmentation.ood_mask
     free &= depth <= np.float32(rule.max_range_m)  # false where unknown
@@ -255,7 +255,7 @@ class RoadGridBuilder:
         if segmentation.ood_mask is None:
             raise FrameError(
                 'segmentation for a road grid', must_be='with an out-of-distribution mask',
-                got='none', do='ask the corridor for Quantity.OOD_MASK')
+                got='none', do='ask the pipeline for Quantity.OOD_MASK')
         resolution = rule.resolution_m
         num_across = math.ceil(rule.width_m / resolution)
         num_ahead = math.ceil(road.max_range_m / resolution)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks/gpu_corridor.py without a GPU: it says so, and what it would measure runs."""
+"""benchmarks/gpu_pipeline.py without a GPU: it says so, and what it would measure runs."""
 
 import argparse
 import importlib
@@ -16,21 +16,21 @@ BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
 
 
 @pytest.fixture
-def gpu_corridor(monkeypatch):
+def gpu_pipeline(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield importlib.import_module('gpu_corridor')
+    yield importlib.import_module('gpu_pipeline')
     for file in BENCHMARKS.glob('*.py'):
         sys.modules.pop(file.stem, None)
 
 
-def test_without_a_gpu_it_says_that_nothing_was_measured(gpu_corridor, monkeypatch, capsys):
+def test_without_a_gpu_it_says_that_nothing_was_measured(gpu_pipeline, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    monkeypatch.setattr(sys, 'argv', ['gpu_corridor.py'])
-    gpu_corridor.main()
+    monkeypatch.setattr(sys, 'argv', ['gpu_pipeline.py'])
+    gpu_pipeline.main()
     assert capsys.readouterr().out == 'not measured: no GPU\n'
 
 
-def test_every_stage_is_measured_with_every_engine(gpu_corridor, monkeypatch, tmp_path):
+def test_every_stage_is_measured_with_every_engine(gpu_pipeline, monkeypatch, tmp_path):
     called = []
 
     def milliseconds(call):
@@ -38,12 +38,12 @@ def test_every_stage_is_measured_with_every_engine(gpu_corridor, monkeypatch, tm
         called.append(call)
         return float(len(called))
 
-    monkeypatch.setattr(gpu_corridor, 'gpu_milliseconds', milliseconds)
+    monkeypatch.setattr(gpu_pipeline, 'gpu_milliseconds', milliseconds)
     monkeypatch.setattr(torch.cuda, 'get_device_name', lambda device: 'none')
     options = argparse.Namespace(
         runs=1, engines=['torch'], precisions=['float32', 'bfloat16'], disparities=32,
         model='ldn_small', taxonomy='cityscapes', weights='')
-    figures = gpu_corridor.measure(ImageSize(96, 64), options, torch.device('cpu'), tmp_path)
+    figures = gpu_pipeline.measure(ImageSize(96, 64), options, torch.device('cpu'), tmp_path)
     engines = ['torch float32', 'torch bfloat16']
     for group, titles in {
         'network': engines, 'decode': ['torch', 'chosen'], 'disparity': ['learned'],

@@ -114,7 +114,7 @@ def test_a_read_only_image_makes_no_noise(recwarn):
 
 
 @pytest.mark.parametrize('model', ['ldn_small', 'scale_invariant_small'])
-def test_the_corridor_is_deterministic(model):
+def test_the_pipeline_is_deterministic(model):
     first, second = (
         small(model__name=model).pipeline.process(shifted_frame(12)) for _ in range(2))
     np.testing.assert_array_equal(first.segmentation.labels, second.segmentation.labels)
@@ -281,7 +281,7 @@ class TestMatcherBesideTheNetwork:
         with pytest.raises(StereoError, match='got bad'):
             pipeline.process(shifted_frame(12))
 
-    def test_its_thread_ends_with_the_corridor(self):
+    def test_its_thread_ends_with_the_pipeline(self):
         meeting = threading.Barrier(2)
         matcher = MeetingMatcher(meeting)
         pipeline = beside(matcher, MeetingEngine(meeting))

@@ -38,7 +38,7 @@ class DurationSummary:
 
     @classmethod
     def from_seconds(cls, seconds: Sequence[float]) -> DurationSummary:
-        """Summary of durations in seconds, of a stage of the corridor for instance.
+        """Summary of durations in seconds, of a stage of the pipeline for instance.
 
         Raises:
             EvaluationError: There are no samples, or one is negative or not finite.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a recipe to a trainer and its domains.
 
-This module and build_domains are the only ones of this room that choose classes.
+The only module of this package that chooses classes of networks, datasets and losses.
 """
 
 from __future__ import annotations

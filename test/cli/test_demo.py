@@ -57,7 +57,7 @@ def demo(drive, tmp_path_factory):
     return output
 
 
-def test_every_pair_comes_back_as_the_corridor_computes_it(demo, drive):
+def test_every_pair_comes_back_as_the_pipeline_computes_it(demo, drive):
     config = PerceptionConfig.from_values({
         'model.name': 'ldn_small', 'stereo.max_disparity': 64, 'inference.device': 'cpu'})
     pipeline = build_perception(config).pipeline

@@ -29,7 +29,7 @@ def test_without_more_files_there_is_no_more(tmp_path):
     assert image.instances is None
 
 
-def test_apparent_size_is_that_of_the_corridor(tmp_path):
+def test_apparent_size_is_that_of_the_pipeline(tmp_path):
     write_cityscapes(tmp_path)
     write_camera(tmp_path)
     steps = cycle([0, 1, 257, 7681], np.uint16)

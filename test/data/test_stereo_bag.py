@@ -156,7 +156,7 @@ def _change_infos(message, change):
 
 
 def test_raw_drive_is_rectified(tmp_path):
-    """The corridor's own way: the frames are those the node makes of the same messages."""
+    """The pipeline's own way: the frames are those the node makes of the same messages."""
     rig = rectified_rig()
     raw = {side: texture(320, 200, seed) for seed, side in enumerate(('left', 'right'))}
     infos = {side: raw_info(side, 'plumb_bob', rig) for side in raw}

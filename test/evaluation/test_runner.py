@@ -64,9 +64,9 @@ def replayed(drive, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def results():
-    """What the corridor says of every pair, without a replay."""
-    corridor = pipeline()
-    return [corridor.process(pair(stamp), Quantity.ALL) for stamp in stamps(0, 8)]
+    """What the pipeline says of every pair, without a replay."""
+    whole = pipeline()
+    return [whole.process(pair(stamp), Quantity.ALL) for stamp in stamps(0, 8)]
 
 
 def test_every_pair_has_a_line_in_the_order_of_the_stamps(replayed, drive, results):
@@ -256,7 +256,7 @@ def test_a_bad_pair_is_dropped_with_its_reason(tmp_path):
     assert pairs['dropped'] == {'unknown_encoding': 1}
 
 
-def test_a_pair_the_corridor_refuses_is_dropped(tmp_path):
+def test_a_pair_the_pipeline_refuses_is_dropped(tmp_path):
     drive = write_drive(tmp_path / 'drive', stamps(0, 3))
     count = iter(range(3))
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drives of tiny pairs, and a corridor that is fast; run as a script it kills itself midway."""
+"""Drives of tiny pairs, and a pipeline that is fast; run as a script it kills itself midway."""
 
 from dataclasses import dataclass
 import os

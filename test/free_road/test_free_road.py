@@ -36,7 +36,7 @@ def test_a_segmentation_without_mask_is_refused():
     segmentation = Segmentation('cityscapes', segmentation.labels)
     with pytest.raises(FrameError, match=(
             r'segmentation for free road must be with an out-of-distribution mask, got none: ask '
-            r'the corridor for Quantity.OOD_MASK')):
+            r'the pipeline for Quantity.OOD_MASK')):
         find_free_road(segmentation, depth, geometry, RULE)
 
 

@@ -57,7 +57,7 @@ class Diagnostics:
             pair: Result of the epipolar check.
         """
         status = DiagnosticStatus(
-            name=f'{self._node.get_fully_qualified_name().lstrip("/")}: corridor',
+            name=f'{self._node.get_fully_qualified_name().lstrip("/")}: pipeline',
             hardware_id=self._facts['device'],
             level=DiagnosticStatus.OK,
             message='running' if snapshot.processed else 'waiting for the first pair',

@@ -71,7 +71,7 @@ class EvaluationNode(Node):
         self._started_s = time.monotonic()
         self._player_seen_s: float | None = None
         self._status_name = self.resolve_topic_name(self._options.node).lstrip('/') + (
-            ': corridor')
+            ': pipeline')
         # Subscriptions are served in the order of creation: a lap must begin before its pairs.
         self.create_subscription(String, EVENTS_TOPIC, self._hear_event, EVENTS_QOS)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._hear_diagnostics, 10)

@@ -204,7 +204,7 @@ class SystemProbe(Node):
 
     def _note_status(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == f'{self._wanted_node.lstrip("/")}: corridor':
+            if status.name == f'{self._wanted_node.lstrip("/")}: pipeline':
                 self._statuses.append(seen.Status(
                     time.time_ns(), status.level[0], status.message,
                     {entry.key: entry.value for entry in status.values}))

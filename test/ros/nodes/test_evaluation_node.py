@@ -130,7 +130,7 @@ def test_every_pair_of_every_lap_is_accounted_for_once(simulated, drive):
     assert report['plan']['keeps_stamps']
 
 
-def test_scores_are_those_of_the_corridor_itself(simulated, drive):
+def test_scores_are_those_of_the_pipeline_itself(simulated, drive):
     _, report, lines = simulated
     pipeline = build_perception(PerceptionConfig.from_values(PERCEPTION)).pipeline
     expected = {}
@@ -326,8 +326,8 @@ def test_the_state_of_another_node_is_not_taken_for_that_of_ours(context, tmp_pa
 
     def heard():
         publisher.publish(DiagnosticArray(status=[
-            status('rear/stereo_seg_node: corridor', 'camvid'),
-            status('front/stereo_seg_node: corridor', 'universal')]))
+            status('rear/stereo_seg_node: pipeline', 'camvid'),
+            status('front/stereo_seg_node: pipeline', 'universal')]))
         return node.session.node
 
     spin_until(node, heard, 'the node')

@@ -53,7 +53,7 @@ class TestOutputs:
         assert (message.encoding, message.is_bigendian) == (encoding, 0)
         assert len(message.data) == 96 * step
 
-    def test_labels_and_probabilities_are_those_of_the_corridor(self, published, expected):
+    def test_labels_and_probabilities_are_those_of_the_pipeline(self, published, expected):
         segmentation = expected.segmentation
         np.testing.assert_array_equal(plane(published['labels'], np.uint8), segmentation.labels)
         np.testing.assert_array_equal(

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole corridor on a GPU; contracts of its parts run there too, in their own files."""
+"""The whole pipeline on a GPU; contracts of its parts run there too, in their own files."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from ldn_perception.types import Quantity
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='torch sees no GPU')
 
 
-def corridor(device, model, **options):
+def build_pipeline(device, model, **options):
     return build_perception(PerceptionConfig.from_values({
         'model.name': model, 'inference.device': device, 'inference.precision': 'float32',
         'inference.engine': 'torch', 'stereo.matcher': 'learned', 'stereo.max_disparity': 64,
@@ -35,7 +35,7 @@ def exact_products():
 @pytest.mark.parametrize('model', ['ldn_small', 'scale_invariant_small'])
 def test_a_gpu_finds_what_the_cpu_finds(model):
     frame = shifted_frame(12)
-    there, here = (corridor(device, model).process(frame) for device in ('cuda', 'cpu'))
+    there, here = (build_pipeline(device, model).process(frame) for device in ('cuda', 'cpu'))
     found, expected = there.segmentation, here.segmentation
     assert there.disparity.values.is_cuda
     differs = np.abs(there.disparity.to_host() - here.disparity.to_host()) > 1
@@ -49,7 +49,7 @@ def test_a_gpu_finds_what_the_cpu_finds(model):
 
 
 def test_results_stay_as_they_are_while_others_are_found():
-    pipeline, kept = corridor('cuda', 'ldn_small'), []
+    pipeline, kept = build_pipeline('cuda', 'ldn_small'), []
     for shift_px in (4, 12, 20):
         segmentation = pipeline.process(shifted_frame(shift_px)).segmentation
         kept.append((segmentation, segmentation.confidence.copy()))
@@ -59,7 +59,7 @@ def test_results_stay_as_they_are_while_others_are_found():
 
 def test_between_upload_and_download_the_host_waits_for_nothing():
     # removing speckles asks the GPU whether it is done
-    pipeline = corridor('cuda', 'ldn_small', stereo__speckle_size=0)
+    pipeline = build_pipeline('cuda', 'ldn_small', stereo__speckle_size=0)
     frame = shifted_frame(12)
     image = torch.from_numpy(frame.left)
     pipeline.process(frame, Quantity.ALL)

@@ -54,7 +54,7 @@ def main() -> None:
         return
     for size in options.sizes:
         with TemporaryDirectory() as folder:
-            report(f'gpu_corridor_{size}', measure(
+            report(f'gpu_pipeline_{size}', measure(
                 size, options, torch.device('cuda'), Path(folder)))
 
 
