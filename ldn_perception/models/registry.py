@@ -304,7 +304,10 @@ def count_multiply_adds(model: SegmentationModel, height: int, width: int) -> in
 
 
 def _forward_shapes(model: SegmentationModel, height: int, width: int) -> None:
-    state = {name: value.to('meta') for name, value in model.state_dict().items()}
+    # Buffers that no weights file holds are moved as well.
+    state = {
+        name: value.to('meta')
+        for name, value in (*model.named_parameters(), *model.named_buffers())}
     image = torch.empty(1, 3, height, width, device='meta')
     scale = torch.empty(1, height, width, device='meta')
     with torch.no_grad():
