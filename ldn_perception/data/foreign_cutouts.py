@@ -91,7 +91,7 @@ class ForeignCutouts:
             yield from cutouts
 
     def choose(self, rng: np.random.Generator) -> Cutout:
-        """Draw an object; all classes are equally likely, regardless of their number of objects."""
+        """Draw an object; classes are equally likely, whatever their number of objects."""
         cutouts = list(self._by_class.values())[int(rng.integers(len(self._by_class)))]
         return cutouts[int(rng.integers(len(cutouts)))]
 

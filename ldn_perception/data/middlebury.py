@@ -105,7 +105,7 @@ def _parse_calibration(text: str, shape: tuple[int, ...]) -> CameraGeometry:
 
 
 def _disparity(scene: Path) -> NDArray[np.float32]:
-    """Disparity, (H, W) float32 [px], NaN where unknown: 0 (2003) or infinity (2014) in the files."""
+    """Disparity, (H, W) float32 [px], NaN where the file has 0 (2003) or infinity (2014)."""
     if (scene / 'disp0.pfm').is_file():
         values = read_float_map(scene / 'disp0.pfm')
     elif (scene / 'disp.npz').is_file():

@@ -97,7 +97,6 @@ def open_source(
     path: str | Path, *, right: str | Path | None = None, has_camera: bool = False,
     rectifies: bool = False, topic: str = '',
 ) -> Source:
-    """Open a source by its kind.
     """Open an image, folder, video or bag as a source.
 
     Args:
