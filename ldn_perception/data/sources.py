@@ -111,7 +111,6 @@ def open_source(
     Raises:
         BagError: The path is missing, of another kind, or unreadable.
         VideoError: The video cannot be read.
-        VideoError: The video cannot be read.
     """
     path = Path(path)
     suffix = path.suffix.lower()
