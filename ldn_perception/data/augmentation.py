@@ -115,7 +115,6 @@ class Augmentation:
         smallest_scale: Minimum random scale.
         largest_scale: Maximum random scale; the scale is drawn log-uniformly.
         look: Random variation of camera appearance.
-        look: How far the looks of cameras differ.
 
     Source: thesis section 4.6.1: flip, scale between 0.5 and 2, crop, mean pixel outside. The crop
     position is uniform, so flipping last makes no difference. The thesis does not state the

@@ -36,7 +36,6 @@ def paint_road(
 
     Returns:
         (H, W, 3) uint8 RGB, a new array; (H, W) bool, True on the road.
-        (H, W, 3) uint8 RGB, a new array; (H, W) bool, where the road is.
 
     Source: ours, in the spirit of domain randomisation (Tremblay et al., CVPRW 2018).
     """
