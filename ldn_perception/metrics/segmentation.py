@@ -42,8 +42,7 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), np.int64)
         """(C, C + 1) pixels by true class (row) and predicted class (column); the last column
-        counts
-        predictions outside the evaluated classes."""
+        counts predictions outside the evaluated classes."""
 
     def accumulate(
         self, prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8]
@@ -56,8 +55,7 @@ class ConfusionMatrix:
 
         Raises:
             EvaluationError: The arrays are not uint8 images of equal size, or the ground truth
-            contains
-                an id that is neither a class nor 255.
+                contains an id that is neither a class nor 255.
         """
         self._check(prediction, ground_truth)
         valid = ground_truth != UNLABELLED

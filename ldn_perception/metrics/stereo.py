@@ -35,8 +35,7 @@ class StereoScores:
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(4 + len(BAD_THRESHOLDS_PX), np.int64)
         """(8,) pixels with ground truth, with an estimate, and D1 outliers; sum of the errors,
-        rounded
-        per image to 1/65536 px; pixels off by more than 1, 2, 3 and 4 px."""
+        rounded per image to 1/65536 px; pixels off by more than 1, 2, 3 and 4 px."""
 
     def accumulate(
         self, disparity: NDArray[np.float32], ground_truth: NDArray[np.float32]

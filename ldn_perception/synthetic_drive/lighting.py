@@ -24,9 +24,9 @@ class Lighting:
         sun_direction: (3,) float32 unit vector towards the sun, z up.
         sun: (3,) float32 irradiance of a surface that faces the sun.
         ambient: (3,) float32 irradiance of a surface that faces the sky.
-        horizon: (3,) float32 radiance of the sky at the horizon, colour of the haze.
+        horizon: (3,) float32 radiance of the sky at the horizon, and colour of the haze.
         zenith: (3,) float32 radiance of the sky overhead.
-        cloudiness: Share of the sky behind clouds, in [0, 1].
+        cloudiness: Share of the sky covered by clouds, in [0, 1].
     """
 
     sun_direction: NDArray[np.float32]
@@ -38,7 +38,7 @@ class Lighting:
 
     @classmethod
     def from_seed(cls, seed: int) -> Lighting:
-        """Time of day and weather drawn at random, from clear to overcast."""
+        """Random time of day and weather, from clear to overcast."""
         rng = np.random.default_rng([seed, 2])
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(22, 65))
         direction = (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
@@ -59,11 +59,11 @@ class Lighting:
     def irradiance(
         self, normals: NDArray[np.float32], sunlit: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Light that falls on a surface.
+        """Irradiance of a surface.
 
         Args:
-            normals: (N, 3) unit normals.
-            sunlit: (N,) in [0, 1], cosine to the sun, 0 in the shade.
+            normals: (N, 3) float32 unit normals.
+            sunlit: (N,) float32 in [0, 1], cosine to the sun, 0 in the shade.
 
         Returns:
             (N, 3) float32 linear RGB.
@@ -77,8 +77,8 @@ class Lighting:
         """Radiance of the sky.
 
         Args:
-            upward: (N,) sine of the elevation.
-            cloud: (N,) cloud texture in [0, 1].
+            upward: (N,) float32 sine of the elevation.
+            cloud: (N,) float32 cloud texture in [0, 1].
 
         Returns:
             (N, 3) float32 linear RGB.
@@ -93,7 +93,7 @@ class Lighting:
     def through_haze(
         self, radiance: NDArray[np.float32], depth_m: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Radiance (N, 3) of points at a depth (N,), dimmed and veiled by the air between."""
+        """Radiance (N, 3) of points at depth (N,), attenuated and veiled by haze."""
         passed = np.exp(-depth_m / np.float32(_HAZE_LENGTH_M))[:, None]
         veiled = radiance - self.horizon
         veiled *= passed

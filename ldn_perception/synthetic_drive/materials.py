@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural textures: one tile a material, with its own mip pyramid, all in one atlas."""
+"""Procedural textures: one tile with a mip pyramid per material, all in one atlas."""
 
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BORDER_PX = 2
 
 
 class Material(enum.IntEnum):
-    """Texture of a face; its colour comes from the face unless the texture says otherwise."""
+    """Texture of a face; the face provides the colour unless the texture has its own."""
 
     ASPHALT = 0
     CROSSING = 1
@@ -52,17 +52,17 @@ TILE_M = np.array(
     [9.6, 9.6, 4.8, 4.8, 9.6, 12.8, 12.8, 12.8, 12.8, 12.8, 4.8, 4.8, 2.4, 4.8, 2.4, 4.8, 4.8, 2.4,
      1.2, 1.2, 1.2, 1.2, 2400.0, 2.4]
 )
-"""(M,) size of each material's tile [m]."""
+"""Tile size of each material, (M,) [m]."""
 
 STOREY_M = 3.2
 """Height of a storey and width of a window bay in the facade textures [m]."""
 
 
 class TextureAtlas:
-    """All materials of one drive.
+    """Texture atlas of all materials of a drive.
 
     Args:
-        seed: Two atlases of the same seed are equal.
+        seed: Random seed; equal seeds give equal atlases.
     """
 
     def __init__(self, seed: int) -> None:
@@ -93,12 +93,12 @@ class TextureAtlas:
         uv: NDArray[np.float32],
         footprint_m: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Texture colours, blurred to the size of a pixel on the surface.
+        """Sample texture colours, blurred to the footprint of a pixel.
 
         Args:
-            material: (H, W) number of the material.
-            uv: (H, W, 2) texture coordinates [m].
-            footprint_m: (H, W) size of a pixel on the surface [m].
+            material: (H, W) uint8 material number.
+            uv: (H, W, 2) float32 texture coordinates [m].
+            footprint_m: (H, W) float32 size of a pixel on the surface [m].
 
         Returns:
             (H, W, 3) float32 in [0, 1], square-root coded.
@@ -159,7 +159,7 @@ def _paint_tile(material: Material, rng: np.random.Generator) -> NDArray[np.floa
 
 
 _PLAIN = {
-    # material: exponent of the spectrum, contrast, stretch along the tile's width
+    # Material: exponent of the spectrum, contrast, stretch along the tile's width.
     Material.ASPHALT: (0.75, 0.085, 1.0),
     Material.CROSSING: (0.75, 0.085, 1.0),
     Material.CONCRETE: (0.9, 0.075, 1.0),
@@ -269,7 +269,7 @@ def _with_windows(
     wall: NDArray[np.float32], rng: np.random.Generator, width: float, height: float,
     frame: float, panes: int,
 ) -> NDArray[np.float32]:
-    """Four by four window bays; sizes are shares of a bay."""
+    """Wall texture with 4x4 window bays; sizes are shares of a bay."""
     x, y = _grid()
     bay_x, bay_y = x * 4 % 1 - 0.5, y * 4 % 1 - 0.5
     across, upward = np.abs(bay_x) / (width / 2), np.abs(bay_y) / (height / 2)
