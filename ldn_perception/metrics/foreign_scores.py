@@ -117,8 +117,7 @@ class ForeignThreshold:
         """Add in-distribution pixels.
 
         Args:
-            probability: (N,) float32 in [0, 1]; values slightly above 1 from rounding are
-            accepted.
+            probability: (N,) float32 in [0, 1]; rounding errors above 1 are accepted.
 
         Raises:
             EvaluationError: A value is not a probability.

@@ -92,8 +92,7 @@ class OodScores:
             valid: (H, W) bool, False where the ground truth is ignored; None = all valid.
 
         Raises:
-            EvaluationError: Shapes or dtypes differ from the above, or a valid score is not
-            finite.
+            EvaluationError: Shapes or dtypes differ, or a valid score is not finite.
         """
         valid = np.ones(foreign.shape, np.bool_) if valid is None else valid
         for name, mask in (('foreign mask', foreign), ('valid mask', valid)):
@@ -204,8 +203,7 @@ class OodHistogram:
         """Add the pixels of one image.
 
         Args:
-            probability: (H, W) float32 in [0, 1]; values slightly above 1 from rounding are
-            accepted.
+            probability: (H, W) float32 in [0, 1]; rounding errors above 1 are accepted.
             foreign: (H, W) bool, True on foreign objects.
             valid: (H, W) bool, False where the ground truth is ignored.
 

@@ -231,8 +231,7 @@ class InstanceIou:
         Args:
             prediction: (H, W) uint8 class ids, 255 = unlabelled.
             ground_truth: (H, W) uint8 class ids, 255 = ignored.
-            instances: (H, W) int32, 0 = no instance; pixels of equal class and number are one
-            instance.
+            instances: (H, W) int32, 0 = no instance; equal class and number form one instance.
 
         Raises:
             EvaluationError: The sizes differ.

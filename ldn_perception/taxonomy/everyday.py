@@ -19,7 +19,7 @@ category file.
 MSRC v2: road is any paved ground, in a station hall as well as on a street, and is unlabelled.
 Cars are any motor vehicles with four wheels. Signs are of shops and towns as often as traffic
 signs. Face and body are parts of a person. Source: Shotton et al., TextonBoost, ECCV 2006; colours
-are the palette of its label images in this dataset.
+are the palette of its label images.
 
 Pascal VOC: background is everything outside the other 20 classes, roads and rooms alike, and is
 unlabelled. Source: Everingham et al., The Pascal visual object classes challenge, IJCV 2010.
