@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of images with marked foreign objects."""
+"""Evaluation sets of images with masks of foreign objects."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _MEANING = '0 for known, 1 for foreign, 255 for ignored'
 
 @dataclass(frozen=True, slots=True)
 class AnomalyImage:
-    """One image of a road, and what does not belong there.
+    """One road image and its mask of foreign objects.
 
     Attributes:
         name: Unique within its set: path of the image below the root, without suffix.
         image: (H, W, 3) uint8 RGB.
         foreign: (H, W) bool, True on foreign objects.
-        valid: (H, W) bool, False where a score does not count.
+        valid: (H, W) bool, False where pixels are not evaluated.
 
     Raises:
-        DatasetError: The parts have other shapes.
+        DatasetError: The shapes of the arrays differ.
     """
 
     name: str
@@ -48,12 +48,12 @@ class AnomalyImage:
 
 
 class AnomalyImages:
-    """Images with one mask each, read from the disk one at a time.
+    """Images with one mask each, read from disk one at a time.
 
     Args:
-        root: Folder of the set; images are named by their path below it.
-        images: Images, in the order of the set.
-        masks: Mask of each: 0 for known, 1 for foreign, 255 for ignored.
+        root: Folder of the set; names of images are paths relative to it.
+        images: Image files, in the order of the set.
+        masks: Mask files in the same order: 0 = known, 1 = foreign, 255 = ignored.
     """
 
     def __init__(self, root: Path, images: Sequence[Path], masks: Sequence[Path]) -> None:
@@ -68,7 +68,7 @@ class AnomalyImages:
         """Read an image and its mask.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         image, path = self._images[index], self._masks[index]
@@ -88,7 +88,7 @@ FOLDER_LAYOUT = 'images/NAME.* and masks/NAME.png with 0 for known, 1 for foreig
 
 
 class AnomalyFolder(AnomalyImages):
-    """Every image needs a mask.
+    """Folder of images, each with a mask.
 
     Args:
         root: Folder of the set.
@@ -109,10 +109,10 @@ FISHYSCAPES_LAYOUT = (
 
 
 class FishyscapesLostAndFound(AnomalyImages):
-    """The public validation set.
+    """Fishyscapes Lost & Found, public validation set.
 
     Args:
-        root: Folder that holds the folders of the masks and of the images.
+        root: Folder that contains the mask and image folders.
 
     Raises:
         DatasetError: Files are missing.
@@ -140,7 +140,7 @@ _SUFFIX = '_labels_semantic'
 
 
 class SegmentMeIfYouCan(AnomalyImages):
-    """One track; its test images, whose masks are not public, are left out.
+    """One track of SegmentMeIfYouCan, without the test images, whose masks are not public.
 
     Args:
         root: Folder of the track, dataset_AnomalyTrack or dataset_ObstacleTrack.
@@ -149,7 +149,7 @@ class SegmentMeIfYouCan(AnomalyImages):
         DatasetError: Files are missing.
 
     Source: Chan et al., SegmentMeIfYouCan: a benchmark for anomaly segmentation, NeurIPS 2021
-    datasets and benchmarks. In the obstacle track 255 also marks all that is off the road.
+    datasets and benchmarks. In the obstacle track, 255 also marks everything off the road.
     """
 
     def __init__(self, root: Path) -> None:
@@ -172,18 +172,18 @@ ANOMALY_SETS: dict[str, Callable[[Path], AnomalyImages]] = {
     'segment_me_if_you_can': SegmentMeIfYouCan,
     'fishyscapes_lost_and_found': FishyscapesLostAndFound,
 }
-"""Name -> builder, which takes the folder of the set."""
+"""Builders of anomaly sets by name; a builder takes the folder of the set."""
 
 
 def build_anomaly_set(name: str, root: Path) -> AnomalyImages:
-    """Open a set.
+    """Open an anomaly set by name.
 
     Args:
         name: One of ANOMALY_SETS.
-        root: Its folder.
+        root: Folder of the set.
 
     Raises:
-        DatasetError: There is no such set, or files are missing.
+        DatasetError: The name is unknown, or files are missing.
     """
     if name not in ANOMALY_SETS:
         raise DatasetError(

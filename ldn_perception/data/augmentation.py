@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random views of labelled images and random looks of cameras."""
+"""Random crops and random camera appearance for training images."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 
 from ldn_perception.models.segmentation_model import IMAGE_MEAN
 
-_LUMA = np.array([0.299, 0.587, 0.114])  # of ITU-R BT.601
-_DETAIL_PX = 1.0  # standard deviation of the blur whose difference to the image is its detail
+_LUMA = np.array([0.299, 0.587, 0.114])  # Luma weights of ITU-R BT.601.
+_DETAIL_PX = 1.0  # Sigma of the blur that separates detail from the image.
 
 
 @dataclass(frozen=True, slots=True)
 class CameraLook:
-    """How far the looks of cameras differ in a training.
+    """Random variation of camera appearance during training.
 
-    Foreign domains come from other cameras than streets do. A network that can tell the cameras
-    apart by their look need not learn what a street is, and calls the street of a third camera
-    foreign; so every image, street or not, is seen through a random camera.
+    Foreign domains are recorded by other cameras than street domains. A network that can tell the
+    cameras apart need not learn what a street looks like, and then calls the streets of a third
+    camera foreign. Every image, street or not, is therefore changed as if by a random camera.
 
     Attributes:
-        colour_jitter: Brightness, contrast and saturation change by up to this part, in [0, 1).
-        grey_share: Part of the images that lose their colour, in [0, 1]; many stereo cameras
-            have none.
-        white_balance: The logarithms of the gains of red, green and blue change by up to this,
-            each by itself, at least 0.
-        sharpness: Part of the detail finer than a pixel or two that is taken away or added at
-            most, in [0, 1].
+        colour_jitter: Largest relative change of brightness, contrast and saturation, in [0, 1).
+        grey_share: Share of the images converted to grey, in [0, 1]; many stereo cameras have no
+            colour.
+        white_balance: Largest change of the logarithm of the red, green and blue gains, drawn per
+            channel, >= 0.
+        sharpness: Largest share of the detail finer than one or two pixels that is removed or
+            added, in [0, 1].
 
     Source: ours; the thesis trains and tests with the same cameras.
     """
@@ -45,14 +45,14 @@ class CameraLook:
     def seen(
         self, image: NDArray[np.uint8], random: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """See an image through a random camera.
+        """Apply a random camera appearance to an image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            random: All that is random comes from it.
+            random: Random generator.
 
         Returns:
-            (H, W, 3) uint8 RGB; the image itself where nothing changes.
+            (H, W, 3) uint8 RGB; the input array itself if nothing changes.
         """
         return self._sharpened(self._recoloured(image, random), random)
 
@@ -83,15 +83,15 @@ class CameraLook:
 
 
 MEAN_PIXEL = np.round(255 * np.array(IMAGE_MEAN)).astype(np.uint8)
-"""(3,) uint8 RGB that fills what lies outside an image."""
+"""Fill colour outside an image, (3,) uint8 RGB."""
 
 _SAME_CAMERA = CameraLook()
-_NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST is up to half a pixel beside the image
+_NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST is off by up to half a pixel
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingView:
-    """What a network sees of an image in one step.
+    """Network input and targets of one image in one training step.
 
     Attributes:
         image: (h, w, 3) uint8 RGB.
@@ -106,18 +106,18 @@ class TrainingView:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Random scale, crop and flip, and a random camera.
+    """Random scale, crop, flip and camera appearance.
 
     Attributes:
         height_px: Height of the crop.
         width_px: Width of the crop.
-        smallest_scale: The image is resized by a factor between this one...
-        largest_scale: ... and this one, log-uniformly.
-        look: How far the looks of cameras differ.
+        smallest_scale: Minimum random scale.
+        largest_scale: Maximum random scale; the scale is drawn log-uniformly.
+        look: Random variation of camera appearance.
 
-    Source: thesis section 4.6.1: flip, scale between 0.5 and 2, crop, mean pixel outside. A crop
-    may lie anywhere, so it makes no difference that it is flipped last. How the thesis draws
-    the scale is not said.
+    Source: thesis section 4.6.1: flip, scale between 0.5 and 2, crop, mean pixel outside. The crop
+    position is uniform, so flipping last makes no difference. The thesis does not state the
+    distribution of the scale.
     """
 
     height_px: int
@@ -134,20 +134,20 @@ class Augmentation:
         unknown: int,
         random: np.random.Generator,
     ) -> TrainingView:
-        """Take a random view of an image.
+        """Draw a random view of an image.
 
-        A flipped pair would have its cameras swapped; what the network gets is the size of a
-        metre, which a flip leaves as it is. A larger image has larger metres.
+        Flipping a stereo pair would swap its cameras. The network input is the size of a metre,
+        which does not change with a flip. It is scaled with the image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             targets: (H, W) uint8.
             pixels_per_metre: (H, W) float32 [px/m] or None.
-            unknown: Target outside the image.
-            random: All that is random comes from it.
+            unknown: Target value outside the image.
+            random: Random generator.
 
         Returns:
-            New arrays; the pixels outside have the mean colour whatever becomes of the others.
+            New arrays. Pixels outside the image have the mean colour, without camera appearance.
         """
         limits = np.log([self.smallest_scale, self.largest_scale])
         scale = float(np.exp(random.uniform(*limits)))
@@ -176,7 +176,7 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class _Crop:
-    """A window of an image, which may reach beyond it."""
+    """Window of an image; it may extend beyond the border."""
 
     top: int
     left: int
@@ -184,12 +184,12 @@ class _Crop:
     width: int
 
     def inside(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """What the window shows of an image."""
+        """Part of the image inside the window."""
         bottom, right = self.top + self.height, self.left + self.width
         return plane[max(0, self.top):bottom, max(0, self.left):right]
 
     def framed(self, part: NDArray[Any], outside: object) -> NDArray[Any]:
-        """The whole window around what `inside` gave."""
+        """Window filled with the output of `inside`, padded with `outside`."""
         window = np.empty((self.height, self.width, *part.shape[2:]), part.dtype)
         window[...] = outside
         top, left = max(0, -self.top), max(0, -self.left)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of a bag as bytes, and their types without a ROS installation."""
+"""Serialised bag messages and their types, without a ROS installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typest
 from ldn_perception.errors import BagError
 
 _BYTE_ORDER = {b'\x00\x00': '>', b'\x00\x01': '<'}
-# What reading a damaged bag has been seen to raise; the library checks little before it decodes.
+# Exceptions seen when reading damaged bags; the library checks little before it decodes.
 _DAMAGE = (
     ReaderError, rosbag1.ReaderError, SerdeError, TypesysError, OSError, EOFError, struct.error,
     apsw.Error, ValueError, TypeError, LookupError, ArithmeticError, AssertionError, MemoryError,
@@ -34,10 +34,10 @@ class RawMessage(NamedTuple):
     """One message of a bag.
 
     Attributes:
-        topic: Topic it was recorded from.
-        msgtype: E.g. 'sensor_msgs/msg/Image'.
-        receive_ns: When the recorder got it [ns].
-        cdr: Its bytes, encapsulation header included.
+        topic: Recorded topic.
+        msgtype: Message type, e.g. 'sensor_msgs/msg/Image'.
+        receive_ns: Receive time of the recorder [ns].
+        cdr: Serialised message with its encapsulation header.
     """
 
     topic: str
@@ -46,10 +46,10 @@ class RawMessage(NamedTuple):
     cdr: bytes
 
     def with_stamp(self, stamp_ns: int) -> RawMessage:
-        """Return the message with another time in its header.
+        """Return the message with another header stamp.
 
         Raises:
-            BagError: Its type does not begin with a std_msgs/Header, or the time does not fit.
+            BagError: The type does not begin with a std_msgs/Header, or the stamp does not fit.
         """
         if not has_header(self.msgtype):
             raise BagError(
@@ -60,22 +60,22 @@ class RawMessage(NamedTuple):
 
 
 class RawBag:
-    """A bag to play from: a directory with metadata.yaml, or an .mcap, .db3 or ROS 1 .bag file.
+    """Recorded bag: a directory with metadata.yaml, or an .mcap, .db3 or ROS 1 .bag file.
 
-    Compressed bags are read too: zstd by message, by file (unpacked to the temporary folder) or
-    in the chunks of an .mcap, lz4 in its chunks, bz2 and lz4 in ROS 1. Messages of ROS 1 come in
-    the bytes of ROS 2; topics whose type ROS 2 does not have with the same fields are left out.
+    Compressed bags are supported: zstd per message, per file (unpacked to the temporary folder) or
+    per .mcap chunk, lz4 per .mcap chunk, and bz2 and lz4 in ROS 1. ROS 1 messages are converted to
+    ROS 2 CDR. Topics whose type has other fields in ROS 2, or is missing there, are skipped.
 
     Args:
-        path: The bag.
+        path: Path of the bag.
 
     Attributes:
-        topics: Topic name -> message type.
-        message_counts: Topic name -> number of messages.
-        duration_ns: Time from the first message received to the last [ns].
+        topics: Message type by topic.
+        message_counts: Number of messages by topic.
+        duration_ns: Time from the first to the last received message [ns].
 
     Raises:
-        BagError: There is no bag, or it is damaged or was never finished.
+        BagError: The bag is missing, damaged, or its recording was not finished.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -98,13 +98,13 @@ class RawBag:
             if not self._is_ros1 or is_same_in_ros1(item.msgtype, item.msgdef.data)]
 
     def messages(self, topics: Sequence[str] | None = None) -> Iterator[RawMessage]:
-        """Read the messages in the order they were received, one in memory at a time.
+        """Read messages in the order of reception, one in memory at a time.
 
         Args:
-            topics: Only these; None for all.
+            topics: Topics to read; None reads all.
 
         Raises:
-            BagError: The bag has no such topic or is damaged.
+            BagError: A topic is missing or the bag is damaged.
         """
         wanted = set(self.topics if topics is None else topics)
         if missing := sorted(wanted - self.topics.keys()):
@@ -127,7 +127,7 @@ class RawBag:
 
 @contextmanager
 def bag_errors(path: Path) -> Iterator[None]:
-    """Turn whatever the bag library says against a bag into one kind of error.
+    """Convert all exceptions of the bag library to BagError.
 
     Raises:
         BagError: The bag cannot be read.
@@ -144,32 +144,32 @@ def bag_errors(path: Path) -> Iterator[None]:
 
 
 def read_stamp(cdr: bytes) -> int:
-    """Read the time of a serialised message that begins with a std_msgs/Header.
+    """Read the header stamp of a serialised message that begins with a std_msgs/Header.
 
     Args:
-        cdr: Message bytes, encapsulation header included, of either byte order.
+        cdr: Serialised message with its encapsulation header, either byte order.
 
     Returns:
         Stamp [ns].
 
     Raises:
-        BagError: The bytes are no plain CDR or too short to hold a stamp.
+        BagError: The bytes are not plain CDR or too short for a stamp.
     """
     seconds, nanoseconds = struct.unpack_from(_stamp_format(cdr), cdr, _STAMP_OFFSET)
     return int(seconds) * NS_PER_S + int(nanoseconds)
 
 
 def patch_stamp(cdr: bytes, stamp_ns: int) -> bytes:
-    """Replace the time of a serialised message that begins with a std_msgs/Header.
+    """Replace the header stamp of a serialised message that begins with a std_msgs/Header.
 
-    The bytes do not tell their type; `RawMessage.with_stamp` checks it.
+    The bytes do not include their type; `RawMessage.with_stamp` checks it.
 
     Args:
-        cdr: Message bytes, encapsulation header included, of either byte order.
-        stamp_ns: New time, >= 0 and before 2038 [ns].
+        cdr: Serialised message with its encapsulation header, either byte order.
+        stamp_ns: New stamp, >= 0 and before 2038 [ns].
 
     Raises:
-        BagError: The bytes are no plain CDR or too short, or the time does not fit a ROS stamp.
+        BagError: The bytes are not plain CDR or too short, or the stamp does not fit a ROS stamp.
     """
     stamp_format = _stamp_format(cdr)
     seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
@@ -201,10 +201,10 @@ TYPESTORE = get_typestore(Stores.ROS2_JAZZY)
 
 
 def check_known_type(msgtype: str) -> None:
-    """Make sure that the definition of a message type is at hand.
+    """Check that the definition of a message type is available.
 
     Raises:
-        BagError: It is not among the types of a ROS 2 Jazzy base.
+        BagError: The type is not part of ROS 2 Jazzy base.
     """
     if msgtype not in TYPESTORE.fielddefs:
         raise BagError(
@@ -214,7 +214,7 @@ def check_known_type(msgtype: str) -> None:
 
 
 def has_header(msgtype: str) -> bool:
-    """Whether messages of a type begin with a std_msgs/Header; False for an unknown type."""
+    """Return True if messages of a type begin with a std_msgs/Header; False for unknown types."""
     if msgtype not in TYPESTORE.fielddefs:
         return False
     fields = TYPESTORE.fielddefs[msgtype][1]
@@ -223,13 +223,13 @@ def has_header(msgtype: str) -> bool:
 
 @cache
 def is_same_in_ros1(msgtype: str, definition: str) -> bool:
-    """Whether a message of ROS 1 has the fields that it has in ROS 2.
+    """Return True if a ROS 1 message type has the same fields in ROS 2.
 
-    Their names may differ, as those of sensor_msgs/CameraInfo do, and Header has no seq any more.
+    Field names may differ, e.g. in sensor_msgs/CameraInfo. `Header.seq` does not exist in ROS 2.
 
     Args:
-        msgtype: In the manner of ROS 2, 'sensor_msgs/msg/Image' for instance.
-        definition: Full text of the definition, nested types included, as a ROS 1 bag holds it.
+        msgtype: ROS 2 type name, e.g. 'sensor_msgs/msg/Image'.
+        definition: Full definition from the ROS 1 bag, with nested types.
     """
     if msgtype not in TYPESTORE.fielddefs:
         return False
@@ -253,12 +253,12 @@ def build_header(stamp_ns: int, frame_id: str) -> Any:
 
 
 def build_message(msgtype: str, fields: dict[str, Any], header: Any) -> Any:
-    """Build a message of its fields, nested dicts included.
+    """Build a message from its fields, with nested dicts for nested messages.
 
     Args:
-        msgtype: E.g. 'sensor_msgs/msg/Image'.
-        fields: Field name -> value; headers are left out.
-        header: Header of the message and of every message nested in it.
+        msgtype: Message type, e.g. 'sensor_msgs/msg/Image'.
+        fields: Values by field name, without headers.
+        header: Header of the message and of all nested messages.
     """
     values = {}
     for name, (kind, detail) in TYPESTORE.fielddefs[msgtype][1]:
@@ -277,5 +277,5 @@ def serialize(message: Any, msgtype: str) -> memoryview:
 
 
 def deserialize(cdr: bytes, msgtype: str) -> Any:
-    """Deserialise a message; its arrays are writable and its own."""
+    """Deserialise a message; its arrays are writable copies."""
     return TYPESTORE.deserialize_cdr(memoryview(bytearray(cdr)), msgtype)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded drive as stereo samples: its topics and the reader."""
+"""Stereo samples from a bag: stereo topics and the reader."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from ldn_perception.errors import BagError, CalibrationError, FrameError, Messag
 from ldn_perception.stereo.rectification import Rectifier
 
 MAX_WAITING_PAIRS = 64
-"""Incomplete pairs kept in memory while reading; a live recording has a handful."""
+"""Limit of incomplete pairs in memory while reading; a live recording has a handful."""
 
 
 class StereoBagReader:
-    """Pairs of a bag in the order of their stamps, with ground truth where the bag has it.
+    """Stereo pairs of a bag in the order of their stamps, with ground truth if recorded.
 
-    Opening reads the bag once for its stamps; every iteration reads it once more and holds only
-    the pairs that wait for a message.
+    The constructor reads the bag once for its stamps. Each iteration reads it again and holds only
+    pairs that wait for a message.
 
     Args:
         path: Bag directory, .mcap, .db3 or ROS 1 .bag file.
-        topics: Topics of the rig; found by name when not given.
-        slop_s: Largest difference between the stamps of a pair [s]; 0 = equal stamps only.
-        rectify: The images are raw and are rectified as camera_info says.
+        topics: Topics of the rig; found by name if not given.
+        slop_s: Largest stamp difference within a pair [s]; 0 accepts equal stamps only.
+        rectify: True if the images are raw and must be rectified with camera_info.
 
     Attributes:
         topics: Topics in use.
-        stamps_ns: Stamps of the pairs, those of the left images, increasing [ns].
-        unpaired_images: Left images without a complete pair.
+        stamps_ns: Stamps of the left images of all pairs, increasing [ns].
+        unpaired_images: Number of left images without a complete pair.
 
     Raises:
-        BagError: The bag cannot be read, has no stereo topics, or no two stamps match.
+        BagError: The bag cannot be read, has no stereo topics, or no stamps match.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class StereoBagReader:
         self._add_ground_truth(stamps)
 
     def _read_stamps(self) -> dict[str, list[int]]:
-        """Stamps of every topic that matters, increasing and without repetition [ns]."""
+        """Stamps of every topic in use, increasing and without duplicates [ns]."""
         stamps: dict[str, set[int]] = {topic: set() for topic in self._topics_in_bag()}
         for message in self._bag.messages(list(stamps)):
             stamps[message.topic].add(read_stamp(message.cdr))
@@ -104,7 +104,7 @@ class StereoBagReader:
 
     @property
     def duration_s(self) -> float:
-        """Time from the first pair to the last [s]."""
+        """Time from the first to the last pair [s]."""
         return (self.stamps_ns[-1] - self.stamps_ns[0]) / NS_PER_S
 
     @property
@@ -113,24 +113,24 @@ class StereoBagReader:
         return (len(self) - 1) / self.duration_s if len(self) > 1 else 0.0
 
     def __iter__(self) -> Iterator[StereoSample]:
-        """Read the pairs.
+        """Iterate over the pairs.
 
         Raises:
-            BagError: A message is wrong, or the parts of a pair lie too far apart in the bag.
+            BagError: A message is invalid, or the messages of a pair are too far apart in the bag.
         """
         return (sample for _, sample in self.numbered())
 
     def numbered(
         self, start: int = 0, refuse: Callable[[int, BagError], None] | None = None,
     ) -> Iterator[tuple[int, StereoSample]]:
-        """Read the pairs with their numbers in the bag, from 0.
+        """Iterate over the pairs with their index in the bag, from 0.
 
         Args:
-            start: Number of the first pair that is wanted; those before it are not decoded.
-            refuse: Is told of a pair with a wrong message, which is left out then; None raises.
+            start: Index of the first pair; earlier pairs are not decoded.
+            refuse: Callback for pairs with an invalid message, which are skipped; None raises.
 
         Raises:
-            BagError: A message is wrong, or the parts of a pair lie too far apart in the bag.
+            BagError: A message is invalid, or the messages of a pair are too far apart in the bag.
         """
         for index, parts in self._complete(start):
             try:
@@ -143,7 +143,7 @@ class StereoBagReader:
                 yield index, sample
 
     def _complete(self, start: int) -> Iterator[tuple[int, dict[str, RawMessage]]]:
-        """Messages of each pair, by topic, in the order of the pairs."""
+        """Messages by topic of each pair, in the order of the pairs."""
         missing = [0] * len(self)
         for index in self._wanted.values():
             missing[index] += 1
@@ -203,10 +203,10 @@ _COMPRESSED_SUFFIX = '/compressed'
 
 @dataclass(frozen=True, slots=True)
 class StereoTopics:
-    """Topics of a drive, relative to a namespace until `absolute` or `with_prefix` anchors them.
+    """Topics of a stereo rig, relative until `absolute` or `with_prefix` resolves them.
 
     Attributes:
-        left_image: Left images, compressed or not.
+        left_image: Left images, raw or compressed transport.
         right_image: Right images.
         left_info: Calibration of the left camera.
         right_info: Calibration of the right camera.
@@ -224,11 +224,11 @@ class StereoTopics:
     disparity: str = 'ground_truth/disparity'
 
     def absolute(self) -> StereoTopics:
-        """Return the same topics with a leading slash, as a bag names them."""
+        """Return the topics with a leading slash, as stored in a bag."""
         return StereoTopics(*('/' + topic.lstrip('/') for topic in astuple(self)))
 
     def with_prefix(self, prefix: str) -> StereoTopics:
-        """Return the same topics inside a namespace, e.g. 'front' or '/front/'."""
+        """Return the topics in a namespace, e.g. 'front' or '/front/'."""
         namespace = prefix.strip('/')
         if not namespace:
             return self.absolute()
@@ -236,28 +236,28 @@ class StereoTopics:
 
     @property
     def inputs(self) -> tuple[str, str, str, str]:
-        """The four topics without which there is no pair."""
+        """The four required topics of a pair."""
         return self.left_image, self.right_image, self.left_info, self.right_info
 
 
 RAW_TOPICS = StereoTopics('left/image_raw', 'right/image_raw')
-"""Topics of a drive whose images are not rectified."""
+"""Topics of unrectified images."""
 
 
 def find_stereo_topics(available: Mapping[str, str], *, raw: bool = False) -> StereoTopics:
-    """Find the stereo rig among the topics of a bag.
+    """Find the stereo topics of a bag.
 
-    The default names win. Otherwise a left image topic counts whose name with 'right' for 'left'
-    exists with the same type, and whose cameras have a camera_info beside the image; rectified
-    images are preferred to others (or others to rectified ones), those of raw transport to
-    compressed ones.
+    The default names have priority. Otherwise a rig is a left image topic with a topic of the same
+    type named 'right' instead of 'left', and a camera_info beside each image. With `raw` False
+    rectified images are preferred to unrectified ones, with True the reverse; then raw transport
+    is preferred to compressed transport.
 
     Args:
-        available: Topic name -> message type.
-        raw: Whether images that are not rectified are wanted.
+        available: Message type by topic.
+        raw: True if unrectified images are preferred.
 
     Raises:
-        BagError: No rig or more than one fits.
+        BagError: No rig or more than one rig matches.
     """
     default = (RAW_TOPICS if raw else StereoTopics()).absolute()
     if set(default.inputs) <= available.keys():
@@ -283,7 +283,7 @@ def find_stereo_topics(available: Mapping[str, str], *, raw: bool = False) -> St
 
 
 def check_stereo_topics(topics: StereoTopics, available: Mapping[str, str]) -> None:
-    """Make sure that a bag has the four topics of a rig with the types they need.
+    """Check that a bag has the four required topics with valid types.
 
     Raises:
         BagError: A topic is missing or has another type.

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writers of bags: stereo frames, serialised messages, growing segments."""
+"""Bag writers for stereo frames, serialised messages and growing segments."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from ldn_perception.types import DisparityMap, StereoFrame
 
 
 class StereoBagWriter:
-    """A new MCAP bag of stereo pairs, each message received at the stamp of its pair.
+    """MCAP bag of stereo pairs; the receive time of each message is the stamp of its pair.
 
-    Images are mono8 as long as every frame so far had three equal channels, rgb8 from the first
-    coloured frame on. Used as a context manager; finished however the block ends.
+    Images are mono8 until the first frame with different channels, rgb8 from that frame on. Use as
+    a context manager; the bag is finished when the block ends, also after an error.
 
     Args:
         path: Directory to create.
-        topics: Names to write under; they are made absolute.
+        topics: Topic names; written as absolute names.
 
     Raises:
-        BagError: The path exists already or cannot be created.
+        BagError: The path exists or cannot be created.
     """
 
     def __init__(self, path: str | Path, topics: StereoTopics | None = None) -> None:
@@ -62,16 +62,16 @@ class StereoBagWriter:
         foreign: NDArray[np.bool_] | None = None,
         disparity: NDArray[np.float32] | None = None,
     ) -> None:
-        """Append a pair and what is known to be true of it.
+        """Append a pair and its ground truth.
 
         Args:
-            frame: The pair; both images.
+            frame: Pair with both images.
             labels: (H, W) uint8 class ids, 255 = ignored.
             foreign: (H, W) bool, True on foreign objects.
             disparity: (H, W) float32 [px], NaN where unknown.
 
         Raises:
-            BagError: The right image is missing, or ground truth does not fit the images.
+            BagError: The right image is missing, or ground truth has another size than the images.
         """
         sample = StereoSample(frame, labels, foreign, disparity)
         if frame.right is None:
@@ -107,7 +107,7 @@ class StereoBagWriter:
         self._writer.write(topic, msgtype, frame.stamp_ns, serialize(message, msgtype))
 
     def close(self) -> None:
-        """Write the index and the metadata; closing twice does nothing."""
+        """Write the index and the metadata; a second call does nothing."""
         self._writer.close()
 
     def __enter__(self) -> StereoBagWriter:
@@ -123,13 +123,13 @@ class StereoBagWriter:
 
 
 def is_grey(image: NDArray[np.uint8]) -> bool:
-    """Whether the three channels of a (H, W, 3) uint8 image are equal."""
+    """Return True if the three channels of a (H, W, 3) uint8 image are equal."""
     red, green, blue = image[..., 0], image[..., 1], image[..., 2]
     return np.array_equal(red, green) and np.array_equal(red, blue)
 
 
 def _disparity_map(disparity: NDArray[np.float32]) -> DisparityMap:
-    """Give ground truth a range that holds all of it, whole pixels to be safe from rounding."""
+    """Disparity map of ground truth; its range is rounded outwards to whole pixels."""
     known = disparity[np.isfinite(disparity)]
     low = math.floor(known.min()) - 1 if known.size else 0
     high = math.ceil(known.max()) + 1 if known.size else 1
@@ -141,7 +141,7 @@ _UNFINISHED = 'unfinished'
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """What metadata.yaml says of one file of a bag."""
+    """Entry of one bag file in metadata.yaml."""
 
     file: str
     start_ns: int
@@ -154,17 +154,17 @@ class _Segment:
 
 
 class SegmentedBagWriter:
-    """A split MCAP bag (rosbag2 version 9); every finished segment is a file of it.
+    """Split MCAP bag (rosbag2 version 9) with one file per finished segment.
 
-    The segment in work lies in the folder `unfinished` until it is complete; whatever a killed
-    process leaves there is thrown away when the bag is opened again.
+    The current segment is stored in the folder `unfinished` until it is complete. What a killed
+    process leaves there is deleted when the bag is opened again.
 
     Args:
-        path: Directory of the bag; made when the first segment is finished.
-        segments: Finished segments to keep, the first ones; what is beyond them goes.
+        path: Directory of the bag; created with the first finished segment.
+        segments: Number of finished segments to keep, from the first; later ones are deleted.
 
     Raises:
-        BagError: There are fewer segments, or one cannot be read.
+        BagError: The bag has fewer segments, or a segment cannot be read.
     """
 
     def __init__(self, path: str | Path, segments: int = 0) -> None:
@@ -187,20 +187,20 @@ class SegmentedBagWriter:
         return len(self._segments)
 
     def write(self, topic: str, msgtype: str, receive_ns: int, cdr: bytes | memoryview) -> None:
-        """Append a message to the segment in work; see `RawBagWriter.write`.
+        """Append a message to the current segment; see `RawBagWriter.write`.
 
         Raises:
-            BagError: The type is unknown or the disk does not take it.
+            BagError: The type is unknown or writing to disk failed.
         """
         if self._writer is None:
             self._writer = RawBagWriter(self.path / _UNFINISHED / self._next_name())
         self._writer.write(topic, msgtype, receive_ns, cdr)
 
     def finish_segment(self) -> None:
-        """Make what was written since the last call a file of the bag.
+        """Finish the current segment and add it to the bag.
 
         Raises:
-            BagError: The disk does not take it.
+            BagError: Writing to disk failed.
         """
         if self._writer is None:
             return
@@ -211,10 +211,10 @@ class SegmentedBagWriter:
         shutil.rmtree(self.path / _UNFINISHED)
 
     def take_over(self, files: Iterable[Path]) -> None:
-        """Append finished segments of other bags; they stay where they are, as links if possible.
+        """Append finished segments of other bags, as hard links if possible; the sources stay.
 
         Args:
-            files: Their .mcap files, in order.
+            files: .mcap files, in order.
 
         Raises:
             BagError: A file is not a finished bag.
@@ -236,7 +236,7 @@ class SegmentedBagWriter:
         self._write_metadata()
 
     def _write_metadata(self) -> None:
-        """Describe the finished segments, at once or not at all."""
+        """Write metadata.yaml of the finished segments atomically."""
         path = self.path / 'metadata.yaml'
         if not self._segments:
             path.unlink(missing_ok=True)
@@ -247,7 +247,7 @@ class SegmentedBagWriter:
 
 
 def segment_files(path: Path) -> list[Path]:
-    """Files of a bag that was written in segments, in order."""
+    """Files of a segmented bag, in order."""
     return sorted(path.glob(f'{path.name}_*.mcap'))
 
 
@@ -310,17 +310,17 @@ def _metadata(segments: list[_Segment]) -> dict[str, Any]:
 
 
 class RawBagWriter:
-    """A new MCAP bag (rosbag2 version 9, as `ros2 bag play` reads it).
+    """MCAP bag (rosbag2 version 9, readable by `ros2 bag play`).
 
-    Used as a context manager. The bag is finished however the block ends, by an error or Ctrl-C
-    as well, so what was recorded until then can be read. After a kill the parts already on disk
-    can be saved with `mcap recover`.
+    Use as a context manager. The bag is finished when the block ends, also after an error or
+    Ctrl-C, and stays readable. After a kill, data already on disk can be recovered with `mcap
+    recover`.
 
     Args:
-        path: Directory to create; its parents are created with it.
+        path: Directory to create, with its parents.
 
     Raises:
-        BagError: The path exists already or cannot be created.
+        BagError: The path exists or cannot be created.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -339,20 +339,20 @@ class RawBagWriter:
         """Append a message.
 
         Args:
-            topic: Its topic; a missing leading slash is added.
-            msgtype: Its type, e.g. 'sensor_msgs/msg/Image'.
-            receive_ns: When it was received, >= 0 [ns].
-            cdr: Its bytes, encapsulation header included.
+            topic: Topic; a missing leading slash is added.
+            msgtype: Message type, e.g. 'sensor_msgs/msg/Image'.
+            receive_ns: Receive time, >= 0 [ns].
+            cdr: Serialised message with its encapsulation header.
 
         Raises:
-            BagError: The type is unknown or the disk does not take it.
+            BagError: The type is unknown or writing to disk failed.
         """
         connection = self._connections.get((topic, msgtype)) or self._connect(topic, msgtype)
         with self._disk_errors():
             self._writer.write(connection, receive_ns, cdr)
 
     def declare(self, topic: str, msgtype: str) -> None:
-        """Note a topic that may stay without a message, so that the bag tells it existed.
+        """Add a topic to the bag, even if no message follows.
 
         Raises:
             BagError: The type is unknown.
@@ -370,10 +370,10 @@ class RawBagWriter:
         return connection
 
     def close(self) -> None:
-        """Write the index and the metadata; closing twice does nothing.
+        """Write the index and the metadata; a second call does nothing.
 
         Raises:
-            BagError: The disk does not take them.
+            BagError: Writing to disk failed.
         """
         if self._writer.storage is not None:
             with self._disk_errors():

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrations of stereo rigs, read from the files in use."""
+"""Readers of stereo calibration files."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PROJECTION = re.compile(r'^(?:P|P_rect_0)(\d): *(.+)$')
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a calibration file says; the image size comes from the images.
+    """Content of a calibration file; the image size comes from the images.
 
     Attributes:
-        geometry: The rig.
-        rate_hz: Rate the pairs were taken at, where the file tells [Hz].
+        geometry: Camera geometry of the rig.
+        rate_hz: Rate of the pairs, if the file states it [Hz].
     """
 
     geometry: CameraGeometry
@@ -43,20 +43,20 @@ class Calibration:
 
 
 def read_calibration(folder: Path, width: int, height: int, left_camera: int) -> Calibration:
-    """Read the calibration of a folder, calib.json before KITTI's text files.
+    """Read the calibration of an image folder; calib.json has priority over KITTI text files.
 
-    KITTI's raw recordings keep calib_cam_to_cam.txt beside the drive, so the parent folder is
+    KITTI raw recordings keep calib_cam_to_cam.txt beside the drive, so the parent folder is
     searched too.
 
     Args:
-        folder: The image folder.
+        folder: Image folder.
         width: Image width [px].
         height: Image height [px].
-        left_camera: KITTI number of the left camera: 0 grey, 2 colour. Where the file has only
-            two matrices they are taken as left and right.
+        left_camera: KITTI number of the left camera: 0 grey, 2 colour. If the file has only two
+            matrices, they are used as left and right.
 
     Raises:
-        BagError: There is no calibration, or it is unreadable, incomplete or impossible.
+        BagError: The calibration is missing, unreadable, incomplete or invalid.
     """
     path = next(_candidates(folder), None)
     if path is None:
@@ -70,16 +70,16 @@ def read_calibration(folder: Path, width: int, height: int, left_camera: int) ->
 def read_calibration_file(
     path: Path, width: int, height: int, left_camera: int,
 ) -> Calibration:
-    """Read a calibration file: JSON by its suffix, else KITTI's text.
+    """Read a calibration file, as JSON if its suffix says so, else as KITTI text.
 
     Args:
-        path: The file.
+        path: Calibration file.
         width: Image width [px].
         height: Image height [px].
         left_camera: See `read_calibration`.
 
     Raises:
-        BagError: The file is missing, unreadable, incomplete or impossible.
+        BagError: The file is missing, unreadable, incomplete or invalid.
     """
     try:
         if path.suffix == '.json':
@@ -140,7 +140,7 @@ CAMERA_INFO_FILES = (
     'camera_info as YAML: image_width, image_height, camera_matrix, distortion_coefficients, '
     'rectification_matrix and projection_matrix, or width, height, k, d, r and p')
 
-# Field of sensor_msgs/CameraInfo: its name in files of camera_calibration, number of values.
+# sensor_msgs/CameraInfo field: (key in camera_calibration files, number of values).
 _MATRICES = {
     'k': ('camera_matrix', 9), 'd': ('distortion_coefficients', None),
     'r': ('rectification_matrix', 9), 'p': ('projection_matrix', 12),
@@ -152,15 +152,15 @@ def read_camera_infos(left: Path, right: Path | None = None) -> tuple[Any, Any]:
     """Read the camera_info of both cameras.
 
     Args:
-        left: YAML of the left camera; without `right` that of both, under the keys left and
-            right or as two documents.
+        left: YAML of the left camera; without `right`, YAML of both cameras, under the keys left
+            and right or as two documents.
         right: YAML of the right camera.
 
     Returns:
-        Objects with the fields of sensor_msgs/CameraInfo but its header.
+        Left and right object with the fields of sensor_msgs/CameraInfo, without header.
 
     Raises:
-        BagError: A file is missing or no camera_info, or there is one camera only.
+        BagError: A file is missing or not a camera_info, or there is only one camera.
     """
     if right is not None:
         return _read_one(left), _read_one(right)
@@ -184,7 +184,7 @@ def _read_one(path: Path) -> Any:
 
 
 def _read_documents(path: Path) -> list[Any]:
-    """Documents of a YAML file but for empty ones: `ros2 topic echo` ends with a separator."""
+    """Non-empty documents of a YAML file; `ros2 topic echo` ends with a separator."""
     try:
         with path.open() as file:
             documents = list(yaml.safe_load_all(file))

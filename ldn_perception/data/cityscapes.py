@@ -43,8 +43,8 @@ SPLITS = {
     'train_2976': ('train', 'val'),
     'val_499': ('val',),
 }
-"""Split -> folders. The labels of test are blank. train_2976 and val_499 are train and val but
-for one image that moved from val to train: the only one with a near train."""
+"""Folders by split. The labels of test are empty. train_2976 and val_499 equal train and val,
+except that one image with a near train moves from val to train."""
 MOVED = 'frankfurt_000001_014565'
 ANNOTATIONS = {'fine': 'gtFine', 'coarse': 'gtCoarse'}
 
@@ -52,15 +52,15 @@ _FIRST_INSTANCE = 1000
 
 
 class Cityscapes(LabelledFiles):
-    """Left images of 2048×1024 px, with instances and apparent size where the files are there.
+    """Left images of 2048×1024 px, with instances and apparent size if the files exist.
 
     Args:
         root: Folder of the dataset.
         split: One of SPLITS.
-        annotation: 'fine' or 'coarse'; only the coarse one has train_extra.
+        annotation: 'fine' or 'coarse'; train_extra has coarse annotations only.
 
     Raises:
-        DatasetError: There is no such split or annotation, or files are missing.
+        DatasetError: The split or annotation is unknown, or files are missing.
 
     Source: Cordts et al., The Cityscapes Dataset, CVPR 2016; thesis section 4.7 for val_499 and
     train_2976, section 3.2 for apparent size from the published disparity.
@@ -85,10 +85,10 @@ class Cityscapes(LabelledFiles):
         self._ground_truth = ground_truth
 
     def stereo_frame(self, index: int) -> StereoFrame:
-        """Read both images of a pair and its calibration.
+        """Read both images and the calibration of a pair.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: The right image or the calibration is missing or damaged.
         """
         image = self._images[index]
@@ -121,7 +121,7 @@ def _is_in(image: Path, split: str) -> bool:
 
 
 def _partner(root: Path, image: Path, folder: str, ending: str) -> Path:
-    """File of another kind that belongs to a left image."""
+    """Path of another file kind for a left image."""
     city = image.parent
     name = image.name.removesuffix('leftImg8bit.png') + ending
     return root / folder / city.parent.name / city.name / name
@@ -140,10 +140,10 @@ def _geometry(camera: Path, shape: tuple[int, ...]) -> CameraGeometry:
 
 
 def _pixels_per_metre(disparity: Path, camera: Path) -> NDArray[np.float32]:
-    """Apparent size of one metre [px/m]: disparity over baseline, NaN where unknown.
+    """Apparent size of one metre [px/m]: disparity divided by baseline, NaN where unknown.
 
-    A pixel of the file holds 256 d + 1, 0 = unknown. Rectified as they are, the cameras see a
-    point at infinity at disparity 0.
+    File values are 256 d + 1, 0 = unknown. The images are rectified, so a point at infinity has
+    disparity 0.
     """
     steps = read_plane(disparity, np.uint16, '256 times the disparity, plus 1, or 0')
     baseline = _geometry(camera, steps.shape).baseline
@@ -155,25 +155,25 @@ def _pixels_per_metre(disparity: Path, camera: Path) -> NDArray[np.float32]:
 SQUEEZED_LAYOUT = '{train,val}/images/NAME.jpg (or .png) and {train,val}/labels/NAME.png'
 SQUEEZED_SPLITS = ('train', 'val')
 ASPECT_RATIO = 2.0
-"""Width of a frame of Cityscapes over its height."""
+"""Width / height of a Cityscapes frame."""
 
 TRAIN_IDS = IndexedLabels(
     {index: index for index in range(len(CITYSCAPES))}, {255},
     f'training ids 0 to {len(CITYSCAPES) - 1} of Cityscapes, or 255 for void')
-"""Reader of label images of training ids."""
+"""Reader of training-id label images."""
 
 
 class Cityscapes256(LabelledFiles):
-    """Whole frames, stretched to the shape that the camera saw: twice as wide as high.
+    """Whole frames, resized to the original aspect ratio of 2:1.
 
-    Colours are interpolated linearly, labels keep the nearest id.
+    Colours are interpolated linearly, labels by nearest neighbour.
 
     Args:
-        root: Folder that holds the folders of the splits.
+        root: Folder that contains the split folders.
         split: One of SPLITS.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Cordts et al., The Cityscapes Dataset, CVPR 2016.
     """
@@ -189,7 +189,7 @@ class Cityscapes256(LabelledFiles):
         """Read an image and its labels, (H, 2 H).
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         sample = super().__getitem__(index)

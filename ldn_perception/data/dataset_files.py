@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of datasets, read with errors that name file and layout."""
+"""File readers of datasets; errors name the file and the expected layout."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Parsed = TypeVar('Parsed')
 
 
 def list_files(root: Path, pattern: str, layout: str) -> list[Path]:
-    """Files below a root that fit a pattern, sorted.
+    """Sorted files below a root that match a pattern.
 
     Args:
         root: Folder of the dataset.
-        pattern: As `Path.glob` takes it.
-        layout: How the dataset lies on the disk, for the error.
+        pattern: Pattern for `Path.glob`.
+        layout: Expected folder layout, for the error.
 
     Raises:
-        DatasetError: There is no such folder, or nothing in it fits.
+        DatasetError: The folder is missing, or no file matches.
     """
     if not root.is_dir():
         raise DatasetError(
@@ -47,15 +47,15 @@ def list_files(root: Path, pattern: str, layout: str) -> list[Path]:
 def partners(
     files: Sequence[Path], partner_of: Callable[[Path], Path], layout: str
 ) -> list[Path]:
-    """The file that belongs to each of some files.
+    """Partner files of images, checked to exist.
 
     Args:
-        files: Images.
-        partner_of: Where the labels of an image lie.
-        layout: How the dataset lies on the disk, for the error.
+        files: Image files.
+        partner_of: Path of the partner (e.g. the label image) of an image.
+        layout: Expected folder layout, for the error.
 
     Raises:
-        DatasetError: One is missing.
+        DatasetError: A partner is missing.
     """
     found = [partner_of(path) for path in files]
     missing = [path for path in found if not path.is_file()]
@@ -69,7 +69,7 @@ def partners(
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an image as it is stored (no rotation by EXIF), (H, W, 3) uint8 RGB.
+    """Read an image as stored (no EXIF rotation), (H, W, 3) uint8 RGB.
 
     Raises:
         DatasetError: The file is missing or not an image.
@@ -79,15 +79,15 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
 
 def read_plane(path: Path, dtype: type[np.generic], meaning: str) -> NDArray[Any]:
-    """Read an image of one channel, (H, W).
+    """Read a single-channel image, (H, W).
 
     Args:
-        path: PNG or the like.
-        dtype: Type its pixels must have.
-        meaning: What a pixel holds, for the error.
+        path: Image file, e.g. PNG.
+        dtype: Required pixel type.
+        meaning: Content of a pixel, for the error.
 
     Raises:
-        DatasetError: The file is missing, not an image, or of other channels or type.
+        DatasetError: The file is missing or not an image, or has other channels or another type.
     """
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 2 or image.dtype != dtype:
@@ -99,7 +99,7 @@ def read_plane(path: Path, dtype: type[np.generic], meaning: str) -> NDArray[Any
 
 
 def read_indices(path: Path, meaning: str) -> NDArray[np.uint8]:
-    """Read palette indices or grey values, (H, W) uint8; OpenCV would look a palette up.
+    """Read palette indices or grey values, (H, W) uint8; OpenCV would apply the palette.
 
     Raises:
         DatasetError: The file is missing, not an image, or a colour image.
@@ -119,16 +119,15 @@ def read_indices(path: Path, meaning: str) -> NDArray[np.uint8]:
 
 
 def read_parsed(path: Path, parse: Callable[[str], Parsed], meaning: str) -> Parsed:
-    """Read a text file.
+    """Read and parse a text file.
 
     Args:
-        path: JSON or the like.
-        parse: Makes the result of the text; whatever a lookup or a conversion raises in it says
-            that the file is damaged.
-        meaning: What the file holds, for the error.
+        path: Text file, e.g. JSON.
+        parse: Parser of the text; its lookup and conversion errors mark the file as damaged.
+        meaning: Content of the file, for the error.
 
     Raises:
-        DatasetError: The file is missing, or does not hold that.
+        DatasetError: The file is missing or damaged.
     """
     try:
         return parse(path.read_text())
@@ -141,7 +140,7 @@ def read_parsed(path: Path, parse: Callable[[str], Parsed], meaning: str) -> Par
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
-    """Decode from memory: OpenCV's own file reading fails silently and on non-ASCII paths."""
+    """Decode from memory: OpenCV file reading fails silently, and fails on non-ASCII paths."""
     try:
         stream = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
@@ -160,11 +159,11 @@ def _unreadable(path: Path, got: str) -> DatasetError:
 
 
 def read_list(path: Path, layout: str) -> list[str]:
-    """First word of every line that has one.
+    """First word of every non-empty line.
 
     Args:
         path: Text file.
-        layout: How the dataset lies on the disk, for the error.
+        layout: Expected folder layout, for the error.
 
     Raises:
         DatasetError: The file is missing, empty or not text.
@@ -180,7 +179,7 @@ def _first_words(text: str) -> list[str]:
 
 
 SPLITS = ('train', 'val', 'all')
-"""val is held out of train; all is both."""
+"""Split names: val is held out of train; all is both."""
 
 _EVERY = 5
 
@@ -188,15 +187,15 @@ Item = TypeVar('Item')
 
 
 def hold_out(dataset: str, items: Sequence[Item], split: str) -> list[Item]:
-    """Part of a sorted list: every fifth item is val, the others are train.
+    """Split a sorted list: every fifth item is val, the others are train.
 
     Args:
         dataset: Name of the dataset, for the error.
-        items: What to split, sorted, the same list for every split.
+        items: All items, sorted; pass the same list for every split.
         split: One of SPLITS.
 
     Raises:
-        DatasetError: There is no such split, or nothing is left in it.
+        DatasetError: The split is unknown or empty.
     """
     if split not in SPLITS:
         raise DatasetError(

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled driving images, from BDD100K to WildDash."""
+"""Labelled driving images: BDD100K, CamVid, IDD Lite, LabelMeFacade, Mapillary, WildDash."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BDD100K_LAYOUT = (
     'images/10k/{train,val}/NAME.jpg and labels/sem_seg/masks/{train,val}/NAME.png, or '
     'seg/images/{train,val}/NAME.jpg and seg/labels/{train,val}/NAME_train_id.png')
 BDD100K_SPLITS = ('train', 'val')
-"""The labels of its 2000 test images are not public."""
+"""Splits with public labels; those of the 2000 test images are not public."""
 
 
 class Bdd100k(LabelledFiles):
@@ -49,7 +49,7 @@ class Bdd100k(LabelledFiles):
         split: 'train' or 'val'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Yu et al., BDD100K, CVPR 2020.
     """
@@ -75,18 +75,18 @@ CAMVID_SPLITS = {
     'test': ('test',),
     'trainval': ('train', 'val'),
 }
-"""Split -> folders. val is one clip that neighbours train: state results on test."""
+"""Folders by split. val is one clip close to train: report results on test."""
 
 
 class CamVid(LabelledFiles):
     """Frames of 480×360 px with 11 classes.
 
     Args:
-        root: Folder that holds the folders of the splits.
+        root: Folder that contains the split folders.
         split: One of SPLITS.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Brostow et al., Segmentation and recognition using structure from motion point clouds,
     ECCV 2008; split of Badrinarayanan et al., SegNet, PAMI 2017.
@@ -106,7 +106,7 @@ class CamVid(LabelledFiles):
 
 
 def _part_files(root: Path, part: str) -> tuple[list[Path], list[Path]]:
-    """Images of a folder, and their label images."""
+    """Images of a folder and their label images."""
     nested = not (root / f'{part}annot').is_dir()
     images = list_files(root, f'{part}/images/*.*' if nested else f'{part}/*.*', CAMVID_LAYOUT)
     folder = root / part / 'labels' if nested else root / f'{part}annot'
@@ -127,12 +127,13 @@ class IddLite(LabelledFiles):
     """Frames of 320×227 px.
 
     Args:
-        root: Folder of the dataset as published, or of one folder each of images and labels.
-        split: 'train' or 'val' of the published folders; of a single folder 'train', 'val' (every
+        root: Folder of the dataset as published, or a folder with one folder each of images and
+            labels.
+        split: 'train' or 'val' of the published folders; for a single folder 'train', 'val' (every
             fifth image) or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Mishra et al., Semantic Segmentation Datasets for Resource Constrained Training,
     NCVPRIPG 2019.
@@ -165,14 +166,14 @@ _FACADE_LABELS = IndexedLabels(
 
 
 class LabelMeFacade(LabelledFiles):
-    """Photographs of up to 384 px, with the classes of a street that the dataset has.
+    """Photographs of up to 384 px, with the street classes of the dataset.
 
     Args:
         root: Folder of the dataset.
         split: 'train', 'val' (every fifth image) or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Fröhlich, Rodner and Denzler, A Fast Approach for Pixelwise Labeling of Facade Images,
     ICPR 2010.
@@ -190,17 +191,17 @@ MAPILLARY_LAYOUT = (
     'NAME.png and, where there, instances/NAME.png; or as release 2 has them, '
     'config_v1.2.json and {training,validation}/v1.2/{labels,instances}/NAME.png')
 MAPILLARY_SPLITS = {'train': 'training', 'val': 'validation'}
-"""The labels of its 5000 testing images are not public."""
+"""Folders by split; the labels of the 5000 testing images are not public."""
 
 _VOID = 'void--unlabeled'
 
 
 class FileClass(NamedTuple):
-    """A class in the dataset's own list.
+    """Entry of the class list that comes with the dataset.
 
     Attributes:
-        name: As the taxonomy spells it.
-        has_instances: Its pixels are numbered by instance.
+        name: Name as spelled in the taxonomy.
+        has_instances: True if the pixels are numbered by instance.
     """
 
     name: str
@@ -208,14 +209,14 @@ class FileClass(NamedTuple):
 
 
 class MapillaryVistas(LabelledFiles):
-    """Images of many sizes with 65 classes.
+    """Images of various sizes with 65 classes.
 
     Args:
         root: Folder of the dataset.
         split: 'train' or 'val'.
 
     Raises:
-        DatasetError: There is no such split, files are missing, or the class list is not that of
+        DatasetError: The split is unknown, files are missing, or the class list is not that of
             release 1.2.
 
     Source: Neuhold et al., The Mapillary Vistas dataset, ICCV 2017.
@@ -254,10 +255,10 @@ class MapillaryVistas(LabelledFiles):
 
 
 def read_classes(path: Path) -> list[FileClass]:
-    """Class list of the dataset; a label is a position in it.
+    """Read the class list of the dataset; a label is an index into it.
 
     Raises:
-        DatasetError: The file is missing or damaged, or of another release.
+        DatasetError: The file is missing, damaged, or of another release.
     """
     classes = read_parsed(
         path, _parse_classes, f'the class list, in a layout of {MAPILLARY_LAYOUT}')
@@ -279,7 +280,7 @@ WILDDASH_LAYOUT = (
     'NAME.png and NAME_labelIds.png (release 1), or images/NAME.jpg, labels/NAME.png and '
     'panoptic.json (release 2)')
 WILDDASH_SPLITS = ('val',)
-"""Release 1 calls its 70 public images val; release 2 has 4256 public ones and no split."""
+"""Splits: release 1 calls its 70 public images val; release 2 has 4256 public images, no split."""
 NEGATIVES = 'negatives.txt'
 
 _SAME_AS = {
@@ -289,22 +290,22 @@ _SAME_AS = {
     'autorickshaw': 'motorcycle', 'utilitypole': 'pole', 'trafficsignframe': 'pole',
     'bicyclist': 'rider', 'motorcyclist': 'rider', 'otherrider': 'rider',
 }
-"""Classes that release 2 added -> where its label policy puts them among those of Cityscapes."""
+"""Classes added in release 2, mapped to Cityscapes classes by its label policy."""
 
 
 class WildDash(LabelledFiles):
     """Images of 1920×1080 px with the 19 classes of Cityscapes.
 
-    The public labels do not say which images are negative. A text file negatives.txt in the
-    folder does, a name without suffix on each line.
+    The public labels do not mark negative images. An optional negatives.txt in the folder does,
+    with one name without suffix per line.
 
     Args:
         root: Folder with the images and labels.
-        split: 'val', all that is public.
+        split: 'val', all public images.
 
     Raises:
-        DatasetError: There is no such split, files are missing, or the class list of release 2
-            lacks one of the 19.
+        DatasetError: The split is unknown, files are missing, or the class list of release 2 lacks
+            one of the 19 classes.
 
     Source: Zendel et al., WildDash, ECCV 2018; Unifying panoptic segmentation for autonomous
     driving, CVPR 2022, for release 2 and its label policy.
@@ -332,7 +333,7 @@ class WildDash(LabelledFiles):
 
 
 def read_label_policy(path: Path) -> IndexedLabels:
-    """Reader for the label images of release 2, which brings a class list of its own.
+    """Build the label reader of release 2, which includes its own class list.
 
     Raises:
         DatasetError: The file is damaged or lacks one of the 19 classes.
@@ -356,5 +357,5 @@ def _parse_ids(text: str) -> dict[int, str]:
 
 
 def _plain(name: str) -> str:
-    """Name without spaces and hyphens, which releases and tools spell differently."""
+    """Name without spaces and hyphens; releases and tools spell them differently."""
     return ''.join(filter(str.isalpha, name.lower()))

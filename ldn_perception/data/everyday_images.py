@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled photographs: COCO, MSRC v2, Pascal VOC, ScanNet, plain ones."""
+"""Labelled photographs: COCO, MSRC v2, Pascal VOC, ScanNet, and unlabelled photographs."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ _NUM_THINGS = len(COCO_THINGS)
 _VOID = (UNLABELLED, False)
 
 Segments = dict[int, tuple[int, bool]]
-"""Segment id -> class id, and whether it is one thing and not a crowd of them."""
+"""Segments by id: class id, and True if the segment is a single thing, not a crowd."""
 
 
 class CocoPanoptic:
-    """The public dataset; its things are instances.
+    """COCO panoptic; things have instances.
 
     Args:
         root: Folder of the dataset.
         split: 'train' or 'val'.
 
     Raises:
-        DatasetError: There is no such split, or a file is missing or damaged.
+        DatasetError: The split is unknown, or a file is missing or damaged.
 
     Source: Kirillov et al., Panoptic segmentation, CVPR 2019.
     """
@@ -83,11 +83,11 @@ class CocoPanoptic:
         return len(self._images)
 
     def __getitem__(self, index: int) -> LabelledImage:
-        """Read an image, its classes and its things.
+        """Read an image, its classes and its instances.
 
         Raises:
-            IndexError: There is no such image.
-            DatasetError: A file is missing or damaged, or has a segment that is not described.
+            IndexError: The index is out of range.
+            DatasetError: A file is missing or damaged, or a segment is not described.
         """
         image = self._images[index]
         labels, instances = _read_panoptic(
@@ -98,15 +98,15 @@ class CocoPanoptic:
 
 
 class CocoFolder(LabelledFiles):
-    """Some photographs of COCO, with label images of category ids where there are any.
+    """COCO photographs with optional label images of category ids.
 
     Args:
         root: Folder of the photographs.
-        split: 'train', 'val' (every fifth by name, with labels or without) or 'all'; photographs
-            without labels are left out of each.
+        split: 'train', 'val' (every fifth by name, counted before unlabelled ones are removed) or
+            'all'. Photographs without labels are left out of every split.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -123,7 +123,7 @@ class CocoFolder(LabelledFiles):
 
 
 def _read_annotations(path: Path) -> dict[str, Segments]:
-    """Segments of every label image, by the name of its file."""
+    """Segments of every label image, by file name."""
     def parse(text: str) -> dict[str, Segments]:
         return {annotation['file_name']: {
             int(segment['id']): _class_of(segment) for segment in annotation['segments_info']
@@ -140,7 +140,7 @@ def _class_of(segment: dict[str, int]) -> tuple[int, bool]:
 def _read_panoptic(
     path: Path, segments: Segments
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """(H, W) class ids, and (H, W) numbers of the things from 1 on, 0 elsewhere."""
+    """(H, W) class ids, and (H, W) instance numbers from 1, 0 elsewhere."""
     digits = read_rgb(path).astype(np.int32)
     ids, places = np.unique(digits @ np.array((1, 256, 65536)), return_inverse=True)
     strange = [int(segment) for segment in ids if segment and segment not in segments]
@@ -169,10 +169,10 @@ class MsrcV2(LabelledFiles):
         split: 'train', 'val' (every fifth by name) or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
-    Source: Shotton et al., TextonBoost, ECCV 2006. The original photographs of streets belong to
-    the driving world: leave them out of a foreign domain.
+    Source: Shotton et al., TextonBoost, ECCV 2006. The original set contains street photographs of
+    the driving domain: leave them out of a foreign domain.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -194,18 +194,18 @@ VOC_SPLITS = {
     'trainval': 'SegmentationClass',
     'trainaug': 'SegmentationClassAug',
 }
-"""Split -> folder of its label images. trainaug has 10 582 images and none of val."""
+"""Label folder by split. trainaug has 10 582 images, none of them from val."""
 
 
 class PascalVoc(LabelledFiles):
-    """Photographs of about 500×375 px with 21 classes, and instances where the files are there.
+    """Photographs of about 500×375 px with 21 classes, and instances if the files exist.
 
     Args:
         root: Folder VOC2012.
         split: One of SPLITS.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Everingham et al., The Pascal visual object classes challenge, IJCV 2010; annotations
     of trainaug by Hariharan et al., Semantic contours from inverse detectors, ICCV 2011, as PNG.
@@ -241,18 +241,18 @@ _NUM_NYU40 = 40
 
 
 class ScanNet(LabelledFiles):
-    """Every hundredth frame or so, with 20 classes.
+    """About every hundredth video frame, with 20 classes.
 
-    The colour camera has other pixels than the depth camera: where a frame has not the size of
-    its labels, it is scaled to theirs.
+    The colour camera and the depth camera differ in resolution: a frame of another size than its
+    labels is resized to the labels.
 
     Args:
-        root: Folder of the scenes, or the folder above it as the Robust Vision Challenge lays it
-            out; the lists of the splits lie in either.
+        root: Folder of the scenes, or its parent in the layout of the Robust Vision Challenge; the
+            split lists are in either folder.
         split: 'train', 'val' or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Dai et al., ScanNet, CVPR 2017.
     """
@@ -282,7 +282,7 @@ class ScanNet(LabelledFiles):
         """Read an image and its labels.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         path = self._images[index]
@@ -296,7 +296,7 @@ class ScanNet(LabelledFiles):
 
 
 def _list_of(split: str, folders: tuple[Path, Path]) -> Path:
-    """The list of a split, wherever it lies; in the last folder if it is missing."""
+    """Path of a split list in one of the folders; in the last folder if it is missing."""
     found = [folder / f'scannetv2_{split}.txt' for folder in folders]
     return next((path for path in found if path.is_file()), found[-1])
 
@@ -306,14 +306,14 @@ _SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp'}
 
 
 class PlainImages:
-    """Photographs of what no road camera sees.
+    """Unlabelled photographs outside the driving domain.
 
     Args:
         root: Folder of the photographs.
         split: 'train', 'val' (every fifth by name) or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or no photograph.
+        DatasetError: The split is unknown, or there are no photographs.
     """
 
     def __init__(self, root: Path, split: str = 'all') -> None:
@@ -333,10 +333,10 @@ class PlainImages:
         return len(self._images)
 
     def __getitem__(self, index: int) -> LabelledImage:
-        """Read an image, all of class 0 and a negative.
+        """Read an image; all pixels have class 0, and it is marked negative.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         path = self._images[index]

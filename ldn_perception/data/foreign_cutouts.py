@@ -1,12 +1,12 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign things cut out of photographs and pasted onto roads.
+"""Foreign objects cut out of photographs and pasted onto roads.
 
-Pasting: A photograph of a room teaches that a room is foreign; a sheep on the road is foreign in a
-scene that is not.
+A photograph of a room teaches that rooms are foreign. A sheep on a road is a foreign object in a
+driving scene.
 
 Source: Bevandić et al., Simultaneous semantic segmentation and outlier detection in presence of
-domain shift, GCPR 2019, where whole boxes are pasted into the training images; things with their
+domain shift, GCPR 2019, who paste whole boxes into the training images. Objects cut along their
 outline leave no straight edges to learn.
 """
 
@@ -24,10 +24,10 @@ from ldn_perception.errors import DatasetError
 from ldn_perception.taxonomy.taxonomy import LabelMapping
 
 MIN_SIDE_PX = 32
-"""Shorter sides show no thing that one would know again."""
+"""Minimum side of a cut-out; smaller objects are not recognisable."""
 
 MAX_SIDE_PX = 256
-"""Longer cut-outs are kept smaller: none is pasted larger."""
+"""Maximum stored side of a cut-out; no object is pasted larger."""
 
 _MIN_FILL = 0.2
 _MAX_HOLES = 0.1
@@ -35,12 +35,12 @@ _MAX_HOLES = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """One thing and where it is in its crop.
+    """Cut-out of one object.
 
     Attributes:
-        image: (h, w, 3) uint8 RGB, the smallest box around the thing.
-        mask: (h, w) bool, True on the thing.
-        class_id: Its class in the dataset it is from.
+        image: (h, w, 3) uint8 RGB, the bounding box of the object.
+        mask: (h, w) bool, True on the object.
+        class_id: Class id in the source dataset.
     """
 
     image: NDArray[np.uint8]
@@ -49,17 +49,17 @@ class Cutout:
 
 
 class ForeignCutouts:
-    """Things of some classes, whole ones only, in memory.
+    """Complete objects of given classes, in memory.
 
-    Left out are things at the border of their photograph, which have an edge that is none of
-    theirs, small ones, thin ones, and ones with holes, where something else is before them.
+    Excluded are objects at the image border (cut off), small ones, thin ones, and ones with holes
+    (occluded by another object).
 
     Args:
-        dataset: Photographs; one with instances gives touching things one by one.
+        dataset: Photographs; with instances, touching objects are separated.
         class_names: Classes to cut out, see `foreign_things`.
 
     Raises:
-        DatasetError: A class is not one of the dataset, or there is nothing to cut out.
+        DatasetError: A class is not in the dataset, or there is nothing to cut out.
     """
 
     def __init__(self, dataset: LabelledImages, class_names: Collection[str]) -> None:
@@ -90,17 +90,17 @@ class ForeignCutouts:
             yield from cutouts
 
     def choose(self, rng: np.random.Generator) -> Cutout:
-        """Any one thing; every class is as likely as any other, however many things it has."""
+        """Draw an object; classes are equally likely, whatever their number of objects."""
         cutouts = list(self._by_class.values())[int(rng.integers(len(self._by_class)))]
         return cutouts[int(rng.integers(len(cutouts)))]
 
 
 def foreign_things(mapping: LabelMapping, things: Collection[str]) -> list[str]:
-    """Classes of things that are foreign for certain.
+    """Classes of objects that are certainly foreign.
 
     Args:
-        mapping: Says which classes of a taxonomy with a driving domain a class stands for.
-        things: Names of the classes that are countable things.
+        mapping: Mapping to a taxonomy with a driving domain.
+        things: Names of the countable classes.
     """
     return [
         name for name, foreign in zip(
@@ -118,7 +118,7 @@ def _cut_out(sample: LabelledImage, wanted: set[int]) -> Iterator[Cutout]:
 
 
 def _things(sample: LabelledImage, mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
-    """Masks of the single things of a class: instances where known, else what is connected."""
+    """Masks of the objects of a class: instances if known, else connected components."""
     if sample.instances is not None:
         numbers = np.where(mask, sample.instances, 0)
     else:
@@ -130,7 +130,7 @@ def _things(sample: LabelledImage, mask: NDArray[np.bool_]) -> Iterator[NDArray[
 def _crop(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], class_id: int
 ) -> Cutout | None:
-    """Smallest box around a thing; None where the thing is not worth cutting out."""
+    """Bounding-box crop of an object; None if the object is not usable."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     at_border = (min(x, y) == 0 or x + width == mask.shape[1] or y + height == mask.shape[0])
     if at_border or min(width, height) < MIN_SIDE_PX:
@@ -147,7 +147,7 @@ def _crop(
 
 
 def _share_of_holes(mask: NDArray[np.bool_]) -> float:
-    """Pixels that the outline encloses but the mask leaves out, as a share of the outline's."""
+    """Area of holes divided by the area inside the outline."""
     outlines = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
     filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
@@ -155,11 +155,11 @@ def _share_of_holes(mask: NDArray[np.bool_]) -> float:
 
 
 _HEIGHTS = (0.06, 0.5)
-"""Height of a pasted thing as a share of the image's, drawn log-uniformly."""
+"""Height of a pasted object as a share of the image height, drawn log-uniformly."""
 
 _MAX_ENLARGEMENT = 2.0
 _MATCH = (0.2, 0.7)
-"""How far the light of a thing goes towards that of its place, drawn uniformly."""
+"""Blend factor from the object's light to that of its surroundings, drawn uniformly."""
 
 _CONTRAST = (0.6, 1.6)
 _EDGE_SIGMA_PX = 0.8
@@ -167,13 +167,12 @@ _EDGE_SIGMA_PX = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Paste:
-    """An image with a thing in it that was not there.
+    """Image with a pasted object.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, a new array.
-        mask: (H, W) bool, True where the thing hides what was there: the caller writes what the
-            pixel now is.
-        class_id: Class of the thing in the taxonomy of its cut-out.
+        mask: (H, W) bool, True where the object covers the image; the caller updates the labels.
+        class_id: Class id of the object in the taxonomy of its cut-out.
     """
 
     image: NDArray[np.uint8]
@@ -185,14 +184,14 @@ def paste_foreign(
     image: NDArray[np.uint8], cutouts: ForeignCutouts, rng: np.random.Generator,
     ground: NDArray[np.bool_] | None = None,
 ) -> Paste:
-    """Paste one thing at a random size, mirrored or not, in the light of its place.
+    """Paste an object at a random size, randomly mirrored and lit like its surroundings.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        cutouts: Things to choose from.
-        rng: Source of chance.
-        ground: (H, W) bool, where a thing may stand, such as the road; without any, a thing
-            stands anywhere in the lower half.
+        cutouts: Objects to choose from.
+        rng: Random generator.
+        ground: (H, W) bool, True where an object may stand, e.g. on the road; without any such
+            pixel, it is placed anywhere in the lower half.
     """
     cutout = cutouts.choose(rng)
     thing, alpha = _resize(cutout, image.shape[0], rng)
@@ -210,7 +209,7 @@ def paste_foreign(
 def _resize(
     cutout: Cutout, image_height_px: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A thing at the size it is pasted, (h, w, 3) in [0, 255], and its alpha, (h, w) in [0, 1]."""
+    """Resized object, (h, w, 3) in [0, 255], and its alpha, (h, w) in [0, 1]."""
     height, width = cutout.mask.shape
     share = np.exp(rng.uniform(*np.log(_HEIGHTS)))
     scale = min(share * image_height_px / height, _MAX_ENLARGEMENT)
@@ -224,7 +223,7 @@ def _resize(
 
 
 def _soft_edge(solid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Alpha of a mask: one pixel less of it, as outlines are drawn wide, and no sharp step."""
+    """Alpha of a mask: eroded by one pixel, since outlines are drawn wide, and blurred."""
     padded = np.pad(solid.astype(np.float32), 1)
     eroded = cv2.erode(padded, np.ones((3, 3), np.uint8))
     return cv2.GaussianBlur(eroded, (0, 0), _EDGE_SIGMA_PX)[1:-1, 1:-1].astype(np.float32)
@@ -233,7 +232,7 @@ def _soft_edge(solid: NDArray[np.bool_]) -> NDArray[np.float32]:
 def _foot(
     shape: tuple[int, ...], ground: NDArray[np.bool_] | None, rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Row and column on which the middle of the lower edge stands."""
+    """Row and column of the middle of the object's lower edge."""
     if ground is not None and ground.any():
         places = np.flatnonzero(ground)
         row, column = np.unravel_index(places[rng.integers(len(places))], shape)
@@ -244,7 +243,7 @@ def _foot(
 def _overlap(
     shape: tuple[int, ...], size: tuple[int, ...], foot: tuple[int, int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where a thing lies in the image, and which part of it is not beyond the border."""
+    """Slices of the object in the image, and of the part of the object inside the image."""
     top, left = foot[0] + 1 - size[0], foot[1] - size[1] // 2
     place, part = [], []
     for start, length, limit in zip((top, left), size, shape, strict=True):
@@ -255,7 +254,7 @@ def _overlap(
 
 
 def _around(place: tuple[slice, slice]) -> tuple[slice, slice]:
-    """The place and half its size more on each side."""
+    """Region enlarged by half its size on each side."""
     rows, columns = (
         slice(max(side.start - (side.stop - side.start) // 2, 0),
               side.stop + (side.stop - side.start) // 2) for side in place)
@@ -266,7 +265,7 @@ def _relight(
     thing: NDArray[np.float32], alpha: NDArray[np.float32], around: NDArray[np.uint8],
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """A thing with mean and contrast moved towards those of its surroundings, in [0, 255]."""
+    """Object with mean and contrast moved towards its surroundings, in [0, 255]."""
     inside = thing[alpha > 0.5]
     if not len(inside):
         return thing

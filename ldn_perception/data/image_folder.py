@@ -50,14 +50,14 @@ _ACCEPTED = (
     + ', '.join(f'{layout.left}.png {layout.right}.png' for layout in _SINGLE)
 )
 
-# Ground truth: sample field, folder with one file a pair, reader.
+# Ground truth: (sample field, folder with one file per pair, reader).
 _TRUTH_FOLDERS: tuple[tuple[str, str, _Read], ...] = (
     ('labels', 'labels', read_labels),
     ('labels', 'labelIds', read_label_ids),
     ('foreign', 'foreign', read_foreign),
     ('disparity', 'disparity', read_disparity),
 )
-# Ground truth of a single pair: sample field, file, reader.
+# Ground truth of a single pair: (sample field, file, reader).
 _TRUTH_FILES: tuple[tuple[str, str, _Read], ...] = (
     ('labels', 'semantic_labelIds.png', read_label_ids),
     ('disparity', 'disp_occ.png', read_disparity),
@@ -66,7 +66,7 @@ _TRUTH_FILES: tuple[tuple[str, str, _Read], ...] = (
 
 
 def find_layout(path: Path) -> tuple[_Layout, list[Path], list[Path]] | None:
-    """Layout of a folder of pairs with its left and right images; None where none fits."""
+    """Layout of a folder of pairs with its left and right images; None if no layout matches."""
     for layout in _FOLDERS:
         left, right = (list_images(path / side) for side in layout[:2])
         if left and right:
@@ -80,30 +80,31 @@ def find_layout(path: Path) -> tuple[_Layout, list[Path], list[Path]] | None:
 
 
 class ImageFolder:
-    """Pairs of a folder in the order of their names, with ground truth where there is any.
+    """Stereo pairs of a folder in the order of their names, with ground truth if present.
 
-    Layouts, the first that fits: `left/ right/`, `image_l/ image_r/`, `image_2/ image_3/`,
+    Layouts; the first match is used: `left/ right/`, `image_l/ image_r/`, `image_2/ image_3/`,
     `image_0/ image_1/`, `image_02/data image_03/data`, `image_00/data image_01/data`, or one pair
     `left.png right.png` or `im0.png im1.png`. The images of a pair have the same name.
 
-    Calibration: `calib.json`, or KITTI's `calib.txt` with the matrices that belong to the cameras
-    of the layout (colour or grey).
+    Calibration: `calib.json`, or KITTI's `calib.txt` with the matrices of the layout's cameras
+    (colour or grey).
 
     Ground truth, by the name of the left image: `labels/` (class ids), `labelIds/` (Cityscapes
-    ids), `foreign/` (0 or 255), `disparity/` (uint16, 256 a pixel, 0 unknown); for one pair also
-    `semantic_labelIds.png`, `disp_occ.png`, `disp_gt.png`. Pairs without a file have none.
+    ids), `foreign/` (0 or 255), `disparity/` (uint16, 256 steps per pixel, 0 = unknown); for a
+    single pair also `semantic_labelIds.png`, `disp_occ.png`, `disp_gt.png`. Pairs without a file
+    have no ground truth.
 
     Args:
-        path: The folder.
-        rate_hz: Rate the pairs were taken at; None = as the calibration says, else 10 Hz.
+        path: Path of the folder.
+        rate_hz: Rate of the pairs; None takes that of the calibration, else 10 Hz.
 
     Attributes:
-        geometry: The rig.
+        geometry: Camera geometry of the rig.
         rate_hz: Rate of the pairs [Hz].
 
     Raises:
-        BagError: No layout fits, left and right do not match, the calibration is missing or
-            wrong, an image is, or the rate is not positive.
+        BagError: No layout matches, left and right do not match, the calibration is missing or
+            invalid, an image is invalid, or the rate is not positive.
     """
 
     def __init__(self, path: str | Path, rate_hz: float | None = None) -> None:
@@ -151,7 +152,7 @@ class ImageFolder:
                 )
 
     def _find_truth(self) -> list[dict[str, tuple[_Read, Path]]]:
-        """Find the files with ground truth of every pair."""
+        """Ground-truth files of every pair."""
         truth: list[dict[str, tuple[_Read, Path]]] = [{} for _ in self._pairs]
         for field, name, read in _TRUTH_FOLDERS:
             files = {path.stem: path for path in list_images(self.path / name)}
@@ -176,19 +177,19 @@ class ImageFolder:
 
     @property
     def duration_s(self) -> float:
-        """Time from the first pair to the last [s]."""
+        """Time from the first to the last pair [s]."""
         return (len(self) - 1) / self.rate_hz
 
     @property
     def names(self) -> list[str]:
-        """Names of the pairs: their left images without suffix."""
+        """Names of the pairs: left file names without suffix."""
         return [left.stem for left, _ in self._pairs]
 
     def __iter__(self) -> Iterator[StereoSample]:
-        """Read the pairs; stamps count from one period after 0, as 0 means no time in ROS.
+        """Iterate over the pairs; the first stamp is one period, as stamp 0 means unset in ROS.
 
         Raises:
-            BagError: A file is no image, or has another size than the first left image.
+            BagError: A file is not an image, or differs in size from the first left image.
         """
         for index in range(len(self)):
             truth = {
@@ -201,7 +202,7 @@ class ImageFolder:
         """Read one pair without its ground truth.
 
         Raises:
-            BagError: A file is no image, or has another size than the first left image.
+            BagError: A file is not an image, or differs in size from the first left image.
         """
         left, right = self._pairs[index]
         return StereoFrame(

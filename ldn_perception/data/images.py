@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images and disparities as files and as arrays of callers, checked."""
+"""Readers and checks of images and disparities, from files and from arrays."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ACCEPTED = 'a path, a PIL image, or an (H, W, 3) uint8 RGB or (H, W) uint8 grey 
 
 
 def to_rgb(image: ImageLike, name: str = 'image') -> NDArray[np.uint8]:
-    """Image as RGB.
+    """Convert an image to RGB.
 
-    Arrays must be RGB: the order of OpenCV, BGR, cannot be told from it.
+    Arrays must be RGB; OpenCV's BGR order cannot be detected.
 
     Args:
-        image: The image.
-        name: Name of the image in errors.
+        image: Path, PIL image or array.
+        name: Name of the image in error messages.
 
     Returns:
-        (H, W, 3) uint8 RGB, contiguous; the very same array where it is that already.
+        (H, W, 3) uint8 RGB, contiguous; the input array itself if it already is.
 
     Raises:
-        BagError: The file is missing or no image.
-        FrameError: The array has another shape or type, or it is something else.
+        BagError: The file is missing or not an image.
+        FrameError: The array has another shape or type, or the argument is of another kind.
     """
     if isinstance(image, (str, os.PathLike)):
         return read_rgb(Path(image))
@@ -81,14 +81,14 @@ def _check_array(image: NDArray[Any], name: str) -> None:
 
 
 def to_disparity(values: NDArray[np.floating], shape: tuple[int, int]) -> DisparityMap:
-    """Disparity that was computed elsewhere.
+    """Disparity map of an external disparity array.
 
     Args:
         values: (H, W) floating point [px]; not finite where unknown.
         shape: Height and width of the left image [px].
 
     Raises:
-        FrameError: The values are no such array.
+        FrameError: The array has another shape or type.
     """
     if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.floating):
         raise FrameError(
@@ -113,14 +113,14 @@ _DISPARITY_STEPS_PER_PX = 256
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder by name; empty when there is no such folder."""
+    """Image files of a folder, sorted by name; empty if the folder is missing."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read a camera image, grey or coloured, as it is stored (no rotation by EXIF).
+    """Read a camera image, grey or colour, as stored (no EXIF rotation).
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -145,7 +145,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
 
 
 def read_label_ids(path: Path) -> NDArray[np.uint8]:
-    """Read a Cityscapes labelIds image as class ids; ids that are not evaluated become 255.
+    """Read a Cityscapes labelIds image as class ids; unevaluated ids become 255.
 
     Returns:
         (H, W) uint8.
@@ -157,7 +157,7 @@ def read_label_ids(path: Path) -> NDArray[np.uint8]:
 
 
 def read_foreign(path: Path) -> NDArray[np.bool_]:
-    """Read a mask of foreign objects, 0 = known, anything else = foreign.
+    """Read a mask of foreign objects: 0 = known, any other value = foreign.
 
     Returns:
         (H, W) bool.
@@ -169,7 +169,7 @@ def read_foreign(path: Path) -> NDArray[np.bool_]:
 
 
 def read_disparity(path: Path) -> NDArray[np.float32]:
-    """Read a disparity image as KITTI stores it: 256 times the disparity, 0 = unknown.
+    """Read a KITTI disparity image: 256 times the disparity, 0 = unknown.
 
     Returns:
         (H, W) float32 [px], NaN where unknown.
@@ -183,7 +183,7 @@ def read_disparity(path: Path) -> NDArray[np.float32]:
 
 
 def encode_disparity(disparity: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Disparity as `read_disparity` reads it.
+    """Encode a disparity for `read_disparity`.
 
     Args:
         disparity: (H, W) float32 [px], NaN where unknown.
@@ -206,7 +206,7 @@ def _read_plane(path: Path, dtype: type[Any], meaning: str) -> NDArray[Any]:
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
-    """Decode from memory: OpenCV's own file reading fails silently and on non-ASCII paths."""
+    """Decode from memory: OpenCV file reading fails silently, and fails on non-ASCII paths."""
     try:
         stream = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:

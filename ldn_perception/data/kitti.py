@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI: semantics 2015, the 445 frames of the thesis, stereo 2012 and 2015."""
+"""KITTI semantics 2015, the 445 frames of the thesis, and KITTI stereo 2012 and 2015."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class KittiSemantics(LabelledFiles):
 
     Args:
         root: Folder of the dataset.
-        split: 'train', 'val' (every fifth image) or 'all'; the 200 images of its own test split
-            have no public labels.
+        split: 'train', 'val' (every fifth image) or 'all'. The labels of the 200 official test
+            images are not public.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: Alhaija et al., Augmented reality meets computer vision, IJCV 2018.
     """
@@ -61,26 +61,26 @@ KITTI_445_LAYOUT = (
     '{train,valid}/data/rgb/NAME.png, {train,valid}/labels/NAME.png in the class colours '
     'and, where there, {train,valid}/data/depth/NAME.png')
 SPLITS = {'train': 'train', 'test': 'valid'}
-"""399 images to train with and 46 to test with; the folder of the latter is named valid."""
+"""399 training images and 46 test images; the folder of the latter is named valid."""
 BASELINE_M = 0.53715
-"""Between the colour cameras; its calibrations of the sequences differ by less than 0.1 mm."""
+"""Baseline of the colour cameras; the calibrations of the sequences differ by < 0.1 mm."""
 
 
 class Kitti445(LabelledFiles):
     """Images of about 1241×376 px with 11 classes and the apparent size of one metre.
 
-    The disparity images hold whole pixels in 8 bit, 0 = unknown.
+    Disparity images hold whole pixels in 8 bit, 0 = unknown.
 
     Args:
         root: Folder of the dataset.
         split: 'train' or 'test'.
 
     Raises:
-        DatasetError: There is no such split, or files are missing.
+        DatasetError: The split is unknown, or files are missing.
 
     Source: thesis section 3.3: 146 images of Ros et al., Vision-based offline-online perception
     paradigm for autonomous driving, WACV 2015, with better labels, and 299 more. The layout and
-    the class colours are those that the authors' public code for the data reads.
+    the class colours follow the authors' public data reader.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -101,10 +101,10 @@ class Kitti445(LabelledFiles):
 
 
 def read_colors(path: Path) -> NDArray[np.uint8]:
-    """Class ids of a label image in the class colours, (H, W) uint8; black is unknown.
+    """Read a label image in class colours as class ids, (H, W) uint8; black is unknown.
 
     Raises:
-        DatasetError: The file is missing or damaged, or has another colour.
+        DatasetError: The file is missing, damaged, or contains another colour.
     """
     codes = _color_codes(read_rgb(path))
     table = {0: UNLABELLED, **{
@@ -122,21 +122,21 @@ def read_colors(path: Path) -> NDArray[np.uint8]:
 
 
 def _color_codes(colors: NDArray[Any]) -> NDArray[np.int64]:
-    """(..., 3) RGB as one number each."""
+    """RGB (..., 3) packed into one integer each."""
     codes: NDArray[np.int64] = colors.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
     return codes
 
 
 class Release(NamedTuple):
-    """Where the files of one release lie below training/.
+    """Folders of one release, below training/.
 
     Attributes:
-        left: Folder of the left images.
-        right: Folder of the right images.
-        occluded: Folder of the ground truth of all pixels.
-        matched: Folder of the ground truth of the pixels that the right image sees.
-        calibration: Folder of the calibration files.
-        projections: Names of the left and right projection matrix in them.
+        left: Left images.
+        right: Right images.
+        occluded: Ground truth of all pixels.
+        matched: Ground truth of the pixels visible in the right image.
+        calibration: Calibration files.
+        projections: Names of the left and right projection matrix in a calibration file.
     """
 
     left: str
@@ -153,7 +153,7 @@ RELEASES = (
     Release('colored_0', 'colored_1', 'disp_occ', 'disp_noc', 'calib', ('P2', 'P3')),
     Release('image_0', 'image_1', 'disp_occ', 'disp_noc', 'calib', ('P0', 'P1')),
 )
-"""2015, 2012 in colour, 2012 in grey; a folder is read as the first that it has images of."""
+"""Releases 2015, 2012 colour, 2012 grey; the first one with images is used."""
 STEREO_LAYOUT = (
     'training/{image_2,image_3,disp_occ_0,disp_noc_0} and training/calib_cam_to_cam (2015), '
     'or training/{colored_0,colored_1,disp_occ,disp_noc,calib} (2012; image_0 and image_1 '
@@ -162,10 +162,10 @@ PAIR_LAYOUT = 'left.png, right.png, calib.json, and disp_occ.png or disp_gt.png'
 
 
 class KittiStereo:
-    """The 194 (2012) or 200 (2015) pairs with public ground truth.
+    """KITTI stereo: 194 (2012) or 200 (2015) pairs with public ground truth.
 
     Args:
-        root: Folder that holds training/.
+        root: Folder that contains training/.
 
     Raises:
         DatasetError: Files are missing.
@@ -190,7 +190,7 @@ class KittiStereo:
         """Pair at an index of [0, len).
 
         Raises:
-            IndexError: There is no such pair.
+            IndexError: The index is out of range.
             DatasetError: A file is damaged.
         """
         image, release = self._images[index], self._release
@@ -211,7 +211,7 @@ class KittiStereo:
 
 
 class KittiStereoFolder:
-    """One pair in a folder of its own, with the calibration as JSON.
+    """Single pair in its own folder, with a JSON calibration.
 
     Args:
         root: Folder of the pair.
@@ -230,7 +230,7 @@ class KittiStereoFolder:
         return 1
 
     def __getitem__(self, index: int) -> StereoPair:
-        """Give the pair.
+        """Read the pair.
 
         Raises:
             IndexError: The index is not 0.
@@ -247,7 +247,7 @@ class KittiStereoFolder:
 
 
 def read_disparity(path: Path) -> NDArray[np.float32]:
-    """Read ground truth, (H, W) float32 [px]: 256 steps a pixel, 0 = unknown becomes NaN.
+    """Read ground truth, (H, W) float32 [px]; file values are 256 steps per pixel, 0 becomes NaN.
 
     Raises:
         DatasetError: The file is missing, or not a 16-bit image.
@@ -259,12 +259,12 @@ def read_disparity(path: Path) -> NDArray[np.float32]:
 def read_projections(
     path: Path, names: tuple[str, str], shape: tuple[int, ...],
 ) -> CameraGeometry:
-    """Geometry that two projection matrices of a calibration file describe.
+    """Camera geometry of two projection matrices in a calibration file.
 
     Args:
-        path: Lines of 'NAME: value value ...', a 3 by 4 matrix row by row.
-        names: Left and right matrix.
-        shape: Shape of the images, (height, width) [px].
+        path: Text file with lines 'NAME: value value ...', each a 3x4 matrix in row-major order.
+        names: Names of the left and right matrix.
+        shape: Image shape, (height, width) [px].
 
     Raises:
         DatasetError: The file is missing or lacks a matrix.
@@ -282,7 +282,7 @@ def read_projections(
 
 
 def json_geometry(shape: tuple[int, ...]) -> Callable[[str], CameraGeometry]:
-    """Parser for calibrations as JSON: fx, fy, cx, cy [px] and baseline_m [m]."""
+    """Build a parser of JSON calibrations: fx, fy, cx, cy [px] and baseline_m [m]."""
     def parse(text: str) -> CameraGeometry:
         values = json.loads(text)
         fx, fy, cx, cy, baseline = (

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets of labelled images: the protocol, label files, selections."""
+"""Labelled image datasets: protocol, label readers and image selections."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ldn_perception.types import UNLABELLED
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """One image and the classes of its pixels.
+    """One image with a class per pixel.
 
     Attributes:
-        name: Unique within its dataset: path of the image below the root, without suffix.
+        name: Unique within its dataset: path below the root, without suffix.
         image: (H, W, 3) uint8 RGB.
-        labels: (H, W) uint8 class ids of the dataset's taxonomy, 255 = nothing is known.
+        labels: (H, W) uint8 class ids of the dataset's taxonomy, 255 = unlabelled.
         pixels_per_metre: (H, W) float32 apparent size of one metre [px/m], NaN where the depth is
-            unknown; None where the dataset has no stereo.
-        instances: (H, W) int32, 0 = no instance; None where the dataset has none.
-        negative: The image is not of the world the driving classes describe: there, void and
-            foreign are right answers (WildDash).
+            unknown; None if the dataset has no stereo.
+        instances: (H, W) int32, 0 = no instance; None if the dataset has no instances.
+        negative: True if the image is outside the world of the driving classes; void and foreign
+            are then correct answers (WildDash).
 
     Raises:
-        DatasetError: The parts have other shapes or types than these.
+        DatasetError: Shapes or types differ from the above.
     """
 
     name: str
@@ -62,10 +62,10 @@ class LabelledImage:
 
 
 class LabelledImages(Protocol):
-    """A dataset of labelled images, read from the disk one at a time.
+    """Dataset of labelled images, read from disk one at a time.
 
     Attributes:
-        taxonomy: Classes of the labels.
+        taxonomy: Class list of the labels.
     """
 
     taxonomy: Taxonomy
@@ -76,25 +76,25 @@ class LabelledImages(Protocol):
         """Image at an index of [0, len).
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         ...
 
 
 LabelReader = Callable[[Path], NDArray[np.uint8]]
-"""Reads a label image as (H, W) uint8 class ids of the dataset's taxonomy, 255 = unknown."""
+"""Reader of a label image as (H, W) uint8 class ids of the dataset's taxonomy, 255 = unknown."""
 
 
 class LabelledFiles:
     """Images with one label image each.
 
     Args:
-        taxonomy: Classes of the labels.
-        root: Folder of the dataset; images are named by their path below it.
-        images: Images, in the order of the dataset.
-        labels: Label image of each.
-        read_labels: Reads a label image.
+        taxonomy: Class list of the labels.
+        root: Folder of the dataset; image names are paths relative to it.
+        images: Image files, in the order of the dataset.
+        labels: Label file of each image.
+        read_labels: Reader of the label files.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class LabelledFiles:
         """Read an image and its labels.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         image, labels = self._images[index], self._labels[index]
@@ -124,17 +124,17 @@ class LabelledFiles:
         )
 
     def _beside(self, index: int) -> dict[str, Any]:
-        """Fields of a LabelledImage that a dataset has beside image and labels."""
+        """Optional LabelledImage fields of a subclass: all but image and labels."""
         return {}
 
 
 class IndexedLabels:
-    """Reads label images whose pixels are ids of the dataset's own numbering.
+    """Reader of label images with the dataset's own numbering.
 
     Args:
-        classes: Id in the file -> class id.
-        void: Ids in the file that name no class.
-        meaning: What a pixel holds, for the error.
+        classes: Class id by file id.
+        void: File ids without a class.
+        meaning: Content of a pixel, for the error.
     """
 
     def __init__(
@@ -146,10 +146,10 @@ class IndexedLabels:
         self._known = np.isin(np.arange(256), [*classes, *void])
 
     def __call__(self, path: Path) -> NDArray[np.uint8]:
-        """(H, W) uint8 class ids, 255 = unknown.
+        """Read (H, W) uint8 class ids, 255 = unknown.
 
         Raises:
-            DatasetError: The file is missing, not such an image, or holds other ids.
+            DatasetError: The file is missing, of another format, or contains other ids.
         """
         indices = read_indices(path, self._meaning)
         strange = np.flatnonzero(np.bincount(indices.ravel(), minlength=256) * ~self._known)
@@ -162,10 +162,10 @@ class IndexedLabels:
 
 
 def check_split(dataset: str, split: str, splits: Iterable[str]) -> None:
-    """Refuse a split that a dataset does not have.
+    """Check that a dataset has a split.
 
     Raises:
-        DatasetError: It does not have it.
+        DatasetError: The split is unknown.
     """
     if split not in splits:
         raise DatasetError(
@@ -180,20 +180,20 @@ LABEL_IDS = IndexedLabels(
     {label_id: int(LABEL_ID_TO_CLASS[label_id]) for label_id in range(_NUM_IDS)},
     {UNLABELLED}, f'Cityscapes label ids 0 to {_NUM_IDS - 1}, or 255 for a licence plate',
 )
-"""Reads *labelIds* images: ids 0 to 33, of which 19 are evaluated."""
+"""Reader of *labelIds* images: ids 0 to 33, of which 19 are evaluated."""
 
 TRAIN_IDS = IndexedLabels(
     {index: index for index in range(len(CITYSCAPES))}, {UNLABELLED},
     f'Cityscapes train ids 0 to {len(CITYSCAPES) - 1}, or 255 for void',
 )
-"""Reads *labelTrainIds* images: the class ids themselves, and 255."""
+"""Reader of *labelTrainIds* images: class ids and 255."""
 
 
 SETTINGS = ('all', 'indoor', 'outdoor', 'road', 'roadless', 'open')
 
 MIN_INDOOR_SHARE = 0.05
 MAX_OUTDOOR_SHARE = 0.02
-"""What a window or a poster may show of the outside."""
+"""Maximum outdoor share of an indoor image, for windows and posters."""
 
 MIN_ROAD_SHARE = 0.02
 MIN_GROUND_SHARE = 0.12
@@ -201,13 +201,13 @@ MIN_GROUND_SHARE = 0.12
 
 @dataclass(frozen=True, slots=True)
 class SettingClasses:
-    """Names of the classes of a dataset that tell where an image was taken.
+    """Class names of a dataset that indicate the setting of an image.
 
     Attributes:
-        indoor: Classes that are seen indoors, such as the furniture.
-        outdoor: Classes that are seen outdoors only, such as the sky.
-        road: What vehicles and pedestrians move on.
-        ground: The outdoor classes that lie on the ground, such as grass.
+        indoor: Classes seen indoors, e.g. furniture.
+        outdoor: Classes seen outdoors only, e.g. sky.
+        road: Classes that vehicles and pedestrians move on.
+        ground: Outdoor classes on the ground, e.g. grass.
     """
 
     indoor: Collection[str]
@@ -219,24 +219,24 @@ class SettingClasses:
 class ImagesOfSetting:
     """Images of another dataset from one setting.
 
-    | setting | of an image |
+    | setting | condition |
     |---|---|
-    | indoor | at least 5 % are of classes seen indoors, less than 2 % of those seen outdoors |
-    | outdoor | any other |
-    | road | at least 2 % are road |
-    | roadless | any other |
-    | open | outdoor, and at least 12 % lie on the ground |
+    | indoor | at least 5 % indoor classes, less than 2 % outdoor classes |
+    | outdoor | not indoor |
+    | road | at least 2 % road |
+    | roadless | not road |
+    | open | outdoor, and at least 12 % ground |
 
-    Every label image is read once, when this is built.
+    The constructor reads every label image once.
 
     Args:
-        dataset: The images.
-        setting: One of these.
-        classes: What tells the setting.
+        dataset: Source images.
+        setting: One of the settings above.
+        classes: Class names that indicate the setting.
 
     Raises:
-        DatasetError: A class is not one of the dataset, no image is of the setting, or a file is
-            missing or damaged.
+        DatasetError: A class is not in the dataset, no image matches, or a file is missing or
+            damaged.
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class ImagesOfSetting:
         """Read an image.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         return self._dataset[self._indices[index]]
@@ -295,14 +295,14 @@ def _share(labels: NDArray[np.uint8], class_ids: list[int]) -> float:
 
 
 class WhollyForeign:
-    """Images of another dataset, all of one foreign class, unlabelled pixels too.
+    """Images of another dataset with one foreign class for all pixels, including unlabelled ones.
 
     The thesis treats ScanNet and the negatives of the Robust Vision Challenge this way. It
-    contradicts a mapping by classes of the same images, where a tree stays a tree: use one of
-    both.
+    contradicts a class mapping of the same images, in which a tree stays a tree: use only one of
+    the two.
 
     Args:
-        dataset: The images; their labels are dropped.
+        dataset: Source images; their labels are dropped.
 
     Source: thesis section 5.3.
     """
@@ -315,10 +315,10 @@ class WhollyForeign:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> LabelledImage:
-        """Read an image, all of class 0 and a negative.
+        """Read an image; all pixels have class 0, and it is marked negative.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         sample = self._dataset[index]

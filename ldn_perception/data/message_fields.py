@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames to the fields of messages.
+"""Conversion of frames and results to message fields.
 
-A message is a dict of field name to value (numbers, strings, numpy arrays, nested dicts and lists
-of dicts) without the header; who knows the message classes fills them.
+Fields are a dict of names to values (numbers, strings, numpy arrays, nested dicts, lists of dicts)
+without the header. The caller copies them into message classes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def image_fields(pixels: NDArray[Any], encoding: str) -> Fields:
     """Fields of a sensor_msgs/Image.
 
     Args:
-        pixels: (H, W) or (H, W, C) array of the encoding's type.
+        pixels: (H, W) or (H, W, C) array, dtype of the encoding.
         encoding: E.g. 'mono8', 'rgb8', '32FC1'.
     """
     pixels = np.ascontiguousarray(pixels)
@@ -47,7 +47,7 @@ def camera_info_fields(geometry: CameraGeometry, side: str) -> Fields:
     """Fields of the sensor_msgs/CameraInfo of one rectified camera.
 
     Args:
-        geometry: The rig.
+        geometry: Camera geometry of the rig.
         side: 'left' or 'right'.
     """
     cx = geometry.cx if side == 'left' else geometry.cx_right
@@ -74,15 +74,15 @@ def _region_fields(x: int, y: int, width: int, height: int) -> Fields:
 
 
 def disparity_fields(disparity: DisparityMap, geometry: CameraGeometry) -> Fields:
-    """Fields of a stereo_msgs/DisparityImage; the nested image lacks its header too.
+    """Fields of a stereo_msgs/DisparityImage; the nested image has no header either.
 
     Args:
-        disparity: Ours; unknown values stay NaN.
-        geometry: The rig; d = x_l - x_r - (cx_l - cx_r), Z = f t / d.
+        disparity: Disparity without principal-point adjustment; unknown values stay NaN.
+        geometry: Camera geometry; the message holds d = x_l - x_r - (cx_l - cx_r), Z = f t / d.
 
     Returns:
-        Fields as the message defines them. The range is pre-adjusted as the values are; the
-        window is the whole image, since no matcher of ours leaves a frame without disparity.
+        Fields as defined by the message. Values and range are adjusted for the principal points.
+        The window is the whole image, since every matcher here fills the frame.
     """
     offset = geometry.disparity_offset
     values = disparity.to_host() - np.float32(offset)
@@ -122,7 +122,7 @@ POINT_TYPE = np.dtype({
     'offsets': [field.offset for field in _POINT_FIELDS],
     'itemsize': 24,
 })
-"""Layout of a point; rgb is packed as RViz expects it, label and foreign_probability are ours."""
+"""Memory layout of a point; rgb is packed for RViz, label and foreign_probability are custom."""
 
 
 def point_cloud_fields(
@@ -132,10 +132,10 @@ def point_cloud_fields(
     """Fields of an organised sensor_msgs/PointCloud2 in the left optical frame.
 
     Args:
-        frame: The pair; gives colours and geometry.
+        frame: Stereo pair; provides colours and geometry.
         depth: (H, W) float32 [m], NaN where unknown.
         segmentation: Labels and foreign probability of the pair.
-        stride: Every stride-th row and column becomes a point.
+        stride: Step between the rows and columns that become points [px].
         max_range_m: Points farther along the optical axis become NaN [m].
     """
     z = depth[::stride, ::stride]

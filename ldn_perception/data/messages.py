@@ -1,8 +1,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Message-shaped objects to frames, by field name.
+"""Conversion of message-shaped objects to frames, by field name.
 
-Works on the messages of rclpy and of rosbags alike and imports neither.
+Works with rclpy and rosbags messages; imports neither.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ENCODINGS = {
     'bgr16': _Encoding(3, 2, cv2.COLOR_BGR2RGB),
     'mono16': _Encoding(1, 2, cv2.COLOR_GRAY2RGB),
     '16UC1': _Encoding(1, 2, cv2.COLOR_GRAY2RGB),
-    # OpenCV names a mosaic by its second row, ROS by its first.
+    # OpenCV names a Bayer pattern by its second row, ROS by its first.
     'bayer_rggb8': _Encoding(1, 1, cv2.COLOR_BayerBG2RGB),
     'bayer_bggr8': _Encoding(1, 1, cv2.COLOR_BayerRG2RGB),
     'bayer_gbrg8': _Encoding(1, 1, cv2.COLOR_BayerGR2RGB),
@@ -56,33 +56,34 @@ ENCODINGS = {
     'nv12': _Encoding(1, 1, cv2.COLOR_YUV2RGB_NV12, rows=1.5),
     'nv21': _Encoding(1, 1, cv2.COLOR_YUV2RGB_NV21, rows=1.5),
 }
-"""Image encodings that become RGB, by their name in sensor_msgs/Image."""
+"""Image encodings convertible to RGB, by their name in sensor_msgs/Image."""
 
 _PLANES = {'mono8': np.uint8, '8UC1': np.uint8, '32FC1': np.float32}
 
 MAX_MISALIGNMENT_PX = 0.5
-"""Largest distance, anywhere in the image, of the rows two projection matrices give a point."""
+"""Maximum misalignment of two projection matrices in the image: rows, horizontal scale."""
 
 
 def stamp_ns(header: Any) -> int:
-    """Time of a std_msgs/Header [ns]."""
+    """Stamp of a std_msgs/Header [ns]."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def pixels_of(message: Any, channels: int, dtype: Any, rows: int | None = None) -> NDArray[Any]:
-    """Look at the pixels of a sensor_msgs/Image in place.
+    """View of the pixels of a sensor_msgs/Image.
 
     Args:
-        message: Image-shaped object; step, data length and endianness are honoured.
-        channels: Values of a pixel.
+        message: Image-shaped object; step, data length and endianness are respected.
+        channels: Values per pixel.
         dtype: Type of a value.
-        rows: Stored rows; the height of the image unless the encoding stacks planes.
+        rows: Stored rows; defaults to the image height. Planar encodings have more.
 
     Returns:
-        (rows, W, channels) array over the message's own memory, in native byte order.
+        (rows, W, channels) array in native byte order; shares the message's memory unless the
+        bytes must be swapped.
 
     Raises:
-        MessageError: The step is too small for the width, or the data too short or too long.
+        MessageError: The step is too small for the width, or the data has the wrong length.
     """
     rows = int(message.height) if rows is None else rows
     width, step, dtype = int(message.width), int(message.step), np.dtype(dtype)
@@ -107,7 +108,7 @@ def pixels_of(message: Any, channels: int, dtype: Any, rows: int | None = None) 
 
 
 def image_from_message(message: Any) -> NDArray[np.uint8]:
-    """Read an image message as RGB.
+    """Convert an image message to RGB.
 
     Args:
         message: sensor_msgs/Image or sensor_msgs/CompressedImage. 16 bit channels keep their
@@ -115,10 +116,10 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
             is installed.
 
     Returns:
-        (H, W, 3) uint8 RGB; a view of the message's memory where it already is RGB.
+        (H, W, 3) uint8 RGB; a view of the message's memory if it already is RGB.
 
     Raises:
-        MessageError: The encoding is unknown, or step, data or the compressed stream are wrong.
+        MessageError: The encoding is unknown, or step, data or the compressed stream are invalid.
     """
     if hasattr(message, 'format'):
         return _decompressed(message)
@@ -168,20 +169,20 @@ def _decompressed(message: Any) -> NDArray[np.uint8]:
 
 
 def geometry_from_messages(left: Any, right: Any) -> CameraGeometry:
-    """Read the geometry of a rectified rig from its two sensor_msgs/CameraInfo.
+    """Camera geometry of a rectified rig from its two sensor_msgs/CameraInfo.
 
-    The projection matrices P are the truth after rectification; region of interest and binning
-    are applied to them. Distortion D and rotation R are not looked at: image_proc and its like
-    publish rectified images beside the camera_info of the raw ones.
+    Uses the projection matrices P, with region of interest and binning applied. Ignores
+    distortion D and rotation R: image_proc and similar nodes publish rectified images with the
+    camera_info of the raw ones.
 
     Args:
         left: CameraInfo of the left camera.
-        right: CameraInfo of the right camera; its P[3] is that of the left one, which is 0 but in
-            rigs of more cameras, less fx * baseline.
+        right: CameraInfo of the right camera; its P[3] is the left P[3] minus fx * baseline. The
+            left P[3] is 0 except in rigs of more than two cameras.
 
     Raises:
         MessageError: A camera is uncalibrated, a value is not finite, the baseline is zero or of
-            the wrong sign, or the two cameras do not see a point in the same row.
+            the wrong sign, or corresponding points are not in the same row.
     """
     for side, info in (('left', left), ('right', right)):
         _check_projection(info, side)
@@ -202,14 +203,14 @@ def geometry_from_messages(left: Any, right: Any) -> CameraGeometry:
 
 
 def calibration_from_message(info: Any, side: str) -> CameraCalibration:
-    """Read from a sensor_msgs/CameraInfo how the raw images of a camera are rectified.
+    """Rectification parameters of a camera from its sensor_msgs/CameraInfo.
 
     Args:
         info: CameraInfo; region of interest and binning are applied to K and P.
-        side: 'left' or 'right', for messages.
+        side: 'left' or 'right', for error messages.
 
     Raises:
-        CalibrationError: Images cannot be rectified with it.
+        CalibrationError: The calibration does not allow rectification.
     """
     width, height = image_size(info)
     return CameraCalibration(
@@ -244,7 +245,7 @@ def _check_projection(info: Any, side: str) -> None:
 
 
 def _checked_baseline(left: Any, right: Any) -> float:
-    """Distance of the right camera to the right of the left one [m]."""
+    """Distance of the right camera from the left one, positive to the right [m]."""
     baseline, below = (
         float(left.p[shift]) / float(left.p[focal]) - float(right.p[shift]) / float(right.p[focal])
         for shift, focal in ((3, 0), (7, 5))
@@ -270,7 +271,7 @@ def _checked_baseline(left: Any, right: Any) -> float:
 def _check_alignment(
     left: PinholeCamera, right: PinholeCamera, width: int, height: int,
 ) -> None:
-    """Compare where the two cameras see the corners of the left image at infinity."""
+    """Check rows and horizontal scale at the corners of the left image, for points at infinity."""
     rows_px = [
         (right.fy - left.fy) * (row - left.cy) / left.fy + right.cy - left.cy
         for row in (0, height - 1)
@@ -289,7 +290,7 @@ def _check_alignment(
 
 
 def image_size(info: Any) -> tuple[int, int]:
-    """Width and height of the images a camera with this sensor_msgs/CameraInfo sends [px]."""
+    """Width and height of the images described by a sensor_msgs/CameraInfo [px]."""
     return (
         int(info.roi.width or info.width) // max(1, info.binning_x),
         int(info.roi.height or info.height) // max(1, info.binning_y),
@@ -301,7 +302,7 @@ def _rectified_camera(info: Any) -> PinholeCamera:
 
 
 def _seen_camera(info: Any, fx: float, fy: float, cx: float, cy: float) -> PinholeCamera:
-    """Apply region of interest and binning, in this order, to a camera of full resolution."""
+    """Apply region of interest, then binning, to a full-resolution camera."""
     binning_x, binning_y = max(1, info.binning_x), max(1, info.binning_y)
     return PinholeCamera(
         float(fx) / binning_x, float(fy) / binning_y,
@@ -309,16 +310,17 @@ def _seen_camera(info: Any, fx: float, fy: float, cx: float, cy: float) -> Pinho
 
 
 def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityMap:
-    """Read a stereo_msgs/DisparityImage; the inverse of `message_fields.disparity_fields`.
+    """Convert a stereo_msgs/DisparityImage; the inverse of `message_fields.disparity_fields`.
 
-    Its disparities are adjusted for the offset between the principal points; ours are not.
+    The message's disparities are adjusted for the offset between the principal points; those of
+    DisparityMap are not.
 
     Args:
         message: DisparityImage with a 32FC1 image; values outside [min, max] are unknown.
-        geometry: The rig it was computed from.
+        geometry: Camera geometry of the pair.
 
     Raises:
-        MessageError: The image is not 32FC1, its size is wrong or the range is empty.
+        MessageError: The encoding is not 32FC1, the size is wrong or the range is empty.
     """
     low, high = float(message.min_disparity), float(message.max_disparity)
     if not low < high:
@@ -334,18 +336,18 @@ def disparity_from_message(message: Any, geometry: CameraGeometry) -> DisparityM
 
 
 def plane_from_message(name: str, message: Any) -> NDArray[Any]:
-    """Read one value a pixel of a result or of ground truth.
+    """Convert a single-channel message of a result or of ground truth.
 
     Args:
-        name: Name of the image, for errors.
-        message: sensor_msgs/Image, mono8, 8UC1 or 32FC1, or stereo_msgs/DisparityImage, 32FC1.
+        name: Name of the image, for error messages.
+        message: sensor_msgs/Image (mono8, 8UC1 or 32FC1) or stereo_msgs/DisparityImage (32FC1).
 
     Returns:
-        (H, W) uint8 or float32. Disparities as they are sent, less the offset cx - cx_right
-        between the principal points [px]; NaN outside [min, max].
+        (H, W) uint8 or float32. Disparities are the message's values, i.e. minus the offset
+        cx - cx_right between the principal points [px]; NaN outside [min, max].
 
     Raises:
-        MessageError: The encoding is another one, or sizes contradict each other.
+        MessageError: The encoding is not supported, or sizes are inconsistent.
     """
     is_disparity = hasattr(message, 'min_disparity')
     image = message.image if is_disparity else message
@@ -371,20 +373,20 @@ def frame_from_messages(
     external_disparity: Any | None = None,
     rectifier: Rectifier | None = None,
 ) -> StereoFrame:
-    """Make a frame of one synchronised set of messages.
+    """Build a frame from one synchronised set of messages.
 
     Args:
-        left_image: Image or CompressedImage; gives stamp and frame_id.
-        right_image: The same of the right camera, or None beside an external disparity.
+        left_image: Image or CompressedImage; provides stamp and frame_id.
+        right_image: Same for the right camera; None if an external disparity is given.
         left_info: CameraInfo of the left camera.
         right_info: CameraInfo of the right camera.
-        external_disparity: DisparityImage of the pair, if disparity comes from elsewhere.
-        rectifier: Rectifies the images, which are raw; None where they are rectified already.
+        external_disparity: DisparityImage of the pair, if disparity is computed elsewhere.
+        rectifier: Rectifier of raw images; None if the images are already rectified.
 
     Raises:
-        MessageError: A message is wrong.
+        MessageError: A message is invalid.
         CalibrationError: Raw images cannot be rectified.
-        FrameError: The messages do not fit together.
+        FrameError: The messages are inconsistent.
     """
     geometry = geometry_from_messages(left_info, right_info)
     left = image_from_message(left_image)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Middlebury stereo: indoor scenes whose disparity structured light measured."""
+"""Middlebury stereo: indoor scenes with disparity measured by structured light."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VISIBLE = 255
 
 
 class Middlebury:
-    """Scenes of the releases 2003 and 2014, each read by the files it has.
+    """Scenes of the releases 2003 and 2014; the files of a scene decide how it is read.
 
     Args:
         root: Folder of the scenes, or of one scene.
@@ -52,10 +52,10 @@ class Middlebury:
         return len(self._lefts)
 
     def __getitem__(self, index: int) -> StereoPair:
-        """Scene at an index of [0, len), in the order of the folders' names.
+        """Scene at an index of [0, len), in the order of the folder names.
 
         Raises:
-            IndexError: There is no such scene.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         path = self._lefts[index]
@@ -68,15 +68,15 @@ class Middlebury:
 
 
 def scene_geometry(scene: Path, shape: tuple[int, ...]) -> CameraGeometry:
-    """Rig of a scene.
+    """Camera geometry of a scene.
 
-    Release 2003 is not calibrated: its scenes get fx = width and a baseline of 1 m, so that
-    disparities hold and depths do not. A scene with disp.npz and no calib.txt is Motorcycle of
-    2014 at a quarter of its size, as scikit-image distributes it.
+    Release 2003 is not calibrated: its scenes get fx = width and a baseline of 1 m. Their
+    disparities are valid, their depths are not. A scene with disp.npz and no calib.txt is
+    Motorcycle of 2014 at a quarter of its size, as distributed by scikit-image.
 
     Args:
         scene: Folder of the scene.
-        shape: Shape of the images, (height, width) [px].
+        shape: Image shape, (height, width) [px].
 
     Raises:
         DatasetError: calib.txt is damaged.
@@ -94,7 +94,7 @@ def scene_geometry(scene: Path, shape: tuple[int, ...]) -> CameraGeometry:
 
 
 def _parse_calibration(text: str, shape: tuple[int, ...]) -> CameraGeometry:
-    """Lines NAME=value; cam0 is a matrix [fx 0 cx; 0 fy cy; 0 0 1], baseline is in mm."""
+    """Parse lines NAME=value; cam0 is a matrix [fx 0 cx; 0 fy cy; 0 0 1], baseline is in mm."""
     values = dict(line.split('=', 1) for line in text.splitlines() if '=' in line)
     numbers = values['cam0'].translate(str.maketrans('[];', '   ')).split()
     fx, _, cx, _, fy, cy = map(float, numbers[:6])
@@ -104,7 +104,7 @@ def _parse_calibration(text: str, shape: tuple[int, ...]) -> CameraGeometry:
 
 
 def _disparity(scene: Path) -> NDArray[np.float32]:
-    """(H, W) float32 [px], NaN where unknown: the files say 0 (2003) or infinity (2014)."""
+    """Disparity, (H, W) float32 [px], NaN where the file has 0 (2003) or infinity (2014)."""
     if (scene / 'disp0.pfm').is_file():
         values = read_float_map(scene / 'disp0.pfm')
     elif (scene / 'disp.npz').is_file():
@@ -129,7 +129,7 @@ def _read_archive(path: Path) -> NDArray[np.float32]:
 
 
 def _matched(scene: Path) -> NDArray[np.bool_] | None:
-    """Pixels of mask0nocc.png that the right image sees; 2014's evaluation sets have it."""
+    """Pixels visible in the right image, from mask0nocc.png; None if the file is missing."""
     path = scene / 'mask0nocc.png'
     if not path.is_file():
         return None
@@ -137,13 +137,13 @@ def _matched(scene: Path) -> NDArray[np.bool_] | None:
 
 
 def read_float_map(path: Path) -> NDArray[np.float32]:
-    """Read a map of one channel, (H, W) float32, top row first.
+    """Read a single-channel PFM map, (H, W) float32, top row first.
 
-    Source: the format's public description: 'Pf', width and height, and a scale that is negative
-    for little-endian values, on a line each; then the rows, the bottom one first.
+    Source: public format description: 'Pf', then width and height, then a scale that is negative
+    for little-endian values, each on a line; then the rows, bottom row first.
 
     Raises:
-        DatasetError: The file is missing or not such a map.
+        DatasetError: The file is missing or of another format.
     """
     try:
         kind, size, scale, values = path.read_bytes().split(b'\n', 3)

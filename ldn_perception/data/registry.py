@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every dataset by name, and folders of stereo pairs by their content."""
+"""Datasets by name, and stereo folders by content."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ DATASETS: dict[str, Callable[[Path, str], LabelledImages]] = {
     'plain_images': PlainImages,
     'synthetic_images': SyntheticImages,
 }
-"""Name -> builder, which takes the folder of the dataset and the name of a split."""
+"""Builders of labelled datasets by name; arguments are dataset folder and split."""
 
 STEREO_DATASETS: dict[str, Callable[[Path], StereoPairs]] = {
     'kitti_stereo': KittiStereo,
@@ -62,19 +62,19 @@ STEREO_DATASETS: dict[str, Callable[[Path], StereoPairs]] = {
     'middlebury': Middlebury,
     'synthetic_pairs': SyntheticPairs,
 }
-"""Name -> builder of a dataset of pairs with disparity, which takes its folder."""
+"""Builders of stereo datasets with disparity by name; the argument is the dataset folder."""
 
 
 def build_dataset(name: str, root: Path, split: str) -> LabelledImages:
-    """Open a dataset.
+    """Open a dataset by name.
 
     Args:
         name: One of DATASETS.
-        root: Its folder.
-        split: Name of a part of it; each dataset says in an error which it has.
+        root: Folder of the dataset.
+        split: Split name; an unknown one raises an error that lists the valid names.
 
     Raises:
-        DatasetError: There is no such dataset or split, or files are missing.
+        DatasetError: The dataset or split is unknown, or files are missing.
     """
     if name not in DATASETS:
         raise DatasetError(
@@ -85,14 +85,14 @@ def build_dataset(name: str, root: Path, split: str) -> LabelledImages:
 
 
 def open_stereo_folder(root: Path) -> StereoPairs:
-    """Open a folder as what it looks like.
+    """Open a stereo folder; the kind is detected from its content.
 
     Args:
         root: KITTI stereo (training/), one KITTI pair (disp_occ.png or disp_gt.png), drives as
-            `ldn synthesize --images` writes them (disparity/), or else scenes of Middlebury.
+            written by `ldn synthesize --images` (disparity/), else Middlebury scenes.
 
     Raises:
-        DatasetError: It is none of these, or files are missing.
+        DatasetError: The content is of another kind, or files are missing.
     """
     if (root / 'training').is_dir():
         return KittiStereo(root)

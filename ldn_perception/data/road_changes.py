@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of a road and its surroundings in an image."""
+"""Image augmentations of roads and their surroundings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HORIZON = (0.15, 0.6)
-"""Row where the road ends, as a share of the height."""
+"""Row of the road's vanishing point, as a share of the image height."""
 
 _WIDTH = (0.4, 2.0)
-"""Of the road at the lower border, as a share of the width of the image, drawn log-uniformly."""
+"""Road width at the lower border, as a share of the image width, drawn log-uniformly."""
 
 _BROWN = np.array([1.12, 1.0, 0.82])
 _BROWN_SHARE = 0.4
@@ -23,18 +23,18 @@ _EDGE_SIGMA_PX = 0.8
 def paint_road(
     image: NDArray[np.uint8], paintable: NDArray[np.bool_], random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Lay a road over the ground of a photograph, under what stands there.
+    """Paint a road on the ground of a photograph, behind objects that stand there.
 
-    The road is plane, bent a little, narrower towards its end, of asphalt or earth, marked or
-    not, as bright as the photograph allows.
+    The road is plane, slightly curved and narrows towards its end. It is made of asphalt or earth,
+    with or without markings, and as bright as the photograph allows.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        paintable: (H, W) bool, True where the road may lie, such as on grass.
-        random: All that is random comes from it.
+        paintable: (H, W) bool, True where the road may be painted, e.g. on grass.
+        random: Random generator.
 
     Returns:
-        (H, W, 3) uint8 RGB, a new array; (H, W) bool, where the road is.
+        (H, W, 3) uint8 RGB, a new array; (H, W) bool, True on the road.
 
     Source: ours, in the spirit of domain randomisation (Tremblay et al., CVPRW 2018).
     """
@@ -44,7 +44,7 @@ def paint_road(
     end, start, bend = random.uniform((0.2, 0.2, -0.5), (0.8, 0.8, 0.5)) * width
     middle = end + (start - end) * nearness + bend * nearness * (1 - nearness)
     road_width = width * np.exp(random.uniform(*np.log(_WIDTH))) * nearness
-    across = (np.arange(width)[None] - middle) / np.maximum(road_width, 1e-6)  # ±0.5: its edges
+    across = (np.arange(width)[None] - middle) / np.maximum(road_width, 1e-6)  # edges at ±0.5
     road = paintable & (np.abs(across) < 0.5)
     painted = _surface(image, horizon, random) * _markings(across, nearness, random)[..., None]
     alpha = cv2.GaussianBlur(road.astype(np.float32), (0, 0), _EDGE_SIGMA_PX)[..., None]
@@ -54,7 +54,7 @@ def paint_road(
 def _surface(
     image: NDArray[np.uint8], horizon: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(H, W, 3) RGB of the ground plane."""
+    """Road surface on the ground plane, (H, W, 3) RGB."""
     height, width = image.shape[:2]
     colour = image.mean() * np.exp(random.uniform(-0.6, 0.6) + random.normal(0, 0.05, 3))
     if random.random() < _BROWN_SHARE:
@@ -71,7 +71,7 @@ def _surface(
 def _markings(
     across: NDArray[np.float64], nearness: NDArray[np.float64], random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(H, W) gain of the light: above 1 on the lines at the edges and in the middle."""
+    """Brightness gain, (H, W): above 1 on the edge lines and the centre line."""
     gain = np.ones_like(across)
     if random.random() > _MARKED_SHARE:
         return gain
@@ -85,13 +85,13 @@ def _markings(
 
 
 LARGEST_GAIN = 0.8
-"""The logarithm of the brightness changes by up to this."""
+"""Maximum change of the logarithm of the brightness."""
 
 TINT = 0.1
 """Standard deviation of the logarithms of the gains of red, green and blue."""
 
 LARGEST_ROUGHNESS = 0.35
-"""Standard deviation of the logarithm of what the relief adds, at most."""
+"""Maximum standard deviation of the log-brightness relief."""
 
 _TILE_PX = 256
 _FINEST_PX, _COARSEST_PX = 0.7, 4.0  # size of a texel at the bottom of the image
@@ -101,19 +101,19 @@ _SOFT_EDGE_PX = 1.0
 def resurface(
     image: NDArray[np.uint8], ground: NDArray[np.bool_], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Give the ground another brightness, tint and relief.
+    """Change brightness, tint and relief of the ground.
 
-    A few hundred streets have few kinds of asphalt, and a network that knows a road by its asphalt
-    takes gravel for something else. The relief lies in the plane of a level ground whose horizon
-    is the highest row with ground; what was on the ground, such as markings, stays.
+    A few hundred streets contain few kinds of asphalt. A network that recognises roads by their
+    asphalt misclassifies gravel. The relief lies in the plane of level ground, whose horizon is
+    the highest row with ground. Markings and other texture are kept.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         ground: (H, W) bool, True on the ground.
-        random: All that is random comes from it.
+        random: Random generator.
 
     Returns:
-        (H, W, 3) uint8 RGB; the image itself where it shows no ground.
+        (H, W, 3) uint8 RGB; the input array itself if it has no ground.
 
     Source: ours, in the spirit of domain randomisation (Tremblay et al., CVPRW 2018).
     """
@@ -133,10 +133,10 @@ def resurface(
 
 
 def relief(random: np.random.Generator) -> NDArray[np.float32]:
-    """Seamless noise of zero mean and unit deviation, from sand to cobbles.
+    """Seamless noise of zero mean and unit deviation, from sand-like to cobble-like.
 
     Args:
-        random: All that is random comes from it.
+        random: Random generator.
 
     Returns:
         (256, 256) float32.
@@ -153,17 +153,17 @@ def relief(random: np.random.Generator) -> NDArray[np.float32]:
 def lay_down(
     tile: NDArray[np.float32], height: int, width: int, horizon: int, texel_px: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Repeat a tile over a level plane below the horizon.
+    """Project a repeated tile onto a level plane below the horizon.
 
     Args:
         tile: (256, 256) float32, see `relief`.
-        height: Of the image [px].
-        width: Of the image [px].
-        horizon: Row of the image in which the plane ends, above its lowest row.
-        texel_px: Size of an element of the tile at the bottom of the image [px].
+        height: Image height [px].
+        width: Image width [px].
+        horizon: Row of the horizon, above the lowest image row.
+        texel_px: Size of a tile element at the bottom of the image [px].
 
     Returns:
-        (H, W) float32, the tile as it is seen; (H, 1) float64, how near each row is, in [0, 1].
+        (H, W) float32, the projected tile; (H, 1) float64, nearness of each row in [0, 1].
     """
     below_px = np.maximum(np.arange(height) - horizon, 0)[:, None] + 1.0
     bottom_px = below_px[-1, 0]
@@ -183,23 +183,23 @@ def replace_scenery(
     image: NDArray[np.uint8], replaceable: NDArray[np.bool_], photograph: NDArray[np.uint8],
     labels: NDArray[np.uint8], is_scenery: NDArray[np.bool_], random: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Hide what surrounds a road behind the trees, rocks, snow or water of a photograph.
+    """Replace the surroundings of a road by trees, rocks, snow or water of a photograph.
 
-    The photograph covers the whole image: sky stays above and ground below. Where it shows
-    something that is no scenery, and where the image shows something that must stay, the image
-    is left. So a network sees the nature of photographs beside roads, where it is not foreign.
+    The photograph covers the whole image, so sky stays above and ground below. Pixels are kept
+    where the photograph shows no scenery or where the image must not be hidden. The network thus
+    sees nature of photographs beside roads, where it is not foreign.
 
     Args:
         image: (H, W, 3) uint8 RGB, with a road.
-        replaceable: (H, W) bool, what of it may be hidden.
+        replaceable: (H, W) bool, True where the image may be hidden.
         photograph: (h, w, 3) uint8 RGB.
-        labels: (h, w) uint8 of the photograph.
-        is_scenery: (256,) bool, True for the labels that hide.
-        random: All that is random comes from it.
+        labels: (h, w) uint8 labels of the photograph.
+        is_scenery: (256,) bool, True for labels that replace the image.
+        random: Random generator.
 
     Returns:
-        (H, W, 3) uint8 RGB; (H, W) uint8, the labels of the photograph over the image; (H, W)
-        bool, where they hold.
+        (H, W, 3) uint8 RGB; (H, W) uint8, the photograph's labels; (H, W) bool, True where the
+        image was replaced.
 
     Source: mixing by classes after Olsson et al., ClassMix, WACV 2021.
     """
@@ -215,7 +215,7 @@ def _cover(
     photograph: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int,
     random: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A random part of a photograph and its labels, mirrored or not, as large as an image."""
+    """Random crop of a photograph and its labels, randomly mirrored, at image size."""
     fit = max(height / labels.shape[0], width / labels.shape[1])
     part_height, part_width = (
         max(1, int(side / fit / random.uniform(1, _LARGEST_ZOOM))) for side in (height, width))

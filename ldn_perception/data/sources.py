@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sources of images: a file, a folder, a video or a bag."""
+"""Input sources: an image, a folder, a video or a bag."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ Image = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 
 Input = StereoFrame | tuple[Image, Image | None]
-"""A pair with its geometry, or a left image and a right one if there is any."""
+"""Pair with its geometry, or a left image and an optional right one."""
 
 Refuse = Callable[[str, LdnPerceptionError], None]
-"""Callback that is told the name of an input and why it cannot be used."""
+"""Callback for unusable inputs: name of the input and the error."""
 
 
 class Item(NamedTuple):
     """One input of a source.
 
     Attributes:
-        name: File name without suffix, number of a frame, or stamp [ns]; unique in its source.
-        stamp_ns: Time of exposure, or time from the beginning of a video; 0 where unknown [ns].
-        read: Reads the input; raises LdnPerceptionError where it is damaged.
+        name: File name without suffix, frame number, or stamp [ns]; unique within the source.
+        stamp_ns: Exposure time, or time since the start of a video; 0 if unknown [ns].
+        read: Reads the input; raises LdnPerceptionError if it is damaged.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Source:
 
     Attributes:
         path: File or folder.
-        length: Number of inputs; 0 where it is unknown.
-        rate_hz: Mean rate of a video or a bag [Hz]; None for files of images.
-        has_one_size: Whether all images have the same size.
-        items: Iterates over the inputs. Those that a bag cannot decode are left out and told to
-            the callback; without a callback they raise.
+        length: Number of inputs; 0 if unknown.
+        rate_hz: Mean rate of a video or a bag [Hz]; None for image files.
+        has_one_size: True if all images have the same size.
+        items: Iterator over the inputs. Undecodable inputs of a bag are skipped and passed to the
+            callback; without a callback they raise.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class Source:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is the file of one image."""
+        """True if the source is a single image file."""
         return self.path.suffix.lower() in IMAGE_SUFFIXES and self.path.is_file()
 
     @property
@@ -96,20 +96,19 @@ def open_source(
     path: str | Path, *, right: str | Path | None = None, has_camera: bool = False,
     rectifies: bool = False, topic: str = '',
 ) -> Source:
-    """Open a source by its kind.
+    """Open an image, folder, video or bag as a source.
 
     Args:
         path: Image, folder, video or bag.
-        right: Image of the right camera for an image, folder of right images with the same names
-            for a folder.
-        has_camera: Whether the camera of the pairs is known, so that a folder of pairs needs no
+        right: Right image for an image, folder of right images with the same names for a folder.
+        has_camera: True if the camera geometry is known, so a folder of pairs needs no
             calibration.
-        rectifies: Whether images of a bag are raw and are rectified as its camera_info says.
-        topic: Topic of the images of one camera in a bag; empty takes the stereo pair, or the
-            only topic of images.
+        rectifies: True if the images of a bag are raw and must be rectified with camera_info.
+        topic: Image topic of a single camera in a bag; empty selects the stereo pair, or the only
+            image topic.
 
     Raises:
-        BagError: There is nothing of that kind, or it cannot be read.
+        BagError: The path is missing, of another kind, or unreadable.
         VideoError: The video cannot be read.
     """
     path = Path(path)
@@ -132,12 +131,12 @@ def open_source(
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is that of a bag."""
+    """Return True if a path is a bag."""
     return path.suffix.lower() in BAG_SUFFIXES or is_bag_folder(path)
 
 
 def is_bag_folder(path: Path) -> bool:
-    """Whether a folder is a bag, be it one whose recording was never finished."""
+    """Return True if a folder is a bag, also one with an unfinished recording."""
     return (path / 'metadata.yaml').is_file() or any(
         next(path.glob(f'*{suffix}'), None) for suffix in BAG_SUFFIXES[:2])
 
@@ -197,7 +196,7 @@ def _open_bag(path: Path, rectifies: bool, topic: str) -> Source:
     if not topic:
         images = [name for name, kind in bag.topics.items() if kind in (IMAGE, COMPRESSED_IMAGE)]
         if len(images) != 1:
-            find_stereo_topics(bag.topics, raw=rectifies)  # says what is missing
+            find_stereo_topics(bag.topics, raw=rectifies)  # raises a detailed error
             return _stereo_bag(path, rectifies)
         topic = images[0]
     return _one_camera(bag, '/' + topic.lstrip('/'))
@@ -252,16 +251,16 @@ _NS_PER_S = 1_000_000_000
 
 
 class VideoReader:
-    """Frames of the first video stream, in the order of their time.
+    """Frames of the first video stream, in the order of time.
 
     Args:
-        path: Video file, of any format that FFmpeg reads.
+        path: Video file in any format supported by FFmpeg.
 
     Attributes:
-        rate_hz: Mean rate of the frames, > 0 [Hz].
+        rate_hz: Mean frame rate, > 0 [Hz].
 
     Raises:
-        VideoError: PyAV is missing, or the file is no video.
+        VideoError: PyAV is missing, or the file is not a video.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -284,17 +283,17 @@ class VideoReader:
                 do='check the path, or convert the file') from error
 
     def __len__(self) -> int:
-        """Number of frames as the file tells it; 0 where it does not."""
+        """Number of frames as stated in the file; 0 if not stated."""
         return self._num_frames
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode the frames.
 
         Returns:
-            Time from the beginning [ns], and (H, W, 3) uint8 RGB.
+            Time since the start [ns], and (H, W, 3) uint8 RGB.
 
         Raises:
-            VideoError: The video is damaged from some frame on.
+            VideoError: The video is damaged.
         """
         number = 0
         try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages and samples joined by their stamps: recorded ones, and live ones as they arrive."""
+"""Matching of messages and samples by stamp, for recordings and live streams."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def pair_stamps(
 ) -> list[tuple[int, ...]]:
     """Match every left stamp with the nearest stamp of every other topic.
 
-    Two stamps match when each is the other's nearest and they are at most `slop_ns` apart, so no
-    message serves two pairs. With `slop_ns` = 0 only equal stamps match.
+    Two stamps match if each is the nearest of the other and they differ by at most `slop_ns`, so
+    no message is part of two pairs. With `slop_ns` = 0 only equal stamps match.
 
     Args:
-        left_ns: Increasing stamps without repetition [ns].
-        others_ns: The same of every other topic.
-        slop_ns: Largest difference to the left stamp, >= 0 [ns].
+        left_ns: Increasing stamps without duplicates [ns].
+        others_ns: Stamps of every other topic, likewise.
+        slop_ns: Largest difference from the left stamp, >= 0 [ns].
 
     Returns:
-        Sets (left, other, other, …) with a stamp of every topic, by increasing left stamp.
+        Sets (left, other, other, …) with one stamp per topic, by increasing left stamp.
     """
     pairs = []
     for stamp in left_ns:
@@ -56,12 +56,12 @@ def _nearest(stamps_ns: Sequence[int], stamp_ns: int) -> int | None:
 
 
 class StampReader(Generic[Item]):
-    """Items of a recording, taken out by stamp and read only as far as needed.
+    """Items of a recording by stamp; reads only as far as needed.
 
     Args:
-        items: Stamp [ns] and item.
-        max_waiting: Items passed over that are kept for later; None drops them, for recordings
-            whose order is that of the stamps asked for.
+        items: Pairs of stamp [ns] and item.
+        max_waiting: Limit of skipped items kept for later; None drops them, for recordings in the
+            order of the requested stamps.
     """
 
     def __init__(self, items: Iterable[tuple[int, Item]], max_waiting: int | None = None) -> None:
@@ -70,7 +70,7 @@ class StampReader(Generic[Item]):
         self._waiting: dict[int, Item] = {}
 
     def take(self, wanted_ns: int | None) -> Item | None:
-        """Return the item of a stamp; None if it is not there, or behind too many others."""
+        """Return the item of a stamp; None if it is missing or too many others come first."""
         if wanted_ns in self._waiting:
             return self._waiting.pop(wanted_ns)
         for stamp, item in self._items:
@@ -84,29 +84,29 @@ class StampReader(Generic[Item]):
 
 
 class Synchronizer(Protocol):
-    """Collects stamped messages and hands over the sets that belong together.
+    """Collector of stamped messages that calls back with matching sets.
 
-    A set has one message of each input, in the order of the inputs; a message is part of one set
-    at most. The callback only hands over: it must not block or raise.
+    A set has one message per input, in the order of the inputs; a message is part of at most one
+    set. The callback must not block or raise.
     """
 
     def add(self, index: int, message: Any) -> None:
-        """Take a message of one input."""
+        """Add a message of one input."""
         ...
 
     def reset(self) -> None:
-        """Forget all messages, as after a jump of the stamps."""
+        """Drop all messages, e.g. after a jump of the stamps."""
         ...
 
 
 class StampSynchronizer:
-    """Synchroniser with the contract of message_filters, for installations without it.
+    """Synchroniser equivalent to message_filters, for installations without it.
 
     Args:
-        num_inputs: Topics that make up a set.
-        depth: Unmatched messages kept of each input; the oldest gives way.
-        slop_s: Largest difference between the stamps of a set [s]; 0 wants equal stamps.
-        on_set: Called with each set.
+        num_inputs: Number of topics in a set.
+        depth: Unmatched messages kept per input; the oldest is dropped first.
+        slop_s: Largest stamp difference within a set [s]; 0 requires equal stamps.
+        on_set: Callback for each set.
     """
 
     def __init__(self, num_inputs: int, depth: int, slop_s: float, on_set: OnSet) -> None:
@@ -116,7 +116,7 @@ class StampSynchronizer:
         self._on_set = on_set
 
     def add(self, index: int, message: Any) -> None:
-        """Take a message of one input; see Synchronizer."""
+        """Add a message of one input; see Synchronizer."""
         stamp = stamp_ns(message.header)
         waiting = self._waiting[index]
         waiting[stamp] = message
@@ -138,6 +138,6 @@ class StampSynchronizer:
                 return
 
     def reset(self) -> None:
-        """Forget all messages."""
+        """Drop all messages."""
         for messages in self._waiting:
             messages.clear()

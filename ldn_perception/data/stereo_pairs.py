@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stereo pairs with known disparity, and pairs made of photographs."""
+"""Stereo pairs with known disparity, and pairs synthesised from photographs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ldn_perception.types import CameraGeometry, StereoFrame
 
 @dataclass(frozen=True, slots=True)
 class StereoPair:
-    """A stereo pair whose disparity is known.
+    """Stereo pair with known disparity.
 
     Attributes:
         name: Unique within its dataset.
-        frame: Both images and the rig.
+        frame: Both images and the camera geometry.
         disparity: (H, W) float32 of the left image [px], NaN where unknown.
-        matched: (H, W) bool, the pixels that the right image sees too; None where the dataset
-            does not tell them from the occluded ones.
+        matched: (H, W) bool, True where the pixel is visible in the right image; None if the
+            dataset does not mark occlusions.
 
     Raises:
-        DatasetError: The parts have other shapes or types than these.
+        DatasetError: Shapes or types differ from the above.
     """
 
     name: str
@@ -51,7 +51,7 @@ class StereoPair:
 
 
 class StereoPairs(Protocol):
-    """A dataset of stereo pairs, read from the disk one at a time."""
+    """Dataset of stereo pairs, read from disk one at a time."""
 
     def __len__(self) -> int: ...
 
@@ -59,7 +59,7 @@ class StereoPairs(Protocol):
         """Pair at an index of [0, len).
 
         Raises:
-            IndexError: There is no such pair.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         ...
@@ -67,22 +67,22 @@ class StereoPairs(Protocol):
 
 MOST_OBJECTS = 12
 LARGEST_SHARE = 0.2
-"""Largest disparity, as part of the image's width."""
+"""Largest disparity, as a share of the image width."""
 
 
 class WarpedPhotographs:
-    """Each photograph is a right image; the left one is what an invented surface makes of it.
+    """Photographs as right images, with left images warped by a random surface.
 
-    The surface is a slanted plane with things before it, all a little uneven. Light and noise
-    are those of the photograph in both images: whoever trains on the pairs has to change them.
+    The surface is a slanted plane with objects in front of it, all slightly uneven. Light and
+    noise are the same in both images: training on the pairs must vary them.
 
     Args:
-        root: Folder of the photographs, or one with a folder images.
+        root: Folder of the photographs, or one with a folder `images`.
         split: 'train', 'val' (every fifth by name) or 'all'.
-        variants: Surfaces for each photograph.
+        variants: Random surfaces per photograph.
 
     Raises:
-        DatasetError: There is no such split, or no photograph.
+        DatasetError: The split is unknown, or there are no photographs.
     """
 
     def __init__(self, root: Path, split: str = 'all', variants: int = 1) -> None:
@@ -93,10 +93,10 @@ class WarpedPhotographs:
         return len(self._photographs) * self._variants
 
     def __getitem__(self, index: int) -> StereoPair:
-        """Pair at an index of [0, len), the same at every call.
+        """Pair at an index of [0, len), the same in every call.
 
         Raises:
-            IndexError: There is no such pair.
+            IndexError: The index is out of range.
             DatasetError: A file is damaged.
         """
         if not 0 <= index < len(self):
@@ -110,15 +110,15 @@ class WarpedPhotographs:
 def warped_pair(
     name: str, right: NDArray[np.uint8], random: np.random.Generator,
 ) -> StereoPair:
-    """Invent a surface and look at it with a second camera.
+    """Synthesise a left image from a right image and a random surface.
 
     Args:
-        name: Of the pair.
+        name: Name of the pair.
         right: (H, W, 3) uint8 RGB.
-        random: Where the surface comes from.
+        random: Random generator of the surface.
 
     Returns:
-        A pair in which every pixel with a disparity is seen by both cameras.
+        Pair in which every pixel with a disparity is visible to both cameras.
     """
     height, width = right.shape[:2]
     disparity = random_surface(height, width, random)
@@ -137,7 +137,7 @@ def warped_pair(
 def random_surface(
     height: int, width: int, random: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Disparity of an invented scene, (H, W) float32 in [0, LARGEST_SHARE * width] [px]."""
+    """Random disparity map, (H, W) float32 in [0, LARGEST_SHARE * width] [px]."""
     largest = LARGEST_SHARE * width
     y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j].astype(np.float32)
     far, near = np.sort(random.random(2)) * 0.6

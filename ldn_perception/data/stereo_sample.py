@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded pair with its ground truth, and ground truth in a folder."""
+"""Recorded stereo pairs with ground truth, also from a separate folder."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StereoSample:
-    """One pair of a drive and its ground truth, as far as the drive has any.
+    """Stereo pair of a drive with its available ground truth.
 
     Attributes:
-        frame: The pair.
+        frame: Stereo pair.
         labels: (H, W) uint8 class ids, 255 = ignored.
-        foreign: (H, W) bool, True on objects the classes do not cover.
+        foreign: (H, W) bool, True on objects outside the classes.
         disparity: (H, W) float32 disparity of the left image [px], NaN where unknown.
 
     Raises:
-        BagError: Ground truth has another size or type than the images ask for.
+        BagError: Ground truth differs from the image in size, or has another type.
     """
 
     frame: StereoFrame
@@ -46,7 +46,7 @@ class StereoSample:
     disparity: NDArray[np.float32] | None = None
 
     def truth(self) -> dict[str, NDArray[Any]]:
-        """Ground truth that there is, by name: labels, foreign, disparity."""
+        """Available ground truth by name: labels, foreign, disparity."""
         known = {'labels': self.labels, 'foreign': self.foreign, 'disparity': self.disparity}
         return {name: values for name, values in known.items() if values is not None}
 
@@ -66,7 +66,7 @@ class StereoSample:
 
 _Read = Callable[[Path], Any]
 
-# Sample field, folder, reader; of two folders for one field the first with a file wins.
+# (Sample field, folder, reader); with two folders for a field, the first with a file is used.
 _FOLDERS: tuple[tuple[str, str, _Read], ...] = (
     ('labels', 'labels', read_labels),
     ('labels', 'labelIds', read_label_ids),
@@ -79,24 +79,24 @@ _ACCEPTED = ', '.join(f'{name}/' for _, name, _ in _FOLDERS)
 
 
 class TruthFolder:
-    """Ground truth of the pairs of one bag.
+    """Ground truth of the pairs of one bag, from a folder.
 
-    Folders, each of which may be missing or hold files for some pairs only: `labels/` (class
-    ids), `labelIds/` or KITTI's `semantic/` (Cityscapes ids), `foreign/` (0 or 255),
-    `disparity/` or KITTI's `disp_occ_0/` (uint16, 256 a pixel, 0 unknown).
+    Subfolders, all optional and possibly incomplete: `labels/` (class ids), `labelIds/` or KITTI's
+    `semantic/` (Cityscapes ids), `foreign/` (0 or 255), `disparity/` or KITTI's `disp_occ_0/`
+    (uint16, 256 steps per pixel, 0 = unknown).
 
-    A file belongs to a pair by the number its name begins with: the stamp of the pair in
-    nanoseconds where one of the folder's files has such a name, otherwise the number of the pair
-    in the bag, from 0 (`000007.png`, `000007_10.png`). Files with other stamps belong to images
-    without a partner and are not used.
+    The number at the start of a file name identifies the pair. It is a stamp in nanoseconds if any
+    file of the subfolder matches a stamp of a pair, else the index of the pair in the bag, from 0
+    (`000007.png`, `000007_10.png`). Files with other stamps belong to images without a partner and
+    are ignored.
 
     Args:
-        path: The folder.
+        path: Folder with the subfolders.
         stamps_ns: Stamps of the pairs of the bag [ns].
 
     Raises:
-        BagError: None of these folders is there, a name is no number of a pair, or two files are
-            of one pair.
+        BagError: All subfolders are missing, a name matches no pair, or two files match the same
+            pair.
     """
 
     def __init__(self, path: str | Path, stamps_ns: Sequence[int]) -> None:
@@ -115,18 +115,18 @@ class TruthFolder:
                 self._files.setdefault(number, {}).setdefault(field, (read, file))
 
     def __len__(self) -> int:
-        """Number of pairs with a file."""
+        """Number of pairs with ground truth."""
         return len(self._files)
 
     def add_to(self, sample: StereoSample, number: int) -> StereoSample:
-        """Put the ground truth of a pair beside or in the place of what came with it.
+        """Add ground truth to a sample; files replace ground truth from the bag.
 
         Args:
-            sample: The pair.
-            number: Its number in the bag.
+            sample: Stereo pair.
+            number: Index of the pair in the bag.
 
         Raises:
-            BagError: A file is not what its folder says, or has another size than the pair.
+            BagError: A file has the wrong format, or differs in size from the pair.
         """
         found: dict[str, Any] = {}
         for field, (read, file) in self._files.get(number, {}).items():
@@ -139,7 +139,7 @@ class TruthFolder:
 
 
 def _by_pair(files: list[Path], number_of: dict[int, int]) -> dict[int, Path]:
-    """Number of a pair -> its file."""
+    """Files by index of their pair."""
     leading = {file: _leading_number(file) for file in files}
     by_stamp = any(number in number_of for number in leading.values() if number is not None)
     found: dict[int, Path] = {}

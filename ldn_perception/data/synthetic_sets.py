@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Synthetic drives written as images, read back as datasets."""
+"""Datasets of synthetic drives written as images."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _FOREIGN_OBJECT = SYNTHETIC_DRIVE.class_names.index('foreign object')
 
 
 class SyntheticImages:
-    """Left images of one or more drives, with 19 driving classes and the foreign object.
+    """Left images of synthetic drives, with 19 driving classes and the foreign class.
 
     The apparent size of a metre comes from the rendered disparity, not from a matcher.
 
     Args:
-        root: Folder of a drive, or of the folders of drives.
-        split: 'train', 'val' (every fifth drive by name, whole: the frames of a drive are alike)
-            or 'all'.
+        root: Folder of a drive, or parent folder of drives.
+        split: 'train', 'val' (every fifth drive by name; drives are not divided, since their
+            frames are similar) or 'all'.
 
     Raises:
-        DatasetError: There is no such split, or a file is missing or damaged.
+        DatasetError: The split is unknown, or a file is missing or damaged.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -68,7 +68,7 @@ class SyntheticImages:
         """Read an image, its labels and the apparent size of a metre.
 
         Raises:
-            IndexError: There is no such image.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
         """
         image = self._images[index]
@@ -85,7 +85,7 @@ class SyntheticImages:
             self._pixels_per_metre(image))
 
     def _pixels_per_metre(self, image: Path) -> NDArray[np.float32]:
-        """Disparity by baseline [px/m], NaN where unknown; the cameras of a drive are parallel."""
+        """Disparity / baseline [px/m], NaN where unknown; the cameras of a drive are parallel."""
         steps = read_plane(
             _beside(image, 'disparity'), np.uint16, f'disparity * {DISPARITY_SCALE}, 0 = unknown')
         scale = DISPARITY_SCALE * self._baselines_m[image.parents[1]]
@@ -93,7 +93,7 @@ class SyntheticImages:
 
 
 def _beside(image: Path, folder: str) -> Path:
-    """The image of the same name in another folder of its drive."""
+    """Path of the same image name in another folder of the drive."""
     return image.parents[1] / folder / image.name
 
 
@@ -116,10 +116,10 @@ _SAME_SURFACE_PX = 1.0
 
 
 class SyntheticPairs:
-    """Stereo pairs of one or more drives.
+    """Stereo pairs of synthetic drives.
 
     Args:
-        root: Folder of a drive, or of the folders of drives.
+        root: Folder of a drive, or parent folder of drives.
 
     Raises:
         DatasetError: A file is missing.
@@ -140,7 +140,7 @@ class SyntheticPairs:
         """Pair at an index of [0, len), drive by drive.
 
         Raises:
-            IndexError: There is no such pair.
+            IndexError: The index is out of range.
             DatasetError: A file is damaged.
         """
         path = self._lefts[index]
@@ -157,14 +157,14 @@ class SyntheticPairs:
 
 
 def seen_by_right(disparity: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Pixels of the left image that nothing hides from the right camera.
+    """Pixels of the left image that are visible to the right camera.
 
     Args:
         disparity: (H, W) float32 of the left image [px], NaN where unknown.
 
     Returns:
-        (H, W) bool, False where the disparity is unknown or points outside of the right image,
-        or where another pixel with at least 1 px more disparity falls on the same column.
+        (H, W) bool, False where the disparity is unknown or points outside the right image, or
+        where a pixel with at least 1 px more disparity maps to the same column.
     """
     height, width = disparity.shape
     known = np.isfinite(disparity)

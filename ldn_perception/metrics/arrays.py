@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of one result, or of all results of a set pooled, as plain functions of arrays.
+"""Scores as plain functions of arrays, for one image or pooled over a set.
 
-Where an argument may be one array or a sequence of arrays, a sequence is scored as one set: pixels
-are counted over all images before anything is divided.
+Arguments are one array or a sequence of arrays. A sequence is scored as one set: pixels are
+counted over all images before any division.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ldn_perception.metrics.segmentation import ConfusionMatrix
 from ldn_perception.metrics.stereo import StereoScores
 
 Arrays = Union['NDArray[Any]', Sequence['NDArray[Any]']]
-"""One array, or one for each image of a set."""
+"""One array, or one array per image of a set."""
 
 
 def confusion(labels: Arrays, truth: Arrays, num_classes: int) -> ConfusionMatrix:
-    """Confusion matrix of predicted against true classes.
+    """Confusion matrix of predicted and true classes.
 
     Args:
         labels: (H, W) uint8 class ids, 255 = unlabelled.
@@ -32,7 +32,7 @@ def confusion(labels: Arrays, truth: Arrays, num_classes: int) -> ConfusionMatri
         num_classes: Number of evaluated classes, 1 to 255.
 
     Raises:
-        EvaluationError: Shapes, types or ids do not fit.
+        EvaluationError: Shapes, types or ids are invalid.
     """
     matrix = ConfusionMatrix(num_classes)
     for predicted, true in _pairs(labels, truth):
@@ -41,7 +41,7 @@ def confusion(labels: Arrays, truth: Arrays, num_classes: int) -> ConfusionMatri
 
 
 def mean_iou(labels: Arrays, truth: Arrays, num_classes: int) -> float:
-    """Mean intersection over union of the classes in the ground truth, in [0, 1].
+    """Mean intersection over union of the classes present in the ground truth, in [0, 1].
 
     Args:
         labels: See `confusion`.
@@ -49,7 +49,7 @@ def mean_iou(labels: Arrays, truth: Arrays, num_classes: int) -> float:
         num_classes: See `confusion`.
 
     Returns:
-        The score; NaN where no pixel has a true class.
+        The score; NaN without a labelled pixel.
 
     Raises:
         EvaluationError: See `confusion`.
@@ -58,7 +58,7 @@ def mean_iou(labels: Arrays, truth: Arrays, num_classes: int) -> float:
 
 
 def pixel_accuracy(labels: Arrays, truth: Arrays, num_classes: int) -> float:
-    """Share of the valid pixels with their true class, in [0, 1]; see `mean_iou`."""
+    """Share of correct labelled pixels, in [0, 1]; see `mean_iou`."""
     return confusion(labels, truth, num_classes).pixel_accuracy
 
 
@@ -70,10 +70,10 @@ def ood_scores(
     Args:
         foreign_probability: (H, W) float32, higher means more foreign.
         foreign: (H, W) bool, True on foreign objects.
-        valid: (H, W) bool, False where the ground truth is ignored; None where all is valid.
+        valid: (H, W) bool, False where the ground truth is ignored; None = all valid.
 
     Raises:
-        EvaluationError: Shapes or types do not fit, or a valid score is not finite.
+        EvaluationError: Shapes or types differ from the above, or a valid score is not finite.
     """
     scores = OodScores()
     masks: Arrays = foreign if valid is None else valid
@@ -84,7 +84,7 @@ def ood_scores(
 
 
 def disparity_errors(disparity: Arrays, truth: Arrays) -> StereoScores:
-    """Disparity errors as the KITTI and Middlebury benchmarks count them.
+    """Disparity errors as defined by the KITTI and Middlebury benchmarks.
 
     Args:
         disparity: (H, W) float32 [px], NaN where there is no estimate.
@@ -94,7 +94,7 @@ def disparity_errors(disparity: Arrays, truth: Arrays) -> StereoScores:
         Scores with d1_all, end_point_error_px, density and others.
 
     Raises:
-        EvaluationError: Shapes or types do not fit.
+        EvaluationError: Shapes or types are invalid.
     """
     scores = StereoScores()
     for estimate, true in _pairs(disparity, truth):

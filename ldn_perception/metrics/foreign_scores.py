@@ -1,11 +1,12 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign scores of logits; their threshold, share and smoothing.
+"""Foreign scores of logits; threshold, pixel share and smoothing of scores.
 
-Scores: The first two need foreign classes that were trained. The others look at the driving
-classes alone, as a network without foreign classes would have to: they are the baselines of the
-benchmarks. Under multi-scale evaluation the logits are logarithms of mean probabilities; there the
-largest logit and the energy say what the probability of the driving classes says.
+The scores `foreign_probability` and `foreign_argmax` need trained foreign classes;
+`max_softmax_all` uses all classes. The others use the driving classes only, like a network
+without foreign classes: they are the baselines of the benchmarks. In multi-scale evaluation the
+logits are logarithms of mean probabilities; maximum logit and energy then depend on the
+probability of the driving classes.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 def foreign_probability(logits: Tensor, num_driving: int) -> Tensor:
     """Sum of the softmax over the foreign classes, in [0, 1].
 
-    Source: thesis section 5.3.3; what the node publishes.
+    Source: thesis section 5.3.3; published by the node.
     """
     return logits.softmax(0)[num_driving:].sum(0)
 
 
 def foreign_argmax(logits: Tensor, num_driving: int) -> Tensor:
-    """1 where a foreign class is the most probable one, else 0.
+    """Score 1 where a foreign class has the largest logit, else 0.
 
     Source: thesis section 5.3.3, the label of LDN2_ROB.
     """
@@ -43,7 +44,7 @@ def foreign_argmax(logits: Tensor, num_driving: int) -> Tensor:
 
 
 def max_softmax(logits: Tensor, num_driving: int) -> Tensor:
-    """1 - the largest softmax over the driving classes alone, in [0, 1].
+    """Score 1 - maximum softmax over the driving classes only, in [0, 1].
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution
     examples, ICLR 2017.
@@ -52,22 +53,22 @@ def max_softmax(logits: Tensor, num_driving: int) -> Tensor:
 
 
 def max_softmax_all(logits: Tensor, num_driving: int) -> Tensor:
-    """1 - the largest softmax over all classes, foreign ones included, in [0, 1].
+    """Score 1 - maximum softmax over all classes, foreign ones included, in [0, 1].
 
-    High where the network cannot choose, low on a foreign class it is sure of: the complement of
-    the published confidence.
+    High where the network is undecided, low on a confident foreign class: the complement of the
+    published confidence.
     """
     return 1 - logits.softmax(0).amax(0)
 
 
 def entropy(logits: Tensor, num_driving: int) -> Tensor:
-    """Entropy of the softmax over the driving classes alone [nat]."""
+    """Entropy of the softmax over the driving classes only [nat]."""
     log_probability = logits[:num_driving].log_softmax(0)
     return -(log_probability.exp() * log_probability).sum(0)
 
 
 def max_logit(logits: Tensor, num_driving: int) -> Tensor:
-    """The largest logit of a driving class, negated.
+    """Negated maximum logit of the driving classes.
 
     Source: Hendrycks et al., Scaling out-of-distribution detection for real-world settings,
     ICML 2022.
@@ -92,20 +93,20 @@ FOREIGN_SCORES: dict[str, Callable[[Tensor, int], Tensor]] = {
     'max_logit': max_logit,
     'energy': energy,
 }
-"""Name -> score of (C, H, W) float32 logits, the first num_driving of driving classes, as (H, W)
-float32. The first is what the node publishes."""
+"""Scores by name: from (C, H, W) float32 logits and the number of driving classes (the first
+channels) to (H, W) float32. The first one is published by the node."""
 
 
-_SHIFT = 10  # of the 23 bits of a float32's mantissa: what a bin does not tell apart
+_SHIFT = 10  # mantissa bits (of 23 in a float32) ignored by the binning
 _NUM_BINS = (int(np.float32(1).view(np.uint32)) >> _SHIFT) + 1
 
 
 class ForeignThreshold:
-    """Histogram of the foreign probabilities of any number of in-distribution pixels.
+    """Histogram of foreign probabilities of in-distribution pixels.
 
-    Its million bins are as wide as 1/8192 of the values in them: the bits of a non-negative
-    float32, read as an integer, are ordered like the number, and the upper ones are the bin.
-    It takes 8 MB however many pixels come.
+    It has about a million bins with a relative width of 1/8192: the bits of a non-negative
+    float32, read as an integer, are ordered like the number, and the upper bits are the bin index.
+    It takes 8 MB for any number of pixels.
     """
 
     def __init__(self) -> None:
@@ -115,7 +116,7 @@ class ForeignThreshold:
         """Add in-distribution pixels.
 
         Args:
-            probability: (N,) float32 in [0, 1]; rounding may carry it a little beyond 1.
+            probability: (N,) float32 in [0, 1]; rounding errors above 1 are accepted.
 
         Raises:
             EvaluationError: A value is not a probability.
@@ -130,18 +131,17 @@ class ForeignThreshold:
 
     @property
     def pixels(self) -> int:
-        """Number of pixels added so far."""
+        """Number of pixels added."""
         return int(self._bins.sum())
 
     def at(self, false_positive_rate: float) -> tuple[float, float]:
-        """Smallest threshold the histogram can tell that keeps to a false positive rate.
+        """Smallest threshold, at the histogram's resolution, that meets a false positive rate.
 
         Args:
-            false_positive_rate: Wanted part of the pixels above the threshold, in (0, 1).
+            false_positive_rate: Target share of pixels above the threshold, in (0, 1).
 
         Returns:
-            The threshold, in [0, 1], and the part of the pixels with a probability above it,
-            exact and at most the wanted one.
+            The threshold, in [0, 1], and the exact share of pixels above it, at most the target.
 
         Raises:
             EvaluationError: The rate is not in (0, 1), or there are no pixels.
@@ -161,15 +161,15 @@ class ForeignThreshold:
 
 
 def _upper_end(bin_number: int) -> float:
-    """Largest value of a bin, no more than 1."""
+    """Largest value of a bin, at most 1."""
     bits = np.uint32(((bin_number + 1) << _SHIFT) - 1)
     return min(float(bits.view(np.float32)), 1.0)
 
 
 class ForeignShare:
-    """Part of the pixels that is called foreign: of the known, the foreign and of all.
+    """OOD share: part of the known, the foreign and all pixels that is predicted foreign.
 
-    All pixels include those that the ground truth says nothing about.
+    All pixels include those without ground truth.
     """
 
     def __init__(self) -> None:
@@ -180,8 +180,8 @@ class ForeignShare:
         """Add one image.
 
         Args:
-            called: (H, W) bool, True where the network says foreign.
-            truth: Of the same size.
+            called: (H, W) bool, True where the prediction is foreign.
+            truth: Ground truth of the same size.
         """
         everything = np.ones(called.shape, np.bool_)
         for name, mask in (
@@ -191,7 +191,7 @@ class ForeignShare:
             self._pixels[name] += int(mask.sum())
 
     def shares(self) -> dict[str, float]:
-        """'known', 'foreign', 'all' -> part of them called foreign; NaN where there are none."""
+        """OOD share by pixel group ('known', 'foreign', 'all'); NaN for an empty group."""
         return {
             name: self._called[name] / pixels if pixels else float('nan')
             for name, pixels in self._pixels.items()
@@ -199,17 +199,16 @@ class ForeignShare:
 
 
 class ScoreSmoothing:
-    """Exponential moving average of a score, pixel by pixel.
+    """Exponential moving average of a score, per pixel.
 
-    For the frames of one drive in their order: what flickers is damped, and so is, a little late,
-    what moves. Nothing is warped along the motion. A frame of another size starts anew.
+    For the frames of one drive in order. It damps flicker, and delays moving content a little,
+    since nothing is warped along the motion. A frame of another size restarts the average.
 
     Args:
-        newest_weight: Share of the newest frame in the average, in (0, 1]; 1 leaves the scores as
-            they are.
+        newest_weight: Weight of the newest frame, in (0, 1]; 1 disables smoothing.
 
     Raises:
-        EvaluationError: The share is not in (0, 1].
+        EvaluationError: The weight is not in (0, 1].
     """
 
     def __init__(self, newest_weight: float) -> None:
@@ -221,13 +220,13 @@ class ScoreSmoothing:
         self._average: NDArray[np.float32] | None = None
 
     def smooth(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take in the scores of the next frame.
+        """Add the scores of the next frame.
 
         Args:
             scores: (H, W) float32.
 
         Returns:
-            (H, W) float32, the average including this frame.
+            (H, W) float32, the average up to this frame.
         """
         average = self._average
         if average is None or average.shape != scores.shape:

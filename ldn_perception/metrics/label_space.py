@@ -24,10 +24,10 @@ class SpacePrediction:
     """Prediction of one image in the classes of a dataset.
 
     Attributes:
-        labels: (H, W) uint8 ids of its driving classes, 255 = none of them.
-        confidence: (H, W) float32 in [0, 1], probability of what was predicted; where the label
-            is 255, of the class that won there.
-        foreign: (H, W) bool, where a foreign class is the most probable one of the network.
+        labels: (H, W) uint8 ids of the dataset's driving classes, 255 = none.
+        confidence: (H, W) float32 in [0, 1], probability of the predicted class; where the label
+            is 255, probability of the winning class.
+        foreign: (H, W) bool, True where the most probable network class is foreign.
     """
 
     labels: NDArray[np.uint8]
@@ -36,20 +36,19 @@ class SpacePrediction:
 
 
 class LabelSpace:
-    """Decides in the driving classes of a dataset.
+    """Decision rule in the driving classes of a dataset.
 
-    A pixel gets no class, 255, where the most probable class of the network is a foreign one: it
-    is what the node publishes there. Elsewhere the classes of the dataset compete with the sum of
-    the probabilities of their sets, and each driving class of the network that is in no set, one
-    the dataset does not know, with its own; if such a class wins, the pixel gets no class. Of
-    equals the class with the smaller id wins, those of the dataset first. Where sets overlap,
-    both classes have the shared probability.
+    A pixel gets label 255 where the most probable network class is foreign, as published by the
+    node. Elsewhere the candidates are the dataset classes, with the summed probability of their
+    sets, and the driving classes of the network outside all sets (unknown to the dataset), with
+    their own probability. If one of the latter wins, the label is 255. In a tie the smaller id
+    wins, dataset classes first. Classes of overlapping sets share the common probability.
 
-    No class on a labelled pixel is a false negative. With `LabelMapping.identity` the labels are
-    those of the decoder under the policy VOID, and the confidence is the published one.
+    Label 255 on a labelled pixel is a false negative. With `LabelMapping.identity` the labels
+    equal those of the decoder with policy VOID, and the confidence equals the published one.
 
     Args:
-        mapping: Driving classes of the dataset -> sets of classes of the network.
+        mapping: Driving classes of the dataset -> sets of network classes.
     """
 
     def __init__(self, mapping: LabelMapping) -> None:
@@ -61,14 +60,14 @@ class LabelSpace:
         self._unknown = torch.from_numpy(np.flatnonzero(~sets[:, :self._num_driving].any(0)))
 
     def decide(self, logits: Tensor) -> SpacePrediction:
-        """Decide every pixel of one image.
+        """Decide the class of every pixel of one image.
 
         Args:
-            logits: (C, H, W) float32, a channel for each class of the network's taxonomy, at the
+            logits: (C, H, W) float32, one channel per class of the network's taxonomy, at the
                 resolution of the ground truth.
 
         Raises:
-            EvaluationError: The logits are of another number of classes.
+            EvaluationError: The number of channels differs from the number of classes.
         """
         if logits.ndim != 3 or len(logits) != self._num_classes:
             raise EvaluationError(
@@ -96,9 +95,9 @@ class PixelTruth:
     """Ground truth of one image.
 
     Attributes:
-        labels: (H, W) uint8 ids of driving classes, 255 where there is none.
-        foreign: (H, W) bool, True on what does not belong on a road.
-        known: (H, W) bool, True on what is known to belong there, on an image of a road.
+        labels: (H, W) uint8 ids of driving classes, 255 = none.
+        foreign: (H, W) bool, True on foreign objects.
+        known: (H, W) bool, True on known classes of a road scene, i.e. in distribution.
     """
 
     labels: NDArray[np.uint8]
@@ -109,12 +108,12 @@ class PixelTruth:
     def from_labels(
         cls, labels: NDArray[np.uint8], num_driving: int, *, negative: bool = False,
     ) -> PixelTruth:
-        """Truth of labels whose ids from num_driving on are foreign classes.
+        """Ground truth of labels with foreign classes from id num_driving on.
 
         Args:
             labels: (H, W) uint8, 255 = unlabelled.
             num_driving: Number of driving classes.
-            negative: The image is not of a road: none of it is known, whatever its labels are.
+            negative: True if the image is not a road scene; then no pixel is known.
         """
         driving = labels < num_driving
         return cls(
@@ -123,14 +122,14 @@ class PixelTruth:
 
     @classmethod
     def from_photograph(cls, labels: NDArray[np.uint8], mapping: LabelMapping) -> PixelTruth:
-        """Truth of a photograph of anything, which has no driving classes of its own.
+        """Ground truth of an arbitrary photograph, without driving classes of its own.
 
-        A label that stands for driving classes only is known, one that stands for foreign classes
-        only is foreign; of any other nothing is known.
+        A label is known if it maps to driving classes only, foreign if it maps to foreign classes
+        only, else neither.
 
         Args:
             labels: (H, W) uint8, 255 = unlabelled.
-            mapping: From the classes of the photograph to a taxonomy with both domains.
+            mapping: Mapping from the photograph's classes to a taxonomy with both domains.
         """
         foreign, known = np.zeros((2, UNLABELLED + 1), np.bool_)
         foreign[:len(mapping.source)] = mapping.foreign_labels
@@ -139,11 +138,11 @@ class PixelTruth:
 
     @classmethod
     def from_masks(cls, foreign: NDArray[np.bool_], valid: NDArray[np.bool_]) -> PixelTruth:
-        """Truth of a set that only says what is foreign.
+        """Ground truth of a set with foreign masks only.
 
         Args:
-            foreign: (H, W) bool.
-            valid: (H, W) bool, False where the set says nothing.
+            foreign: (H, W) bool, True on foreign objects.
+            valid: (H, W) bool, False without ground truth.
         """
         return cls(
             np.full(foreign.shape, UNLABELLED, np.uint8), foreign & valid, ~foreign & valid)

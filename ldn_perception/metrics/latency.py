@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How late and how often results come out."""
+"""Latency and rate of results."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class DurationSummary:
 
     @classmethod
     def from_seconds(cls, seconds: Sequence[float]) -> DurationSummary:
-        """Summary of durations in seconds, of a stage of the pipeline for instance.
+        """Summary of durations in seconds, e.g. of a pipeline stage.
 
         Raises:
-            EvaluationError: There are no samples, or one is negative or not finite.
+            EvaluationError: There are no samples, or a sample is negative or not finite.
         """
         return cls._from_ms(np.asarray(seconds, np.float64) * _MS_PER_S)
 
@@ -66,14 +66,13 @@ class DurationSummary:
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:
-    """What a consumer sees of a stream of results.
+    """Latency, age and rate of a stream of results, as seen by a subscriber.
 
     Attributes:
-        latency: From the exposure of a pair to the publication of its result: the age a result
-            has when it comes out.
+        latency: Time from exposure of a pair to publication of its result.
         peak_age: Age of the newest result just before the next one replaces it; None for fewer
             than two results.
-        rate_hz: Results a second between the first and the last; 0 for fewer than two.
+        rate_hz: Mean rate between the first and the last result; 0 for fewer than two [Hz].
     """
 
     latency: DurationSummary
@@ -87,12 +86,12 @@ class LatencySummary:
         """Summary of one run.
 
         Args:
-            stamps_ns: Time of exposure of every result, in the order of publication [ns].
-            published_ns: Time of publication of every result, increasing, same clock [ns].
+            stamps_ns: Exposure time of every result, in the order of publication [ns].
+            published_ns: Publication time of every result, increasing, same clock [ns].
 
         Raises:
-            EvaluationError: There are no results, the two differ in number, publications are
-                out of order, or a result comes out before its exposure.
+            EvaluationError: There are no results, the lengths differ, publications are out of
+                order, or a result is published before its exposure.
         """
         stamps = np.asarray(stamps_ns, np.int64)
         published = np.asarray(published_ns, np.int64)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of out-of-distribution detection per pixel, exact and as histograms."""
+"""Pixel scores of out-of-distribution detection, exact and from histograms."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class OodMetrics:
     Attributes:
         average_precision: Step sum of precision over recall, in [0, 1].
         auroc: Area under the receiver operating characteristic, in [0, 1].
-        fpr95: False positive rate at the first threshold, from the highest down, with a true
-            positive rate of at least 0.95; in [0, 1].
-        threshold95: That threshold; a pixel is called foreign at score >= threshold.
-        best_f1: Largest F1 of any threshold, in [0, 1].
-        best_f1_threshold: The highest threshold that has it.
+        fpr95: False positive rate at the highest threshold with a true positive rate of at least
+            0.95; in [0, 1].
+        threshold95: Threshold of fpr95; a pixel is foreign at score >= threshold.
+        best_f1: Largest F1 over all thresholds, in [0, 1].
+        best_f1_threshold: Highest threshold with that F1.
         foreign_pixels: Number of foreign pixels.
         known_pixels: Number of pixels that are not foreign.
 
-    The scores are NaN where there are no foreign or no other pixels.
+    The scores are NaN without foreign pixels or without known pixels.
     """
 
     average_precision: float
@@ -48,14 +48,14 @@ class OodMetrics:
 
 @dataclass(frozen=True, slots=True)
 class OodCurve:
-    """Rates at thresholds that fall from left to right.
+    """Rates at decreasing thresholds.
 
     Attributes:
         thresholds: (N,) float32.
-        recall: (N,) float64, part of the foreign pixels at or above the threshold: the true
-            positive rate.
-        precision: (N,) float64, part of the pixels at or above it that are foreign.
-        false_positive_rate: (N,) float64, part of the other pixels at or above it.
+        recall: (N,) float64, share of the foreign pixels at or above the threshold (true positive
+            rate).
+        precision: (N,) float64, share of foreign pixels among those at or above the threshold.
+        false_positive_rate: (N,) float64, share of the known pixels at or above the threshold.
     """
 
     thresholds: NDArray[np.float32]
@@ -65,9 +65,9 @@ class OodCurve:
 
 
 class OodScores:
-    """Foreign scores of every valid pixel of a set, kept as float32: four bytes a pixel.
+    """Foreign scores of every valid pixel of a set, stored as float32 (four bytes per pixel).
 
-    Nothing is binned, so the metrics are exact for float32 scores, ties included.
+    There are no bins, so the metrics are exact for float32 scores, ties included.
 
     Source: definitions of Fishyscapes (Blum et al., IJCV 2021) and SegmentMeIfYouCan (Chan et
     al., NeurIPS 2021).
@@ -91,7 +91,7 @@ class OodScores:
             valid: (H, W) bool, False where the ground truth is ignored; None = all valid.
 
         Raises:
-            EvaluationError: Shapes or dtypes differ from these, or a valid score is not finite.
+            EvaluationError: Shapes or dtypes differ, or a valid score is not finite.
         """
         valid = np.ones(foreign.shape, np.bool_) if valid is None else valid
         for name, mask in (('foreign mask', foreign), ('valid mask', valid)):
@@ -109,17 +109,17 @@ class OodScores:
         self._known.append(scores[valid & ~foreign].astype(np.float32))
 
     def __add__(self, other: OodScores) -> OodScores:
-        """Pixels of both sets together."""
+        """Union of the pixels of both sets."""
         merged = OodScores()
         merged._foreign = self._foreign + other._foreign
         merged._known = self._known + other._known
         return merged
 
     def metrics(self) -> OodMetrics:
-        """Average precision, AUROC, FPR95 and best F1 of everything added so far.
+        """Average precision, AUROC, FPR95 and best F1 of all pixels added.
 
-        Recall changes only at scores that some foreign pixel has, so these are the only
-        thresholds that the step sum, the 95 % point and the best F1 depend on.
+        Recall changes only at the scores of foreign pixels, so these are the only thresholds that
+        affect the step sum, the 95 % point and the best F1.
         """
         foreign = np.sort(_pool(self._foreign))
         known = np.sort(_pool(self._known))
@@ -149,14 +149,14 @@ class OodScores:
         )
 
     def curve(self, max_points: int = 1000) -> OodCurve:
-        """Rates for a picture, at thresholds spread evenly over the foreign pixels.
+        """Rates for a plot, at thresholds spread evenly over the foreign pixels.
 
         Args:
-            max_points: At most so many thresholds, at least 2; the lowest and the highest score
-                of a foreign pixel are always among them.
+            max_points: Maximum number of thresholds, at least 2; the lowest and the highest score
+                of a foreign pixel are always included.
 
         Returns:
-            The curve; empty without foreign or without other pixels.
+            The curve; empty without foreign pixels or without known pixels.
         """
         foreign = np.sort(_pool(self._foreign))[::-1]
         known = np.sort(_pool(self._known))
@@ -176,24 +176,24 @@ def _pool(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-_SHIFT = 10  # of the 23 bits of a float32's mantissa: what a bin does not tell apart
+_SHIFT = 10  # mantissa bits (of 23 in a float32) ignored by the binning
 NUM_BINS = (int(np.float32(1).view(np.uint32)) >> _SHIFT) + 1
 
 
 class OodHistogram:
-    """Foreign probabilities of foreign and known pixels, counted in a million bins each.
+    """Histograms of the foreign probability of foreign and of known pixels.
 
-    The bits of a non-negative float32, read as an integer, are ordered like the number; the
-    upper ones are the bin, so a bin is 1/8192 of its values wide. The metrics are those of
-    `OodScores` with all values of a bin tied. Counts add up exactly, in any order. It takes
-    16 MB.
+    The bits of a non-negative float32, read as an integer, are ordered like the number; the upper
+    bits are the bin index, so the relative width of the million bins is 1/8192. The metrics are
+    those of `OodScores` with all values of a bin tied. Counts add up exactly, in any order. Both
+    histograms take 16 MB.
     """
 
     def __init__(self) -> None:
         self.foreign: NDArray[np.int64] = np.zeros(NUM_BINS, np.int64)
-        """(bins,) foreign pixels by rising probability."""
+        """(bins,) foreign pixels by increasing probability."""
         self.known: NDArray[np.int64] = np.zeros(NUM_BINS, np.int64)
-        """(bins,) other valid pixels."""
+        """(bins,) known pixels by increasing probability."""
 
     def accumulate(
         self, probability: NDArray[np.float32], foreign: NDArray[np.bool_],
@@ -202,7 +202,7 @@ class OodHistogram:
         """Add the pixels of one image.
 
         Args:
-            probability: (H, W) float32 in [0, 1]; rounding may carry it a little beyond 1.
+            probability: (H, W) float32 in [0, 1]; rounding errors above 1 are accepted.
             foreign: (H, W) bool, True on foreign objects.
             valid: (H, W) bool, False where the ground truth is ignored.
 
@@ -218,15 +218,15 @@ class OodHistogram:
             counts[:found.size] += found
 
     def __iadd__(self, other: OodHistogram) -> OodHistogram:
-        """Pixels of another set too."""
+        """Add the pixels of another set."""
         self.foreign += other.foreign
         self.known += other.known
         return self
 
     def metrics(self) -> OodMetrics:
-        """Average precision, AUROC, FPR95 and best F1 of everything added so far.
+        """Average precision, AUROC, FPR95 and best F1 of all pixels added.
 
-        Thresholds are the lower ends of bins.
+        Thresholds are the lower ends of the bins.
         """
         num_foreign, num_known = int(self.foreign.sum()), int(self.known.sum())
         if not num_foreign or not num_known:

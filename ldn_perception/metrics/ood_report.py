@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of foreign objects: per component, and all foreign scores."""
+"""Reports of foreign scores: pixel level, component level and curves."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OodReport:
-    """One score on one set.
+    """Report of one score on one set.
 
     Attributes:
         pixels: Pixel-level metrics.
-        components: Component-level metrics, at the threshold of the best pixel F1.
-        curve: Rates over the thresholds.
+        components: Component-level metrics at the threshold of the best pixel F1.
+        curve: Rates by threshold.
     """
 
     pixels: OodMetrics
@@ -40,12 +40,12 @@ class OodReport:
 def report_scores(
     files: ScoreFiles, names: tuple[str, ...], track: ComponentTrack,
 ) -> Iterator[tuple[str, OodReport]]:
-    """Pool and score one kind of map after the other.
+    """Pool and report scores one by one.
 
     Args:
-        files: Score maps of the set, with at least one foreign and one other pixel.
-        names: Scores to report.
-        track: Which components count.
+        files: Score maps of the set, with at least one foreign and one known pixel.
+        names: Names of the scores.
+        track: Minimum component sizes.
 
     Yields:
         Name and report of each score, in the order of the names.
@@ -61,12 +61,12 @@ def report_scores(
 
 
 THRESHOLDS = tuple(np.linspace(0.25, 0.75, 11).tolist())
-"""Of sIoU and of PPV, at which a component counts as found or as right."""
+"""Thresholds on sIoU (component found) and PPV (prediction correct)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentTrack:
-    """Smallest components that count.
+    """Minimum component sizes of a benchmark track.
 
     Attributes:
         min_predicted_px: Smaller predicted components are dropped [px].
@@ -78,7 +78,7 @@ class ComponentTrack:
 
 
 COMPONENT_TRACKS = {'anomaly': ComponentTrack(500, 100), 'obstacle': ComponentTrack(50, 10)}
-"""The two tracks of SegmentMeIfYouCan."""
+"""Tracks of SegmentMeIfYouCan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class ComponentMetrics:
         true_components: Number of true components.
         predicted_components: Number of predicted components.
 
-    NaN where there is no component to average over.
+    Means are NaN without components.
     """
 
     mean_f1: float
@@ -105,21 +105,21 @@ class ComponentMetrics:
 
 
 class ComponentScores:
-    """Components of true and predicted masks, matched over a set of images.
+    """Matching of true and predicted components over a set of images.
 
-    Components are 8-connected. The adjusted IoU (sIoU) of a true component k compares it with
-    the union K of the predicted components that touch it: |k and K| over |k or K| without the
-    pixels of K on other true components, so that one prediction over two objects is not held
-    against either. PPV of a predicted component is the part of it on true components. At a
-    threshold t, true components with sIoU >= t are true positives and the others false
-    negatives; predicted components with PPV < t are false positives.
+    Components are 8-connected. The adjusted IoU (sIoU) of a true component k compares it with the
+    union K of the predicted components that touch it: |k and K| over |k or K| without the pixels
+    of K on other true components, so a prediction that covers two objects is not penalised. The
+    PPV of a predicted component is the share of it on true components. At a threshold t, true
+    components with sIoU >= t are true positives and the others false negatives; predicted
+    components with PPV < t are false positives.
 
-    Source: Chan et al., SegmentMeIfYouCan, NeurIPS 2021, section 4 and its public evaluation,
-    which also ignores the smallest objects. The mask there is score > threshold of a binned
-    curve, here score >= threshold of the exact one.
+    Source: Chan et al., SegmentMeIfYouCan, NeurIPS 2021, section 4, and its public evaluation
+    code, which also ignores the smallest objects. The reference mask is score > threshold of a
+    binned curve; here it is score >= threshold of the exact curve.
 
     Args:
-        track: Smallest components that count.
+        track: Minimum component sizes.
     """
 
     def __init__(self, track: ComponentTrack) -> None:
@@ -138,7 +138,7 @@ class ComponentScores:
             valid: (H, W) bool, False where the ground truth is ignored.
 
         Raises:
-            EvaluationError: The three are not bool images of one size.
+            EvaluationError: The arrays are not bool images of equal size.
         """
         for name, mask in (('foreign mask', foreign), ('valid mask', valid), ('mask', called)):
             if mask.shape != called.shape or mask.dtype != np.bool_:
@@ -154,7 +154,7 @@ class ComponentScores:
         self._ppv += (overlap[1:, 1:].sum(0)[sizes > 0] / sizes[sizes > 0]).tolist()
 
     def metrics(self) -> ComponentMetrics:
-        """Scores of everything added so far."""
+        """Scores of all images added."""
         siou, ppv = np.array(self._siou), np.array(self._ppv)
         f1 = tuple(_f1(siou, ppv, threshold) for threshold in THRESHOLDS)
         return ComponentMetrics(
@@ -164,7 +164,7 @@ class ComponentScores:
 def _components(
     mask: NDArray[np.bool_], min_px: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Numbered components, 0 = none, and the mask of those that were too small."""
+    """Numbered components, 0 = none, and the mask of too small components."""
     _, components, stats, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     kept = stats[:, cv2.CC_STAT_AREA] >= min_px
@@ -176,7 +176,7 @@ def _components(
 def _overlap(
     true: NDArray[np.int32], predicted: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """Pixels of each pair of numbers, those of 0 included."""
+    """Common pixels of each pair of component numbers, 0 included."""
     columns = int(predicted.max(initial=0)) + 1
     rows = int(true.max(initial=0)) + 1
     pairs = np.bincount(true.astype(np.int64) * columns + predicted, minlength=rows * columns)
@@ -188,7 +188,7 @@ def _adjusted_iou(overlap: NDArray[np.int64]) -> list[float]:
     for row in range(1, len(overlap)):
         touching = np.flatnonzero(overlap[row, 1:]) + 1
         intersection = int(overlap[row, touching].sum())
-        only_background = int(overlap[0, touching].sum())  # K without any true component
+        only_background = int(overlap[0, touching].sum())  # K outside all true components
         scores.append(intersection / (int(overlap[row].sum()) + only_background))
     return scores
 
@@ -204,10 +204,10 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 class ScoreFiles:
-    """Score maps and ground truth in a temporary folder, which goes when the context ends.
+    """Score maps and ground truth in a temporary folder, deleted when the context ends.
 
-    They take four bytes a pixel and score there, and two for the ground truth. Memory holds one
-    score of the set at a time, four bytes a pixel, while `OodScores` pools it.
+    They take four bytes per pixel and score on disk, and two for the ground truth. Memory holds
+    one score of the set at a time, four bytes per pixel, while `OodScores` pools it.
     """
 
     def __init__(self) -> None:
@@ -227,8 +227,8 @@ class ScoreFiles:
         """Write the maps of one image.
 
         Args:
-            scores: Name of a score -> (H, W) float32; the same names for every image.
-            truth: Of the same size.
+            scores: Scores by name, (H, W) float32; the same names for every image.
+            truth: Ground truth of the same size.
         """
         for name, values in scores.items():
             np.save(self._path(self._images, name), values)
@@ -239,7 +239,7 @@ class ScoreFiles:
     def maps(
         self, name: str
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Read one score of every image, in their order.
+        """Iterate over one score of all images, in order.
 
         Yields:
             (H, W) float32 scores, (H, W) bool foreign, (H, W) bool valid.

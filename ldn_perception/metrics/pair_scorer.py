@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of results against ground truth: whole counts, so that parts add up exactly."""
+"""Scores of results against ground truth, as integer counts that add up exactly."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ OOD_OUTPUTS = ('foreign_probability', 'ood_mask')
 
 @dataclass(frozen=True, slots=True)
 class ScoringTask:
-    """Class lists and outputs that are compared.
+    """Class lists and outputs to compare.
 
     Attributes:
-        truth: Classes of the ground-truth labels.
-        network: Classes of the labels of the results.
-        ood_output: Result that is compared with the ground truth of foreign objects.
+        truth: Class list of the ground-truth labels.
+        network: Class list of the result labels.
+        ood_output: Result compared with the ground truth of foreign objects.
     """
 
     truth: Taxonomy
@@ -41,7 +41,7 @@ class ScoringTask:
     ood_output: str = OOD_OUTPUTS[0]
 
     def result_of(self, truth: str) -> str:
-        """Name of the result that answers a ground truth: labels, foreign or disparity."""
+        """Name of the result that corresponds to a ground truth: labels, foreign or disparity."""
         return self.ood_output if truth == 'foreign' else truth
 
 
@@ -50,10 +50,10 @@ class PairScores:
     """Counts of any number of pairs.
 
     Attributes:
-        confusion: Of the driving classes of the ground truth.
+        confusion: Confusion of the driving classes of the ground truth.
         ood: Foreign probability of foreign and known pixels.
-        stereo: Errors of disparity.
-        compared: Ground truth that had a result: labels, foreign, disparity.
+        stereo: Disparity errors.
+        compared: Names of the ground truth compared so far: labels, foreign, disparity.
     """
 
     confusion: ConfusionMatrix
@@ -62,10 +62,10 @@ class PairScores:
     compared: frozenset[str] = frozenset()
 
     def __iadd__(self, other: PairScores) -> PairScores:
-        """Count other pairs too, exactly as if they had been counted here.
+        """Add the counts of other pairs, exactly as if they had been scored here.
 
         Raises:
-            EvaluationError: They count different numbers of classes.
+            EvaluationError: The numbers of classes differ.
         """
         self.confusion += other.confusion
         if 'foreign' in other.compared:
@@ -75,7 +75,7 @@ class PairScores:
         return self
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All counts; of the histograms the bins that hold a pixel."""
+        """Counts as arrays; only the non-empty bins of the histograms."""
         arrays: dict[str, NDArray[Any]] = {
             'confusion': self.confusion.counts, 'disparity': self.stereo.counts,
             'compared': np.array(sorted(self.compared), np.str_)}
@@ -87,7 +87,7 @@ class PairScores:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> PairScores:
-        """Restore what `to_arrays` has given."""
+        """Restore counts from `to_arrays`."""
         scores = cls(
             ConfusionMatrix(len(arrays['confusion'])),
             compared=frozenset(map(str, arrays['compared'])))
@@ -100,10 +100,10 @@ class PairScores:
         return scores
 
     def to_json(self, taxonomy: Taxonomy) -> dict[str, Any]:
-        """Scores; parts in [0, 1], None without ground truth.
+        """Scores as JSON values; shares in [0, 1], None without ground truth.
 
         Args:
-            taxonomy: Classes of the ground truth.
+            taxonomy: Class list of the ground truth.
         """
         ood = self.ood.metrics()
         return {
@@ -115,20 +115,20 @@ class PairScores:
 
 
 class PairScorer:
-    """Scores results pair by pair.
+    """Scorer of results against ground truth, pair by pair.
 
-    A class of a result becomes the driving class of the ground truth whose set it is in, the one
-    with the smallest id where there are several, and 255 where there is none.
+    A result class is translated to the ground-truth driving class whose set contains it: the one
+    with the smallest id if there are several, 255 if there is none.
 
     Args:
-        task: What is compared.
-        totals: Counts to go on from; they are changed.
+        task: Class lists and outputs to compare.
+        totals: Initial counts; changed in place.
 
     Attributes:
         totals: Counts of all pairs.
 
     Raises:
-        TaxonomyError: Nothing is known of this pair of class lists.
+        TaxonomyError: There is no mapping between the two class lists.
     """
 
     def __init__(self, task: ScoringTask, totals: PairScores | None = None) -> None:
@@ -143,10 +143,10 @@ class PairScorer:
     def add(
         self, results: Mapping[str, NDArray[Any]], truth: Mapping[str, NDArray[Any]],
     ) -> PairScores:
-        """Count a pair, whatever of it has a result as well as ground truth.
+        """Score the outputs of a pair that have both a result and ground truth.
 
-        Where there are labels, pixels that are neither labelled nor foreign are left out of the
-        scores of foreign probability.
+        With label ground truth, pixels that are neither labelled nor foreign are excluded from the
+        OOD scores.
 
         Args:
             results: labels (H, W) uint8; foreign_probability (H, W) float32, or ood_mask (H, W)
@@ -155,11 +155,11 @@ class PairScorer:
                 float32 [px], NaN where unknown.
 
         Returns:
-            Counts of this pair alone.
+            Counts of this pair.
 
         Raises:
-            EvaluationError: Sizes or types differ, or a label is no driving class of the ground
-                truth; nothing of the pair is counted then.
+            EvaluationError: Sizes or types differ, or a label is not a driving class of the ground
+                truth; the pair is then not counted.
         """
         _check_sizes(results, truth)
         own = PairScores(ConfusionMatrix(self._num_classes), compared=frozenset(
@@ -178,7 +178,7 @@ class PairScorer:
         return own
 
     def translate(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Classes of the ground truth for the labels of a result, 255 = none of them."""
+        """Translate result labels to ground-truth classes, 255 = none."""
         return np.asarray(self._true_ids[labels], np.uint8)
 
 
@@ -197,7 +197,7 @@ def _check_sizes(
 
 
 def segmentation_to_json(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict[str, Any]:
-    """Scores of labels; parts in [0, 1], None where the ground truth has none.
+    """Segmentation scores as JSON values; shares in [0, 1], None without ground truth.
 
     Args:
         confusion: Counts of the driving classes.
@@ -216,19 +216,19 @@ def segmentation_to_json(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict
 
 
 def class_iou(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict[str, float]:
-    """Name of each driving class -> IoU in [0, 1], NaN where the ground truth has none of it."""
+    """IoU by driving class, in [0, 1]; NaN for a class without ground truth."""
     names = taxonomy.class_names[:taxonomy.num_driving]
     return dict(zip(names, confusion.iou().tolist(), strict=True))
 
 
 def mean_of_present(values: Any) -> float:
-    """Mean of the numbers that are not NaN; NaN if there is none."""
+    """Mean of the values that are not NaN; NaN without any."""
     present = [value for value in values if not math.isnan(value)]
     return sum(present) / len(present) if present else math.nan
 
 
 def plain(value: Any) -> Any:
-    """Replace all that JSON cannot hold: NaN and infinity become None, keys strings."""
+    """Convert a value for JSON: NaN and infinity become None, keys become strings."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Confusion of classes and intersection over union of several kinds."""
+"""Confusion matrix and intersection over union of classes, categories and instances."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from ldn_perception.taxonomy import Taxonomy
 
 class ConfusionMatrix:
-    """One confusion matrix over a whole set of images.
+    """Confusion matrix over a set of images.
 
-    Pixels whose ground truth is 255 are left out of everything, false positives included. A
-    valid pixel predicted as 255 or as an id outside the evaluated classes is a false negative
-    of its true class and a false positive of none.
+    Pixels with ground truth 255 are ignored, also as false positives. A valid pixel predicted as
+    255 or as an id outside the evaluated classes is a false negative of its true class and no
+    false positive.
 
-    Source: the evaluation rules of the Cityscapes benchmark (Cordts et al., CVPR 2016).
+    Source: evaluation rules of the Cityscapes benchmark (Cordts et al., CVPR 2016).
 
     Args:
         num_classes: Number of evaluated classes C; their ids are 0 to C - 1.
 
     Raises:
-        EvaluationError: There are no classes, or more than label ids.
+        EvaluationError: The number is 0 or exceeds the label ids.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -40,8 +40,8 @@ class ConfusionMatrix:
             )
         self.num_classes = num_classes
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), np.int64)
-        """(C, C + 1) pixels of true class (row) predicted as class (column); the last column
-        holds the predictions that are no evaluated class."""
+        """(C, C + 1) pixels by true class (row) and predicted class (column); the last column
+        counts predictions outside the evaluated classes."""
 
     def accumulate(
         self, prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8]
@@ -53,8 +53,8 @@ class ConfusionMatrix:
             ground_truth: (H, W) uint8 class ids below C, 255 = ignored.
 
         Raises:
-            EvaluationError: The two are not uint8 images of one size, or the ground truth holds
-                an id that is neither a class nor 255.
+            EvaluationError: The arrays are not uint8 images of equal size, or the ground truth
+                contains an id that is neither a class nor 255.
         """
         self._check(prediction, ground_truth)
         valid = ground_truth != UNLABELLED
@@ -84,14 +84,14 @@ class ConfusionMatrix:
 
     @property
     def class_pixels(self) -> NDArray[np.int64]:
-        """(C,) int64, valid ground-truth pixels of every class."""
+        """Valid ground-truth pixels of every class, (C,) int64."""
         return np.asarray(self.counts.sum(axis=1))
 
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union TP / (TP + FP + FN) of every class.
 
         Returns:
-            (C,) float64 in [0, 1]; NaN for a class without a pixel in the ground truth.
+            (C,) float64 in [0, 1]; NaN for a class without ground truth.
         """
         true_positives = np.diagonal(self.counts)
         union = self.class_pixels + self.counts[:, :-1].sum(axis=0) - true_positives
@@ -101,11 +101,11 @@ class ConfusionMatrix:
 
     @property
     def mean_iou(self) -> float:
-        """Mean IoU over the classes present in the ground truth; NaN when there is none.
+        """Mean IoU over the classes present in the ground truth; NaN without any.
 
-        Equal to the score of the Cityscapes benchmark wherever every class is present. A class
-        that is predicted but nowhere true would enter that benchmark's mean as a zero; here it
-        costs only the classes it was predicted in place of.
+        Equal to the score of the Cityscapes benchmark if every class is present. The benchmark's
+        mean would count a predicted class without ground truth as zero; here it only lowers the
+        classes it was predicted in place of.
         """
         iou = self.iou()
         present = ~np.isnan(iou)
@@ -113,15 +113,15 @@ class ConfusionMatrix:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Part of the valid pixels that got their true class; NaN without valid pixels."""
+        """Share of correct valid pixels; NaN without valid pixels."""
         total = int(self.counts.sum())
         return float(np.trace(self.counts)) / total if total else float('nan')
 
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
-        """Matrix of both sets of images together.
+        """Add the counts of two sets of images.
 
         Raises:
-            EvaluationError: They count different numbers of classes.
+            EvaluationError: The numbers of classes differ.
         """
         if other.num_classes != self.num_classes:
             raise EvaluationError(
@@ -136,20 +136,20 @@ class ConfusionMatrix:
 def category_iou(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict[str, float]:
     """IoU of every category: the rows and columns of its classes count as one class.
 
-    A pixel is right when it gets any class of its category.
+    A pixel is correct if its predicted class is in the true category.
 
     Source: category IoU of the Cityscapes benchmark (Cordts et al., CVPR 2016).
 
     Args:
         confusion: Counts of the driving classes of the taxonomy.
-        taxonomy: Says which class is in which category.
+        taxonomy: Categories of the classes.
 
     Returns:
-        Name of each category -> IoU in [0, 1], in the order of the classes; NaN for a category
-        without a pixel in the ground truth.
+        IoU by category, in [0, 1], in the order of the classes; NaN for a category without ground
+        truth.
 
     Raises:
-        EvaluationError: The counts are of another number of classes.
+        EvaluationError: The number of classes differs from the taxonomy.
     """
     if confusion.num_classes != taxonomy.num_driving:
         raise EvaluationError(
@@ -162,7 +162,7 @@ def category_iou(confusion: ConfusionMatrix, taxonomy: Taxonomy) -> dict[str, fl
 
 
 def category_members(taxonomy: Taxonomy) -> dict[str, NDArray[np.bool_]]:
-    """Name of each category of driving classes -> (num_driving,) bool, its classes."""
+    """Classes by category of driving classes, each (num_driving,) bool."""
     categories = [info.category for info in taxonomy.classes[:taxonomy.num_driving]]
     return {
         name: np.array([category == name for category in categories])
@@ -184,27 +184,27 @@ AVERAGE_SIZES_PX = {
     'bus': 35732.1511, 'train': 67583.7075, 'motorcycle': 6298.7200, 'bicycle': 4672.3249,
     'caravan': 36771.8241, 'trailer': 16926.9763,
 }
-"""Mean pixels of an instance in the training set of Cityscapes, at 2048x1024."""
+"""Mean instance size in pixels in the training set of Cityscapes, at 2048x1024."""
 
 
 class InstanceIou:
     """Instance-level IoU (iIoU): TP / (TP + FP + FN), with weights on TP and FN only.
 
-    Each pixel of an instance weighs the average size of its class over the size of the instance,
-    whether it is found or missed. False positives belong to no instance and weigh one; they are
-    taken from the confusion matrix. Pixels of a class outside any instance, crowds for example,
-    have no part in TP and FN.
+    The weight of an instance pixel is the average size of its class divided by the size of the
+    instance, for TP and FN. False positives belong to no instance and have weight 1; they are
+    taken from the confusion matrix. Pixels of a class outside any instance, e.g. crowds, do not
+    count as TP or FN.
 
-    The same for a category, if every class of it has instances: a pixel is found when it gets
-    any class of the category.
+    Categories are scored likewise if all their classes have instances: a pixel is found if its
+    predicted class is in the category.
 
-    A class without an instance in the ground truth has no score. The benchmark would give it 0
-    if it was predicted somewhere; here the mean is over the classes present, as for IoU.
+    A class without an instance in the ground truth has no score. The benchmark scores it 0 if it
+    is predicted anywhere; here the mean is over the classes present, as for IoU.
 
     Source: iIoU of the Cityscapes benchmark (Cordts et al., CVPR 2016) and its average sizes.
 
     Args:
-        taxonomy: Its driving classes are evaluated; those named in AVERAGE_SIZES_PX have
+        taxonomy: Class list; its driving classes are evaluated, and those in AVERAGE_SIZES_PX have
             instances.
     """
 
@@ -230,11 +230,10 @@ class InstanceIou:
         Args:
             prediction: (H, W) uint8 class ids, 255 = unlabelled.
             ground_truth: (H, W) uint8 class ids, 255 = ignored.
-            instances: (H, W) int32, 0 = no instance; pixels of one class with one number are one
-                instance.
+            instances: (H, W) int32, 0 = no instance; equal class and number form one instance.
 
         Raises:
-            EvaluationError: The three are not of one size.
+            EvaluationError: The sizes differ.
         """
         if not prediction.shape == ground_truth.shape == instances.shape:
             raise EvaluationError(
@@ -277,7 +276,7 @@ class InstanceIou:
         return iou
 
     def category_iou(self, confusion: ConfusionMatrix) -> dict[str, float]:
-        """Instance-level IoU of every category all of whose classes have instances; see `iou`."""
+        """Instance-level IoU of every category whose classes all have instances; see `iou`."""
         scores = {}
         for name, members in self._categories.items():
             weighted = self._category_found[name] + self._category_missed[name]

@@ -25,12 +25,12 @@ class SegmentationScores:
     """Confusion, instance IoU and calibration of the driving classes of a dataset.
 
     Args:
-        taxonomy: Classes of the dataset, one driving class at least.
+        taxonomy: Class list of the dataset, with at least one driving class.
 
     Attributes:
-        instance_iou: Of the images with instances.
-        calibration: Of all labelled pixels.
-        has_instances: Whether an image had instances.
+        instance_iou: Instance-level IoU of the images with instances.
+        calibration: Calibration error of all labelled pixels.
+        has_instances: True if any image had instances.
         negative_images: Number of negative images.
     """
 
@@ -54,13 +54,13 @@ class SegmentationScores:
         """Add one image.
 
         Args:
-            prediction: In the classes of the dataset.
+            prediction: Prediction in the classes of the dataset.
             labels: (H, W) uint8 ids of driving classes, 255 = ignored.
             instances: (H, W) int32, 0 = no instance; None if the dataset has none.
-            negative: Whether void is a right answer, see `accept_void`.
+            negative: True if void is a correct answer, see `accept_void`.
 
         Returns:
-            Mean IoU of this image alone; NaN if nothing of it is labelled.
+            Mean IoU of this image; NaN without labelled pixels.
         """
         predicted = accept_void(prediction.labels, labels) if negative else prediction.labels
         self.negative_images += negative
@@ -79,11 +79,11 @@ NUM_BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBins:
-    """What is known of each bin of confidence, from the lowest up.
+    """Reliability of each confidence bin, by increasing confidence.
 
     Attributes:
         pixels: (M,) int64.
-        accuracy: (M,) float64, part of the pixels that are right; NaN for an empty bin.
+        accuracy: (M,) float64, share of correct pixels; NaN for an empty bin.
         confidence: (M,) float64, mean confidence; NaN for an empty bin.
     """
 
@@ -95,8 +95,8 @@ class ReliabilityBins:
 class CalibrationError:
     """Expected calibration error of all pixels of a set, pooled.
 
-    Bin m of M holds the confidences in ((m - 1) / M, m / M]; the first also holds 0. The error
-    is the mean over the pixels of |accuracy - mean confidence| of their bin.
+    Bin m of M holds the confidences in ((m - 1) / M, m / M]; the first also holds 0. The error is
+    the mean over the pixels of |accuracy - mean confidence| of their bin.
 
     Source: Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3, with M = 15.
     """
@@ -110,11 +110,11 @@ class CalibrationError:
         """Add pixels.
 
         Args:
-            confidence: (N,) float32 in [0, 1], probability of what was predicted.
-            right: (N,) bool, whether the prediction is right.
+            confidence: (N,) float32 in [0, 1], probability of the predicted class.
+            right: (N,) bool, True where the prediction is correct.
 
         Raises:
-            EvaluationError: The two differ in shape, or a confidence is not in [0, 1].
+            EvaluationError: The shapes differ, or a confidence is not in [0, 1].
         """
         if confidence.shape != right.shape:
             raise EvaluationError(
@@ -139,7 +139,7 @@ class CalibrationError:
 
     @property
     def bins(self) -> ReliabilityBins:
-        """The bins, for a reliability diagram."""
+        """Bins of a reliability diagram."""
         filled = np.where(self._pixels > 0, self._pixels, np.nan)
         return ReliabilityBins(
             self._pixels.copy(), self._right / filled, self._confidence / filled)
@@ -148,12 +148,12 @@ class CalibrationError:
 def accept_void(
     prediction: NDArray[np.uint8], ground_truth: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Labels of a negative image with void put right.
+    """Prediction of a negative image with void counted as correct.
 
-    Void, which is also what a foreign class becomes, is a right answer on every pixel of a
-    negative image, whatever its annotation says. A driving class is right where the annotation,
-    the best that can be said of such an image, has it, and wrong elsewhere. So a void pixel
-    counts as a true positive of its annotated class.
+    Void, which includes all foreign classes, is correct on every pixel of a negative image,
+    whatever its annotation. A driving class is correct only where the annotation, a best guess on
+    such an image, has the same class. A void pixel thus counts as a true positive of its annotated
+    class.
 
     Source: the negative test cases of WildDash (Zendel et al., ECCV 2018); thesis section 5.3.
 
@@ -162,6 +162,6 @@ def accept_void(
         ground_truth: (H, W) uint8 class ids, 255 = ignored.
 
     Returns:
-        (H, W) uint8, to be scored like the prediction of any other image.
+        (H, W) uint8, to be scored like any other prediction.
     """
     return np.where(prediction == UNLABELLED, ground_truth, prediction)

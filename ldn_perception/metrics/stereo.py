@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Disparity errors as the stereo benchmarks count them."""
+"""Disparity errors as defined by the stereo benchmarks."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _STEPS_PER_PX = 1 << 16
 class StereoScores:
     """Disparity errors pooled over a set of images.
 
-    Every rate comes twice: over *all* valid ground truth, where a pixel without an estimate is
-    an error, and over the *matched* pixels, those with an estimate, as is fair to a matcher that
-    leaves occlusions open. No holes are filled before scoring. Scores of several sets add up
+    Every rate has two versions. Over *all* valid ground truth, a pixel without an estimate is an
+    error. Over the *matched* pixels, only those with an estimate count, which is fair to matchers
+    that leave occlusions open. Holes are not filled before scoring. Scores of several sets add up
     exactly.
 
     Source: KITTI stereo 2015 (Menze and Geiger, CVPR 2015) for D1, KITTI 2012 and Middlebury for
-    bad-n. All rates are fractions in [0, 1], NaN where they have no pixels to stand on.
+    bad-n. All rates are fractions in [0, 1], NaN without pixels.
     """
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(4 + len(BAD_THRESHOLDS_PX), np.int64)
-        """(8,) pixels with ground truth, of these with an estimate, of these D1 outliers; sum of
-        the errors of an image rounded to 1/65536 px; pixels off by more than 1, 2, 3 and 4 px."""
+        """(8,) pixels with ground truth, with an estimate, and D1 outliers; sum of the errors,
+        rounded per image to 1/65536 px; pixels off by more than 1, 2, 3 and 4 px."""
 
     def accumulate(
         self, disparity: NDArray[np.float32], ground_truth: NDArray[np.float32]
@@ -46,7 +46,7 @@ class StereoScores:
             ground_truth: (H, W) float [px], NaN where unknown.
 
         Raises:
-            EvaluationError: The two are not floating-point images of one size.
+            EvaluationError: The arrays are not floating-point images of equal size.
         """
         for name, values in (('disparity', disparity), ('ground-truth disparity', ground_truth)):
             if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
@@ -70,7 +70,7 @@ class StereoScores:
             *(int((error_px > limit_px).sum()) for limit_px in BAD_THRESHOLDS_PX)]
 
     def __iadd__(self, other: StereoScores) -> StereoScores:
-        """Count the images of another set too."""
+        """Add the counts of another set."""
         self.counts += other.counts
         return self
 
@@ -86,7 +86,7 @@ class StereoScores:
 
     @property
     def density(self) -> float:
-        """Part of the valid ground truth that has an estimate."""
+        """Share of the valid ground truth with an estimate."""
         return _ratio(self.matched_pixels, self.valid_pixels)
 
     @property
@@ -96,27 +96,27 @@ class StereoScores:
 
     @property
     def d1_all(self) -> float:
-        """Part of all valid pixels off by > 3 px and > 5 %, or without an estimate."""
+        """Share of all valid pixels off by > 3 px and > 5 %, or without an estimate."""
         return self._over_all(int(self.counts[2]))
 
     @property
     def d1_matched(self) -> float:
-        """Part of the matched pixels off by > 3 px and > 5 %."""
+        """Share of the matched pixels off by > 3 px and > 5 %."""
         return _ratio(int(self.counts[2]), self.matched_pixels)
 
     def bad_all(self, threshold_px: float) -> float:
-        """Part of all valid pixels off by more than 1, 2, 3 or 4 px, or without an estimate.
+        """Share of all valid pixels off by more than 1, 2, 3 or 4 px, or without an estimate.
 
         Raises:
-            EvaluationError: The threshold is another one.
+            EvaluationError: The threshold is not 1, 2, 3 or 4.
         """
         return self._over_all(self._bad_count(threshold_px))
 
     def bad_matched(self, threshold_px: float) -> float:
-        """Part of the matched pixels off by more than 1, 2, 3 or 4 px.
+        """Share of the matched pixels off by more than 1, 2, 3 or 4 px.
 
         Raises:
-            EvaluationError: The threshold is another one.
+            EvaluationError: The threshold is not 1, 2, 3 or 4.
         """
         return _ratio(self._bad_count(threshold_px), self.matched_pixels)
 
@@ -132,7 +132,7 @@ class StereoScores:
         return int(self.counts[4 + BAD_THRESHOLDS_PX.index(threshold_px)])
 
     def to_json(self) -> dict[str, float]:
-        """Parts in [0, 1] and pixels; NaN where there is nothing to measure."""
+        """Shares in [0, 1] and errors in pixels as JSON values; NaN if undefined."""
         return {
             'valid_pixels': self.valid_pixels,
             'd1_all': self.d1_all,

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A synthetic drive with exact ground truth, rendered and written."""
+"""Synthetic drive with exact ground truth: rendering and writing."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _NOISE_MARGIN_PX = 256
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSample:
-    """One stereo pair and what is true of its left image.
+    """Stereo pair with ground truth of its left image.
 
     Attributes:
-        frame: The pair.
+        frame: Stereo pair.
         disparity: (H, W) float32, exactly fx B / Z [px]; NaN for the sky.
-        labels: (H, W) uint8 Cityscapes train ids; 255 = void, as every foreign object is.
-        foreign: (H, W) bool, part of an object that has no place on a road.
-        occluded: (H, W) bool, the point is not in the right image: something hides it or it
-            lies outside; False for the sky.
+        labels: (H, W) uint8 Cityscapes train ids; 255 = void, including foreign objects.
+        foreign: (H, W) bool, True on foreign objects.
+        occluded: (H, W) bool, True where the point is not visible in the right image: hidden or
+            outside; False for the sky.
         pose: (4, 4) float64, world from left optical frame [m]; world: x along the street, y
-            left, z up, the road in z = 0.
+            left, z up, road at z = 0.
     """
 
     frame: StereoFrame
@@ -63,25 +63,25 @@ class SyntheticSample:
 
 
 class SyntheticDrive:
-    """Sequence of rendered stereo pairs; sample i depends on nothing but the arguments and i.
+    """Sequence of rendered stereo pairs; sample i depends only on the arguments and i.
 
     Args:
-        seed: Street, traffic, weather and noise; at least 0.
+        seed: Seed of street, traffic, weather and noise; at least 0.
         num_frames: Number of pairs.
         width: Image width [px].
         height: Image height [px].
-        rate_hz: Pairs per second of the drive.
+        rate_hz: Rate of the pairs [Hz].
         speed_m_per_s: Speed of the cameras along the street.
         baseline_m: Distance between the cameras.
-        foreign_objects: Whether there are things that have no place on a road.
+        foreign_objects: True to include foreign objects.
 
     Attributes:
-        geometry: The rig.
-        rate_hz: Pairs per second of the drive.
-        arguments: What to build the same drive from.
+        geometry: Camera geometry of the rig.
+        rate_hz: Rate of the pairs [Hz].
+        arguments: Constructor arguments of this drive.
 
     Raises:
-        DatasetError: An argument out of its range, or the ray caster is not installed.
+        DatasetError: An argument is out of range, or the ray caster is not installed.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class SyntheticDrive:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> SyntheticSample:
-        """Sample at an index; negative ones count from the end.
+        """Sample at an index; negative indices count from the end.
 
         Raises:
-            IndexError: There is no such sample.
+            IndexError: The index is out of range.
         """
         index = range(self._num_frames)[index]
         time_s = index / self.rate_hz
@@ -173,7 +173,7 @@ class SyntheticDrive:
         )
 
     def _exposed(self, view: View, index: int, camera: int) -> NDArray[np.uint8]:
-        """Image (H, W, 3) with the sensor's noise, a random cut-out of one field."""
+        """Image (H, W, 3) with sensor noise, a random crop of one noise field."""
         rng = np.random.default_rng([self._seed, 9, index, camera])
         row, column = rng.integers(0, _NOISE_MARGIN_PX, 2)
         height, width = self.geometry.shape
@@ -204,18 +204,18 @@ def _check_positive(name: str, value: float) -> None:
         )
 
 
-_AHEAD = 2  # samples rendered ahead by each process; bounds the memory
+_AHEAD = 2  # samples rendered ahead per process; bounds the memory
 
 
 class ParallelDrive:
-    """The samples of a drive in their order, the same to the byte, sooner.
+    """Samples of a drive in order, rendered by several processes; byte-identical to a single one.
 
-    Threads do not do: the ray caster holds the interpreter's lock. The processes are spawned, so
-    a script that iterates this must guard its main part as multiprocessing asks for.
+    Threads do not help: the ray caster holds the interpreter lock. The processes are spawned, so a
+    script that iterates this must guard its main part as required by multiprocessing.
 
     Args:
-        drive: The drive.
-        num_processes: Processes that render; every core by default.
+        drive: Drive to render.
+        num_processes: Number of rendering processes; one per core by default.
     """
 
     def __init__(self, drive: SyntheticDrive, num_processes: int | None = None) -> None:
@@ -226,7 +226,7 @@ class ParallelDrive:
         return len(self._drive)
 
     def __iter__(self) -> Iterator[SyntheticSample]:
-        """Render and hand over, in order."""
+        """Render and yield the samples in order."""
         waiting: deque[Future[SyntheticSample]] = deque()
         with ProcessPoolExecutor(
             self._num_processes, get_context('spawn'), _open, (self._drive.arguments,),
@@ -239,7 +239,7 @@ class ParallelDrive:
                 yield waiting.popleft().result()
 
 
-_DRIVE: SyntheticDrive  # of a rendering process
+_DRIVE: SyntheticDrive  # drive of a rendering process
 
 
 def _open(arguments: dict[str, Any]) -> None:
@@ -260,14 +260,14 @@ def write_images(
 ) -> None:
     """Write a drive as PNG images with its calibration and poses.
 
-    left/ right/ hold RGB, disparity/ 16 bit px * 256 with 0 for unknown, labels/ Cityscapes
+    left/ and right/ hold RGB, disparity/ 16 bit px * 256 with 0 = unknown, labels/ Cityscapes
     train ids, foreign/ 0 or 255; files are named 000000.png and so on. calib.json holds the
-    camera, poses.txt one row of twelve numbers a pair: world from left optical frame.
+    camera, poses.txt one row of twelve numbers per pair: world from left optical frame.
 
     Args:
-        drive: What to write.
-        directory: Where to; made if it is not there.
-        progress: Called with the number of pairs written and their total.
+        drive: Drive to write.
+        directory: Output folder; created if missing.
+        progress: Callback with the number of written pairs and their total.
 
     Raises:
         DatasetError: A file cannot be written.
@@ -293,7 +293,7 @@ def write_images(
 
 
 def _images(sample: SyntheticSample) -> tuple[NDArray[np.generic], ...]:
-    """Images in the order of the folders, channels as OpenCV writes them."""
+    """Images in the order of the folders, with OpenCV's channel order."""
     assert sample.frame.right is not None
     return (
         sample.frame.left[..., ::-1], sample.frame.right[..., ::-1],

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Things that have no place on a road: furniture, household goods, animals, shapes."""
+"""Foreign objects: furniture, household goods, animals and shapes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FABRICS = (Material.CLOTH, Material.CHECKED, Material.STRIPED, Material.FUR)
 
 
 def build_foreign_object(rng: np.random.Generator) -> Surface:
-    """A random foreign object standing on the ground at the origin, at most 2.2 m across."""
+    """Build a random foreign object standing on the ground at the origin, at most 2.2 m across."""
     names = sorted(FOREIGN_BUILDERS)
     return FOREIGN_BUILDERS[names[rng.integers(len(names))]](rng)
 
@@ -72,7 +72,7 @@ def build_chair(rng: np.random.Generator) -> Surface:
 
 
 def build_table(rng: np.random.Generator) -> Surface:
-    """Table with four legs and something left on it."""
+    """Table with four legs and an object on it."""
     wood = _cover(rng, Material.WOOD)
     legs = [limb((x, y, 0), (x, y, 0.72), 0.04, 0.04) for x in (-0.35, 0.35) for y in (-0.6, 0.6)]
     top = box((0, 0, 0.74), (0.85, 1.4, 0.06))
@@ -87,7 +87,7 @@ def build_bathtub(rng: np.random.Generator) -> Surface:
     enamel = _plain(Material.PAINT, (0.93, 0.94, 0.95))
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     profile = ((0.5, 0.08), (0.86, 0.2), (1.0, 0.55), (1.06, 0.6), (1.0, 0.6), (0.93, 0.55),
-               (0.8, 0.25), (0.45, 0.15))  # scale and height [m], from outside below to inside
+               (0.8, 0.25), (0.45, 0.15))  # scale and height [m], from lower outside to inside
     outline = np.stack([0.4 * np.cos(angle), 0.85 * np.sin(angle)], axis=1)
     sections = np.array([np.column_stack([s * outline, np.full(28, z)]) for s, z in profile])
     feet = [ellipsoid((x, y, 0.06), (0.06, 0.06, 0.08), 1) for x in (-0.2, 0.2)
@@ -114,7 +114,7 @@ def build_ring(rng: np.random.Generator) -> Surface:
 
 
 def build_animal(rng: np.random.Generator) -> Surface:
-    """Four-legged animal between a dog, a cow and a giraffe."""
+    """Four-legged animal with random proportions between a dog, a cow and a giraffe."""
     first, second = rng.permutation(len(_COATS))[:2]
     coat, accent = _plain(Material.FUR, _COATS[first]), _plain(Material.FUR, _COATS[second])
     leg, length, girth = rng.uniform(0.35, 0.9), rng.uniform(0.45, 0.85), rng.uniform(0.2, 0.38)
@@ -211,4 +211,4 @@ FOREIGN_BUILDERS: dict[str, Callable[[np.random.Generator], Surface]] = {
     'table': build_table,
     'washing machine': build_washing_machine,
 }
-"""Builder of each kind of foreign object."""
+"""Builders of foreign objects by name."""

@@ -1,6 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Materials of surfaces, and the light on them."""
+"""Materials and light: procedural textures in one atlas, and the light on surfaces.
+
+A texture is one tile with a mip pyramid per material.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _BORDER_PX = 2
 
 
 class Material(enum.IntEnum):
-    """Texture of a face; its colour comes from the face unless the texture says otherwise."""
+    """Texture of a face; the face provides the colour unless the texture has its own."""
 
     ASPHALT = 0
     CROSSING = 1
@@ -52,17 +55,17 @@ TILE_M = np.array(
     [9.6, 9.6, 4.8, 4.8, 9.6, 12.8, 12.8, 12.8, 12.8, 12.8, 4.8, 4.8, 2.4, 4.8, 2.4, 4.8, 4.8, 2.4,
      1.2, 1.2, 1.2, 1.2, 2400.0, 2.4]
 )
-"""(M,) size of each material's tile [m]."""
+"""Tile size of each material, (M,) [m]."""
 
 STOREY_M = 3.2
 """Height of a storey and width of a window bay in the facade textures [m]."""
 
 
 class TextureAtlas:
-    """All materials of one drive.
+    """Texture atlas of all materials of a drive.
 
     Args:
-        seed: Two atlases of the same seed are equal.
+        seed: Random seed; equal seeds give equal atlases.
     """
 
     def __init__(self, seed: int) -> None:
@@ -93,12 +96,12 @@ class TextureAtlas:
         uv: NDArray[np.float32],
         footprint_m: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Texture colours, blurred to the size of a pixel on the surface.
+        """Sample texture colours, blurred to the footprint of a pixel.
 
         Args:
-            material: (H, W) number of the material.
-            uv: (H, W, 2) texture coordinates [m].
-            footprint_m: (H, W) size of a pixel on the surface [m].
+            material: (H, W) uint8 material number.
+            uv: (H, W, 2) float32 texture coordinates [m].
+            footprint_m: (H, W) float32 size of a pixel on the surface [m].
 
         Returns:
             (H, W, 3) float32 in [0, 1], square-root coded.
@@ -161,7 +164,7 @@ def _paint_tile(material: Material, rng: np.random.Generator) -> NDArray[np.floa
 
 
 _PLAIN = {
-    # material: exponent of the spectrum, contrast, stretch along the tile's width
+    # Material: exponent of the spectrum, contrast, stretch along the tile's width.
     Material.ASPHALT: (0.75, 0.085, 1.0),
     Material.CROSSING: (0.75, 0.085, 1.0),
     Material.CONCRETE: (0.9, 0.075, 1.0),
@@ -274,7 +277,7 @@ def _with_windows(
     wall: NDArray[np.float32], rng: np.random.Generator, width: float, height: float,
     frame: float, panes: int,
 ) -> NDArray[np.float32]:
-    """Four by four window bays; sizes are shares of a bay."""
+    """Wall texture with 4x4 window bays; sizes are shares of a bay."""
     x, y = _grid()
     bay_x, bay_y = x * 4 % 1 - 0.5, y * 4 % 1 - 0.5
     across, upward = np.abs(bay_x) / (width / 2), np.abs(bay_y) / (height / 2)
@@ -322,9 +325,9 @@ class Lighting:
         sun_direction: (3,) float32 unit vector towards the sun, z up.
         sun: (3,) float32 irradiance of a surface that faces the sun.
         ambient: (3,) float32 irradiance of a surface that faces the sky.
-        horizon: (3,) float32 radiance of the sky at the horizon, colour of the haze.
+        horizon: (3,) float32 radiance of the sky at the horizon, and colour of the haze.
         zenith: (3,) float32 radiance of the sky overhead.
-        cloudiness: Share of the sky behind clouds, in [0, 1].
+        cloudiness: Share of the sky covered by clouds, in [0, 1].
     """
 
     sun_direction: NDArray[np.float32]
@@ -336,7 +339,7 @@ class Lighting:
 
     @classmethod
     def from_seed(cls, seed: int) -> Lighting:
-        """Time of day and weather drawn at random, from clear to overcast."""
+        """Random time of day and weather, from clear to overcast."""
         rng = np.random.default_rng([seed, 2])
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(22, 65))
         direction = (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
@@ -357,11 +360,11 @@ class Lighting:
     def irradiance(
         self, normals: NDArray[np.float32], sunlit: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Light that falls on a surface.
+        """Irradiance of a surface.
 
         Args:
-            normals: (N, 3) unit normals.
-            sunlit: (N,) in [0, 1], cosine to the sun, 0 in the shade.
+            normals: (N, 3) float32 unit normals.
+            sunlit: (N,) float32 in [0, 1], cosine to the sun, 0 in the shade.
 
         Returns:
             (N, 3) float32 linear RGB.
@@ -377,8 +380,8 @@ class Lighting:
         """Radiance of the sky.
 
         Args:
-            upward: (N,) sine of the elevation.
-            cloud: (N,) cloud texture in [0, 1].
+            upward: (N,) float32 sine of the elevation.
+            cloud: (N,) float32 cloud texture in [0, 1].
 
         Returns:
             (N, 3) float32 linear RGB.
@@ -394,7 +397,7 @@ class Lighting:
     def through_haze(
         self, radiance: NDArray[np.float32], depth_m: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Radiance (N, 3) of points at a depth (N,), dimmed and veiled by the air between."""
+        """Radiance (N, 3) of points at depth (N,), attenuated and veiled by haze."""
         passed = np.exp(-depth_m / np.float32(_HAZE_LENGTH_M))[:, None]
         veiled = radiance - self.horizon
         veiled *= passed

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two cameras: ray casting, colours, depth and labels."""
+"""Ray-cast camera images with depth, labels and occlusions."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _BAND_ROWS = 32
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one camera sees; N = H W pixels, row by row.
+    """Rendered view of one camera; N = H W pixels, row by row.
 
     Attributes:
-        image: (H, W, 3) float32 in [0, 255], before the sensor's noise.
+        image: (H, W, 3) float32 in [0, 255], before sensor noise.
         depth_m: (N,) float32 along the optical axis, inf for the sky.
         labels: (N,) uint8 Cityscapes train ids, 255 = void.
-        foreign: (N,) bool, part of a foreign object.
-        directions: (N, 3) float32 of the rays, with depth 1.
+        foreign: (N,) bool, True on foreign objects.
+        directions: (N, 3) float32 ray directions with depth 1.
     """
 
     image: NDArray[np.float32]
@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """The N points that the pixels of a view show."""
+    """Surface points of the N pixels of a view."""
 
     depth_m: NDArray[np.float32]
     seen: NDArray[np.bool_]
@@ -60,10 +60,10 @@ class _Points:
 
 
 class Renderer:
-    """Renders a static and a moving scene through a pinhole camera.
+    """Renderer of a static and a moving scene through a pinhole camera.
 
     Args:
-        geometry: The camera.
+        geometry: Camera geometry.
         atlas: Textures.
         lighting: Sun and sky.
     """
@@ -78,11 +78,11 @@ class Renderer:
     def render(
         self, scenes: tuple[RayScene, RayScene], world_from_optical: NDArray[np.float64]
     ) -> View:
-        """What a camera at a pose sees of the static and the moving scene.
+        """Render the view of a camera pose.
 
         Args:
             scenes: The static and the moving scene.
-            world_from_optical: (4, 4) pose of the camera in the scenes' frame.
+            world_from_optical: (4, 4) float64 camera pose in the frame of the scenes.
         """
         directions = self._directions(world_from_optical[:3, :3])
         origins = np.tile(world_from_optical[:3, 3].astype(np.float32), (len(directions), 1))
@@ -98,16 +98,16 @@ class Renderer:
         self, view: View, scenes: tuple[RayScene, RayScene], position: NDArray[np.float64],
         other_position: NDArray[np.float64],
     ) -> NDArray[np.bool_]:
-        """Whether something stands between each point of a view and another camera.
+        """Test which points of a view are hidden from another camera.
 
         Args:
-            view: A view from `position`.
-            scenes: The static and the moving scene it shows.
-            position: (3,) centre of the camera that sees the view [m].
+            view: View from `position`.
+            scenes: The static and the moving scene of the view.
+            position: (3,) camera centre of the view [m].
             other_position: (3,) centre of the other camera [m].
 
         Returns:
-            (N,) bool, False for the sky.
+            (N,) bool, True where a surface blocks the line of sight; False for the sky.
         """
         seen = np.flatnonzero(np.isfinite(view.depth_m))
         shift = (position - other_position).astype(np.float32)
@@ -118,7 +118,7 @@ class Renderer:
         return hidden
 
     def _directions(self, rotation: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Ray (N, 3) of each pixel in the scenes' frame, with depth 1."""
+        """Ray directions (N, 3) of the pixels in the frame of the scenes, with depth 1."""
         across = self._across[:, None] * rotation[:, 0]
         down = self._down[:, None] * rotation[:, 1] + rotation[:, 2]
         return (down[:, None] + across).reshape(-1, 3).astype(np.float32)
@@ -127,7 +127,7 @@ class Renderer:
         self, scenes: tuple[RayScene, RayScene], origins: NDArray[np.float32],
         directions: NDArray[np.float32],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
-        """Radiance, depth, labels and foreign of some rows, few enough to stay in the cache."""
+        """Radiance, depth, labels and foreign mask of a band of rows that fits in the cache."""
         points = _cast(scenes, origins, directions)
         radiance = self._shade(scenes, origins, directions, points)
         labels = np.where(points.seen, points.kinds[:, 1], np.uint8(train_id('sky')))
@@ -168,7 +168,7 @@ class Renderer:
         self, uv: NDArray[np.float32], footprint: NDArray[np.float32],
         directions: NDArray[np.float32], seen: NDArray[np.bool_],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Texture coordinates and pixel size, on the layer of clouds where there is sky."""
+        """Texture coordinates and pixel size, on the cloud layer for sky pixels."""
         sky = ~seen
         slope = np.maximum(directions[sky, 2], np.float32(0.02))[:, None]
         uv, footprint = uv.copy(), footprint.copy()
@@ -181,7 +181,7 @@ class Renderer:
         material: NDArray[np.uint8], uv: NDArray[np.float32], across: NDArray[np.float32],
         grazing: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Colour with the markings of the road on it."""
+        """Colour with road markings."""
         road = np.flatnonzero((material == Material.ASPHALT) | (material == Material.CROSSING))
         along_m, across_m = uv[road, 0], uv[road, 1]
         pixel = across[road]
@@ -211,7 +211,7 @@ class Renderer:
         return cosine
 
     def _through_lens(self, radiance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Image in [0, 255] with the gamma of a display and the blur of a lens."""
+        """Image in [0, 255] with display gamma and lens blur."""
         coded = np.clip(radiance * np.float32(_EXPOSURE * 255**2), 0, 255**2)
         image = np.sqrt(coded, out=coded).reshape(*self._geometry.shape, 3)
         blurred: NDArray[np.float32] = cv2.GaussianBlur(image, (3, 3), _LENS_BLUR_PX)
@@ -222,7 +222,7 @@ def _cast(
     scenes: tuple[RayScene, RayScene], origins: NDArray[np.float32],
     directions: NDArray[np.float32],
 ) -> _Points:
-    """Nearest of the hits in both scenes."""
+    """Nearest hits over both scenes."""
     static, moving = scenes
     hits, over = static.cast(origins, directions), moving.cast(origins, directions)
     nearer = np.flatnonzero(over.distance < hits.distance)
@@ -260,7 +260,7 @@ def _is_blocked(
 def _facing_normals(
     normals: NDArray[np.float32], directions: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Unit normals turned to the camera, and the sine of the angle at which it sees them."""
+    """Unit normals facing the camera, and the sine of the viewing angle to the surface."""
     along = np.einsum('ij,ij->i', normals, directions)
     length = np.sqrt(np.einsum('ij,ij->i', normals, normals))
     np.maximum(length, np.float32(1e-6), out=length)
@@ -270,11 +270,11 @@ def _facing_normals(
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Where N rays meet a surface first.
+    """First hits of N rays.
 
     Attributes:
-        distance: (N,) float32 in lengths of the ray's direction, inf where it meets nothing.
-        triangle: (N,) int32 number of the triangle, -1 where it meets nothing.
+        distance: (N,) float32 in lengths of the ray direction, inf without a hit.
+        triangle: (N,) int32 triangle number, -1 without a hit.
         weights: (N, 2) float32 barycentric weights of the second and third corner.
     """
 
@@ -284,16 +284,16 @@ class Hits:
 
 
 class RayScene:
-    """A surface that rays can be cast at.
+    """Surface for ray casting.
 
     Source: Wald et al., Embree: a kernel framework for efficient CPU ray tracing, SIGGRAPH 2014.
 
     Args:
-        surface: What is in the scene; may be empty.
+        surface: Surface of the scene; may be empty.
 
     Attributes:
-        surface: The same.
-        corner_values: (F, 18) float32, what a pixel needs of its triangle in one look-up.
+        surface: Surface of the scene.
+        corner_values: (F, 18) float32, all values a pixel needs of its triangle.
         kinds: (F, 3) uint8, material, label and foreign.
     """
 
@@ -324,15 +324,15 @@ class RayScene:
     def is_blocked(
         self, origins: NDArray[np.float32], directions: NDArray[np.float32], reach: float
     ) -> NDArray[np.bool_]:
-        """Whether anything is in the way of each ray.
+        """Test which rays are blocked.
 
         Args:
             origins: (N, 3) float32 [m].
             directions: (N, 3) float32 of any length.
-            reach: How far to look, in lengths of the direction.
+            reach: Maximum distance, in lengths of the direction.
 
         Returns:
-            (N,) bool.
+            (N,) bool, True where a surface blocks the ray.
         """
         if self._embree is None or len(origins) == 0:
             return np.zeros(len(origins), np.bool_)
@@ -343,7 +343,7 @@ class RayScene:
 
 
 def check_ray_caster() -> None:
-    """Make sure that rays can be cast.
+    """Check that the ray caster is installed.
 
     Raises:
         DatasetError: embreex is not installed.
@@ -367,7 +367,7 @@ def _build_embree(corners: NDArray[np.float32]) -> Any:
 
 
 def _corner_values(surface: Surface) -> NDArray[np.float32]:
-    """(F, 18): uv and normal of the first corner, their steps to the others, the colour."""
+    """Values (F, 18): uv and normal of the first corner, differences to the others, colour."""
     values = np.concatenate([surface.uv, surface.normals], axis=2)  # (F, 3, 5)
     values[:, 1:] -= values[:, :1]
     return np.concatenate([values.reshape(-1, 15), surface.color], axis=1)

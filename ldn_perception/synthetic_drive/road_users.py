@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vehicles and people; origin on the ground below their middle."""
+"""Vehicles and people; the origin is on the ground below their centre."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build_car(rng: np.random.Generator) -> Surface:
 
 def _car_body(belt: float) -> Mesh:
     stations = (
-        # x, bottom, top, half width
+        # x, bottom, top, half width [m]
         (-2.2, 0.45, 0.72, 0.74), (-2.12, 0.3, belt - 0.04, 0.84), (-1.7, 0.24, belt, 0.89),
         (0.9, 0.24, belt, 0.9), (1.2, 0.24, belt - 0.03, 0.89), (2.0, 0.26, 0.7, 0.84),
         (2.16, 0.34, 0.6, 0.76),
@@ -187,8 +187,8 @@ def build_cyclist(rng: np.random.Generator, phase: float) -> Surface:
     """Rider on a bicycle.
 
     Args:
-        rng: Source of clothes and colours.
-        phase: Position of the pedals [rad].
+        rng: Random generator of clothes and colours.
+        phase: Angle of the pedals [rad].
     """
     return Surface.concatenate(
         [build_bicycle(rng), build_person(rng, phase, label=train_id('rider'), riding=True)]
@@ -228,13 +228,13 @@ _CLOTH_MATERIALS = (Material.CLOTH, Material.CLOTH, Material.STRIPED, Material.C
 def build_person(
     rng: np.random.Generator, phase: float, label: int | None = None, riding: bool = False
 ) -> Surface:
-    """A person 1.75 m tall in random clothes.
+    """Person 1.75 m tall in random clothes.
 
     Args:
-        rng: Source of clothes and colours; the same state dresses the same person.
-        phase: Where in the stride, or in the turn of the pedals, the legs are [rad].
-        label: Train id, by default that of a person.
-        riding: Seated on a bicycle instead of walking.
+        rng: Random generator of clothes and colours; equal states give equal clothes.
+        phase: Phase of the stride, or of the pedals [rad].
+        label: Train id; that of a person by default.
+        riding: True if seated on a bicycle instead of walking.
     """
     label = train_id('person') if label is None else label
     tone = rng.integers(len(_SKIN_TONES))
@@ -267,7 +267,7 @@ def build_person(
 
 
 def _spine(riding: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hip, shoulder and head [m]."""
+    """Positions of hip, shoulder and head [m]."""
     points = np.array([(0, 0, 0.92), (0, 0, 1.42), (0.02, 0, 1.64)])
     if riding:
         points = np.array([(-0.24, 0, 0.96), (0.04, 0, 1.38), (0.14, 0, 1.58)])

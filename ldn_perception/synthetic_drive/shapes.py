@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Primitive shapes, and the triangle surfaces made of them."""
+"""Primitive shapes, and triangle surfaces built from them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ellipsoid(center: Point, semi_axes: Point, subdivisions: int = 2) -> Mesh:
 
 
 def ring(center: Point, radius: float, thickness: float, sections: int = 24) -> Mesh:
-    """Standing torus that rolls along x; radius and thickness of its tube in [m]."""
+    """Standing torus that rolls along x; radius and tube thickness in [m]."""
     torus = _bare(trimesh.creation.torus(radius, thickness, sections, 8))
     return Mesh(torus.vertices[:, [0, 2, 1]] + center, torus.faces)
 
@@ -69,7 +69,7 @@ def _bare(mesh: trimesh.Trimesh) -> Mesh:
 
 
 def loft(sections: NDArray[np.float64]) -> Mesh:
-    """Skin over cross-sections, closed at both ends.
+    """Closed surface over cross-sections.
 
     Args:
         sections: (S, P, 3), P points around each of S cross-sections [m].
@@ -95,9 +95,9 @@ def tube(path: Sequence[Point], radii: Sequence[float], sections: int = 10) -> M
     """Round tube along a path.
 
     Args:
-        path: Points of its axis, at least two [m].
-        radii: Radius at each of them [m].
-        sections: Corners of its cross-section.
+        path: Points of the axis, at least two [m].
+        radii: Radius at each point [m].
+        sections: Number of corners of the cross-section.
     """
     axis = np.asarray(path, float)
     along = np.gradient(axis, axis=0)
@@ -127,13 +127,13 @@ def disc(center: Point, radius: float, width: float, sections: int = 20) -> Mesh
 
 
 def plate(center: Point, radius: float, corners: int, turn: float = 0.0) -> Mesh:
-    """Thin polygon that faces along x, such as a traffic sign.
+    """Thin polygon that faces along x, e.g. a traffic sign.
 
     Args:
-        center: Its middle [m].
-        radius: Distance of its corners [m].
-        corners: Their number.
-        turn: Rotation in its plane [rad].
+        center: Centre [m].
+        radius: Distance of the corners from the centre [m].
+        corners: Number of corners.
+        turn: Rotation in the plane [rad].
     """
     x, y, z = center
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + turn
@@ -150,13 +150,13 @@ def prism(outline: Sequence[tuple[float, float]], y_from: float, y_to: float) ->
 
 
 Color = Union[tuple[float, float, float], 'NDArray[np.float64]']
-"""RGB reflectance, each in [0, 1], square-root coded as the textures are."""
+"""RGB reflectance, each in [0, 1], square-root coded like the textures."""
 
 _CREASE_COSINE = 0.8
 
 
 class Mesh(NamedTuple):
-    """A bare shape: vertices (V, 3) [m] and faces (F, 3) of vertex numbers."""
+    """Triangle mesh: vertices (V, 3) [m] and faces (F, 3) of vertex numbers."""
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
@@ -164,13 +164,13 @@ class Mesh(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Skin:
-    """What covers a piece of an object.
+    """Appearance and labels of a part of an object.
 
     Attributes:
         material: Texture.
-        color: Colour the texture is multiplied with.
+        color: RGB factor of the texture.
         label: Cityscapes train id, 255 for void.
-        foreign: Whether the piece belongs to an object that has no place on a road.
+        foreign: True if the part belongs to a foreign object.
     """
 
     material: Material
@@ -181,16 +181,16 @@ class Skin:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """F triangles in the frame of their object (x forward, y left, z up) [m].
+    """F triangles in the object frame (x forward, y left, z up) [m].
 
     Attributes:
         corners: (F, 3, 3) float32, corner by axis [m].
         normals: (F, 3, 3) float32, unit normal at each corner.
         uv: (F, 3, 2) float32, texture coordinates at each corner [m].
-        color: (F, 3) float32, colour the texture is multiplied with.
+        color: (F, 3) float32, RGB factor of the texture.
         label: (F,) uint8 Cityscapes train id, 255 = void.
-        material: (F,) uint8 number of the material.
-        foreign: (F,) bool, part of a foreign object.
+        material: (F,) uint8 material number.
+        foreign: (F,) bool, True on foreign objects.
     """
 
     corners: NDArray[np.float32]
@@ -208,13 +208,13 @@ class Surface:
     def from_mesh(
         cls, mesh: Mesh, skin: Skin, uv: NDArray[np.float64] | None = None
     ) -> Surface:
-        """Cover a mesh with a skin.
+        """Apply a skin to a mesh.
 
         Args:
             mesh: Vertices [m] and faces.
-            skin: What covers it.
-            uv: (V, 2) texture coordinates of the vertices [m]; by default every face is
-                projected along the axis it faces most.
+            skin: Appearance and labels.
+            uv: (V, 2) texture coordinates of the vertices [m]; by default each face is projected
+                along its dominant axis.
         """
         faces = mesh.faces
         corners = mesh.vertices[faces]  # (F, 3, 3)
@@ -232,7 +232,7 @@ class Surface:
 
     @classmethod
     def concatenate(cls, surfaces: Iterable[Surface]) -> Surface:
-        """All triangles of several surfaces, in their order; none of none."""
+        """Concatenate the triangles of surfaces in order; empty without surfaces."""
         parts = [EMPTY_SURFACE, *surfaces]
         return cls(
             *(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls))
@@ -241,14 +241,14 @@ class Surface:
     def placed(
         self, x: float, y: float, z: float = 0.0, yaw: float = 0.0, scale: float = 1.0
     ) -> Surface:
-        """The same surface elsewhere.
+        """Copy of the surface at another pose.
 
         Args:
             x: Position of the object's origin [m].
             y: Position of the object's origin [m].
             z: Position of the object's origin [m].
             yaw: Rotation about z, left positive [rad].
-            scale: Size factor; textures keep their scale on the object.
+            scale: Scale factor; the texture scale on the object does not change.
         """
         cosine, sine = np.cos(yaw), np.sin(yaw)
         rotation = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], np.float32)
@@ -265,14 +265,14 @@ def train_id(name: str) -> int:
 
 
 VOID = UNLABELLED
-"""Label of what has no Cityscapes class."""
+"""Label without a Cityscapes class."""
 
 EMPTY_SURFACE = Surface(
     np.zeros((0, 3, 3), np.float32), np.zeros((0, 3, 3), np.float32),
     np.zeros((0, 3, 2), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.uint8),
     np.zeros(0, np.uint8), np.zeros(0, np.bool_),
 )
-"""No triangles."""
+"""Surface without triangles."""
 
 
 def _face_normals(corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -290,7 +290,7 @@ def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 def _corner_normals(
     faces: NDArray[np.int64], flat: NDArray[np.float64], num_vertices: int
 ) -> NDArray[np.float64]:
-    """Mean normal of the faces about each vertex, or the face's own across a crease."""
+    """Mean normal of the faces at each vertex; the face normal at creases."""
     mean = np.zeros((num_vertices, 3))
     np.add.at(mean, faces.ravel(), np.repeat(flat, 3, axis=0))
     mean /= np.maximum(_lengths(mean), 1e-12)

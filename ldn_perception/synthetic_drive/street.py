@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The street: centre line, markings and endless blocks beside it."""
+"""Street: centre line, markings and endless blocks on both sides."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LANE_WIDTH_M = 3.5
-"""Distance of the edge lines from the centre line; beyond them cars park."""
+"""Distance of the edge lines from the centre line; the parking lane is outside."""
 
 _DASH_PERIOD_M = 12.0
 _BAR_PERIOD_M = 6.0
@@ -30,13 +30,13 @@ def lane_paint(
     along_m: NDArray[np.float32], across_m: NDArray[np.float32],
     pixel_along_m: NDArray[np.float32], pixel_across_m: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Share of a pixel that is painted: dashed centre line, edge lines, parking bars.
+    """Painted share of a pixel: dashed centre line, edge lines, parking bars.
 
     Args:
-        along_m: (N,) position along the street.
-        across_m: (N,) position across it, 0 on the centre line.
-        pixel_along_m: (N,) extent of the pixel on the road, along the street.
-        pixel_across_m: (N,) extent of the pixel on the road, across the street.
+        along_m: (N,) float32 position along the street.
+        across_m: (N,) float32 position across the street, 0 on the centre line.
+        pixel_along_m: (N,) float32 extent of the pixel on the road, along the street.
+        pixel_across_m: (N,) float32 extent of the pixel on the road, across the street.
 
     Returns:
         (N,) float32 in [0, 1].
@@ -54,7 +54,7 @@ def lane_paint(
 def crossing_paint(
     across_m: NDArray[np.float32], pixel_across_m: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Share of a pixel that is painted on a zebra crossing; arguments as of lane_paint."""
+    """Painted share of a pixel on a zebra crossing; arguments as in lane_paint."""
     stripes = _covered(_wrapped(across_m, 1.0), 0.25, pixel_across_m)
     return np.where(pixel_across_m > 1, np.float32(0.5), stripes)
 
@@ -69,7 +69,7 @@ def _wrapped(position: NDArray[np.float32], period: float) -> NDArray[np.float32
 def _covered(
     offset: NDArray[np.float32], half_width: float, pixel: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Share of an interval, pixel long about offset, within half_width of zero."""
+    """Share of an interval of length `pixel` around `offset` within half_width of zero."""
     upper = np.minimum(offset + pixel / 2, np.float32(half_width))
     lower = np.maximum(offset - pixel / 2, np.float32(-half_width))
     share: NDArray[np.float32] = np.clip((upper - lower) / pixel, 0, 1)
@@ -80,7 +80,7 @@ BLOCK_M = 48.0
 """Length of a block; a whole number of texture tiles and of dashes."""
 
 ROAD_HALF_WIDTH_M = LANE_WIDTH_M + 2.2
-"""Distance of the kerb from the centre line; between lane and kerb cars park."""
+"""Distance of the kerb from the centre line; cars park between lane and kerb."""
 
 KERB_M = 0.14
 """Height of the kerb."""
@@ -92,11 +92,11 @@ _MIDDLE_REACH_M = 0.9
 
 
 class Street:
-    """A street along x, at y = centre(x), with the road in the plane z = 0.
+    """Street along x, with centre line y = center(x) and the road in the plane z = 0.
 
     Args:
-        seed: Two streets of the same seed are equal.
-        foreign_objects: Whether things stand about that have no place on a road.
+        seed: Random seed; equal seeds give equal streets.
+        foreign_objects: True to include foreign objects.
     """
 
     def __init__(self, seed: int, foreign_objects: bool = True) -> None:
@@ -115,7 +115,7 @@ class Street:
         self._block = lru_cache(maxsize=_BLOCKS_BEHIND + _BLOCKS_AHEAD + 1)(self._build_block)
 
     def center(self, x: float | np.ndarray) -> float | np.ndarray:
-        """Y of the centre line at x [m]."""
+        """Return y of the centre line at x [m]."""
         return self._amplitude_m * np.sin(2 * np.pi * x / self._wavelength_m + self._phase)
 
     def heading(self, x: float) -> float:
@@ -124,7 +124,7 @@ class Street:
         return float(np.arctan(self._amplitude_m * rate * np.cos(rate * x + self._phase)))
 
     def window(self, index: int) -> Surface:
-        """Everything that a camera in block `index` can see; x counts from that block's start."""
+        """All surfaces visible to a camera in block `index`; x counts from the block's start."""
         return Surface.concatenate(
             self._block(index + offset).placed(offset * BLOCK_M, 0)
             for offset in range(-_BLOCKS_BEHIND, _BLOCKS_AHEAD + 1)
@@ -134,15 +134,15 @@ class Street:
         self, surface: Surface, x: float, across_m: float, z: float = 0.0, yaw: float = 0.0,
         origin_m: float = 0.0,
     ) -> Surface:
-        """An object on the street.
+        """Object placed on the street.
 
         Args:
-            surface: The object in its own frame.
-            x: Where along the street [m].
+            surface: Object in its own frame.
+            x: Position along the street [m].
             across_m: Distance from the centre line, left positive.
             z: Height [m].
             yaw: Direction relative to the street [rad].
-            origin_m: The x that counts as zero in the result.
+            origin_m: Position along the street of x = 0 in the result.
         """
         y = float(self.center(x)) + across_m
         return surface.placed(x - origin_m, y, z, yaw + self.heading(x))
@@ -183,7 +183,7 @@ class Street:
         self, start: float, along: tuple[float, float], across: tuple[float, float],
         heights: tuple[float, float], skin: Skin,
     ) -> Surface:
-        """Strip along the street between two offsets from the centre line; x from the start."""
+        """Strip along the street between two lateral offsets; x is relative to the start."""
         stations = np.arange(along[0], along[1] + 0.5 * _RIBBON_STEP_M, _RIBBON_STEP_M)
         y = np.asarray(self.center(start + stations))
         vertices, texture = [], []
@@ -202,7 +202,7 @@ class Street:
         return Surface.from_mesh(mesh, skin, np.concatenate(texture))
 
     def _lots(self, rng: np.random.Generator, start: float, side: int) -> Iterator[Surface]:
-        """Houses, gardens and greens from one end of the block to the other."""
+        """Houses, gardens and greens along a whole block."""
         position = 0.0
         while position < BLOCK_M - STOREY_M:
             bays = min(int(rng.integers(3, 7)), int((BLOCK_M - position) / STOREY_M))
@@ -247,7 +247,7 @@ class Street:
         self, surface: Surface, start: float, position: float, width: float, side: int,
         across: float,
     ) -> Surface:
-        """Something with its front towards -y, put with the front to the street."""
+        """Surface with its front towards -y, placed with the front to the street."""
         x = start + position + (0 if side > 0 else width)
         yaw = 0.0 if side > 0 else np.pi
         return self.placed(surface, x, side * across, KERB_M, yaw, origin_m=start)
@@ -275,7 +275,7 @@ class Street:
         self, surface: Surface, start: float, position: float, across: float,
         rng: np.random.Generator,
     ) -> Surface:
-        """An object off the road, turned at random."""
+        """Object off the road in a random direction."""
         yaw = rng.uniform(0, 2 * np.pi)
         return self.placed(surface, start + position, across, KERB_M, yaw, origin_m=start)
 
@@ -320,9 +320,9 @@ class Street:
             yield self.placed(vehicle, position, across, 0, yaw, origin_m=start)
 
     def _foreign(self, rng: np.random.Generator, start: float) -> Iterator[Surface]:
-        """Things between the lanes, at the end of the parking lanes and on the sidewalks."""
+        """Foreign objects between the lanes, at the ends of parking lanes and on sidewalks."""
         places = (
-            # along from, to, across, height: clear of everything that drives
+            # along from, to, across, height [m]: clear of all traffic
             (37.5, 39.0, -LANE_WIDTH_M - 0.9, 0.0),
             (41.0, 46.0, -LANE_WIDTH_M - 0.8, 0.0),
             (41.0, 46.0, LANE_WIDTH_M + 0.8, 0.0),

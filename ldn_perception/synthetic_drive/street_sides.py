@@ -39,10 +39,10 @@ def build_house(rng: np.random.Generator, bays: int, storeys: int, shop: bool) -
     """Building with a facade of windows.
 
     Args:
-        rng: Source of style and colour.
+        rng: Random generator of style and colour.
         bays: Window bays along the street, each 3.2 m.
         storeys: Number of storeys, each 3.2 m.
-        shop: Whether the ground floor is a shop.
+        shop: True if the ground floor is a shop.
     """
     facade = _FACADES[rng.integers(len(_FACADES))]
     skin = Skin(facade, _wall_color(rng, facade), train_id('building'))
@@ -76,7 +76,7 @@ def _block(low: tuple[float, ...], high: tuple[float, ...], skin: Skin) -> Surfa
 
 
 def _row(piece: Surface, stations: NDArray[np.float64]) -> Surface:
-    """Copies of a piece along x, each with its own part of the texture."""
+    """Copies of a piece along x, each with another part of the texture."""
     corners = np.concatenate([piece.corners + np.array([x, 0, 0], np.float32) for x in stations])
     uv = np.concatenate([piece.uv + np.array([x, 0], np.float32) for x in stations])
     rest = Surface.concatenate([piece] * len(stations))
@@ -122,7 +122,7 @@ def build_wall(rng: np.random.Generator, length_m: float) -> Surface:
 
 
 def build_fence(rng: np.random.Generator, length_m: float) -> Surface:
-    """Fence of boards or of bars that one sees through, about 1.3 m tall."""
+    """Board fence, or see-through bar fence, about 1.3 m tall."""
     barred = rng.random() < 0.5
     color = rng.uniform(0.2, 0.45) * np.ones(3) if barred else rng.uniform(0.5, 0.95, 3)
     skin = Skin(Material.PAINT if barred else Material.WOOD, color, train_id('fence'))
@@ -143,7 +143,7 @@ _LEAF_COLORS = np.array([(0.62, 0.84, 0.45), (0.55, 0.74, 0.42), (0.74, 0.86, 0.
 
 
 def build_tree(rng: np.random.Generator) -> Surface:
-    """Broad-leaved tree, 5 to 9 m tall, trunk at the origin; all of it is vegetation."""
+    """Broad-leaved tree, 5 to 9 m tall, trunk at the origin; labelled as vegetation."""
     label = train_id('vegetation')
     height = rng.uniform(5.0, 9.0)
     crown_base, spread = rng.uniform(2.2, 2.8), rng.uniform(1.4, 2.2)
@@ -190,7 +190,7 @@ def _foliage(
     rng: np.random.Generator, center: tuple[float, ...], size: np.ndarray | tuple[float, ...],
     color: np.ndarray, subdivisions: int = 2,
 ) -> Surface:
-    """Ragged clump of leaves: an ellipsoid whose vertices are pushed about."""
+    """Ragged clump of leaves: an ellipsoid with randomly displaced vertices."""
     smooth = ellipsoid((0, 0, 0), size, subdivisions)
     bumps = 1 + 0.16 * rng.standard_normal((len(smooth.vertices), 1))
     mesh = Mesh(smooth.vertices * np.clip(bumps, 0.6, 1.5) + center, smooth.faces)
@@ -201,7 +201,7 @@ def _foliage(
 def _loose_leaves(
     rng: np.random.Generator, center: tuple[float, ...], size: np.ndarray, color: np.ndarray
 ) -> Surface:
-    """Twigs that stand out of a clump and make its outline ragged: single triangles."""
+    """Twigs that give a clump a ragged outline: single triangles."""
     count = 130
     outward = rng.standard_normal((count, 1, 3))
     outward /= np.linalg.norm(outward, axis=2, keepdims=True)
@@ -222,7 +222,7 @@ def _post(height_m: float, radius_m: float, shade: float) -> Surface:
 
 
 def build_lamp(rng: np.random.Generator) -> Surface:
-    """Street lamp 6.5 m tall whose arm reaches over -y."""
+    """Street lamp 6.5 m tall with an arm towards -y."""
     shade = rng.uniform(0.35, 0.7)
     skin = Skin(Material.CONCRETE, (shade,) * 3, train_id('pole'))
     arm = tube([(0, 0, 6.4), (0, -0.5, 6.75), (0, -1.6, 6.85)], [0.06, 0.05, 0.04], 8)
@@ -256,7 +256,7 @@ _SIGN_FACES = (
 
 
 def build_traffic_light(rng: np.random.Generator) -> Surface:
-    """Traffic light on a post, one of its lamps lit."""
+    """Traffic light on a post with one lamp lit."""
     label = train_id('traffic light')
     housing = Skin(Material.RUBBER, (0.25, 0.27, 0.25), label)
     surfaces = [_post(3.4, 0.06, 0.5)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Moving things on the street, and the path of the camera."""
+"""Moving objects on the street, and the camera path."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _NUM_STRIDES = 8
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """One road user that keeps its lane and comes round again once it is out of sight.
+    """Road user that keeps its lane and re-enters once it is out of sight.
 
     Attributes:
-        strides: Its surface at equal steps of its gait; one if it has none.
-        start_m: Where along the street it is at time 0.
-        speed_m_per_s: Along the street; negative towards the camera.
+        strides: Surfaces at equal steps of the gait; a single one without gait.
+        start_m: Position along the street at time 0.
+        speed_m_per_s: Speed along the street; negative towards the camera.
         across_m: Distance from the centre line, left positive.
-        height_m: Height of the ground it is on.
-        stride_m: Distance over which its gait repeats.
-        loop_m: It comes round again after this distance, never if infinite.
+        height_m: Height of the ground.
+        stride_m: Distance of one period of the gait.
+        loop_m: Distance after which it re-enters; infinite for never.
     """
 
     strides: tuple[Surface, ...]
@@ -45,13 +45,13 @@ class Mover:
     loop_m: float = _LOOP_M
 
     def placed(self, street: Street, time_s: float, camera_m: float, origin_m: float) -> Surface:
-        """Its surface at a time, nothing if it is far away.
+        """Surface at a time; empty if far away.
 
         Args:
-            street: Street it moves along.
+            street: Street of the traffic.
             time_s: Time since the start of the drive.
-            camera_m: Where along the street the camera is.
-            origin_m: The x that counts as zero in the result [m].
+            camera_m: Position of the camera along the street.
+            origin_m: Position along the street of x = 0 in the result.
         """
         travelled = self.speed_m_per_s * time_s
         ahead = (self.start_m + travelled - camera_m + _BEHIND_M) % self.loop_m - _BEHIND_M
@@ -68,11 +68,11 @@ class Traffic:
     """All movers of a drive.
 
     Args:
-        seed: Traffic of the same seed is equal.
-        street: Street it moves along.
-        speed_m_per_s: Speed of the camera, which a car ahead of it keeps.
-        length_m: How far the camera drives.
-        foreign_objects: Whether a foreign object may block the camera's lane at the end.
+        seed: Random seed; equal seeds give equal traffic.
+        street: Street of the traffic.
+        speed_m_per_s: Speed of the camera and of a car ahead of it.
+        length_m: Length of the camera path.
+        foreign_objects: True if a foreign object may block the camera's lane at the end.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Traffic:
             self._movers.append(Mover((obstacle,), place, 0.0, lane, loop_m=np.inf))
 
     def at(self, time_s: float, camera_m: float, origin_m: float) -> Surface:
-        """Everything that moves, at a time [s], with the camera and x = 0 at these x [m]."""
+        """All moving surfaces at a time [s], for given positions of camera and x = 0 [m]."""
         return Surface.concatenate(
             mover.placed(self._street, time_s, camera_m, origin_m) for mover in self._movers
         )
@@ -112,7 +112,7 @@ def _oncoming(rng: np.random.Generator) -> list[Mover]:
 
 
 def _cyclists(rng: np.random.Generator, camera_speed: float) -> list[Mover]:
-    """A cyclist ahead at the edge of the lane, another one that comes the other way."""
+    """Cyclists: one ahead at the edge of the lane, one oncoming."""
     movers = []
     for sign in (1, -1):
         state = rng.integers(2**32)
@@ -147,10 +147,10 @@ _VEHICLE_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0,
 
 
 class CameraPath:
-    """Drive along the right lane with the sway of a vehicle on its springs.
+    """Camera path along the right lane, with the sway of a sprung vehicle.
 
     Args:
-        seed: Two paths of the same seed are equal.
+        seed: Random seed; equal seeds give equal paths.
         street: Street to follow.
         speed_m_per_s: Speed along x.
     """
@@ -164,11 +164,11 @@ class CameraPath:
         self._amplitudes = rng.uniform(0.5, 1.5, 5) * (0.2, 0.012, 0.004, 0.004, 0.008)
 
     def position_m(self, time_s: float) -> float:
-        """Where along the street the left camera is [m]."""
+        """Position of the left camera along the street [m]."""
         return self._speed_m_per_s * time_s
 
     def pose(self, time_s: float) -> NDArray[np.float64]:
-        """Pose (4, 4) float64 world from left optical frame; world: x along, y left, z up [m]."""
+        """World from left optical frame, (4, 4) float64 [m]; world: x along, y left, z up."""
         x = self.position_m(time_s)
         aside, yaw, pitch, roll, bounce = self._amplitudes * np.sin(
             self._rates * time_s + self._phases
@@ -182,7 +182,7 @@ class CameraPath:
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    """World from vehicle axes; yaw left, pitch down, roll right positive [rad]."""
+    """Rotation, world from vehicle axes; yaw left, pitch down, roll right positive [rad]."""
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
     about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     about_y = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Class lists, their colours and their domains."""
+"""Class lists (taxonomies) with colours and domains, and mappings between them."""
 
 from ldn_perception.taxonomy.driving import (
     CAMVID,
@@ -38,7 +38,7 @@ TAXONOMIES = {taxonomy.name: taxonomy for taxonomy in (
     FOREIGN_SCENE,
     SYNTHETIC_DRIVE,
 )}
-"""Every class list, by name."""
+"""Class lists by name."""
 
 __all__ = [
     'CAMVID',

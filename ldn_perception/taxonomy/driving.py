@@ -1,37 +1,33 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Class lists of driving datasets, and their meaning in universal classes.
+"""Class lists of driving datasets, and their mappings to universal classes.
 
-Cityscapes: Source: Cordts et al., The Cityscapes Dataset, CVPR 2016; ids, colours and categories
-as its benchmark publishes them.
+Cityscapes: ids, colours and categories of the benchmark. Source: Cordts et al., The Cityscapes
+Dataset, CVPR 2016.
 
-Universal: The foreign classes are groups of the classes of COCO, MSRC and ScanNet, which name far
-more things than a few hundred photographs can teach. What matters on a road is that a thing is in
-one of them, not in which.
-
-Water, wild ground (sand, snow, rock, mountains) and other scenery (railways, platforms, boards)
-are no class of Cityscapes, but a camera on a road sees them, so they are no sign of a foreign
-scene: they belong to the driving domain.
-
-Source: thesis section 5.3, where ScanNet's 20 classes are the foreign ones; ScanNet maps into
-these groups too.
+Universal: the foreign classes are groups of COCO, MSRC and ScanNet classes. The originals are too
+many to learn from a few hundred photographs, and on a road it matters that an object is in one of
+the groups, not in which. Water, wild ground (sand, snow, rock, mountains) and other scenery
+(railways, platforms, boards) are not Cityscapes classes, but road cameras see them. They belong to
+the driving domain, as they do not indicate a foreign scene. Source: thesis section 5.3, where the
+foreign classes are ScanNet's 20; ScanNet maps to these groups too.
 
 CamVid: Source: Brostow et al., Semantic object classes in video, Pattern Recognition Letters 2009,
 for the colours; Badrinarayanan et al., SegNet, PAMI 2017, for the merge of its 32 classes into 11.
 
 IDD Lite: Source: Varma et al., IDD: A Dataset for Exploring Problems of Autonomous Navigation in
-Unconstrained Environments, WACV 2019, Figure 2: the first level of its hierarchy of labels.
+Unconstrained Environments, WACV 2019, Figure 2: the first level of its label hierarchy.
 
-KITTI11: Source: thesis section 3.3, which names the classes in this order; the colours are those
-of the colour list that the authors' public code for it reads, which took them over from CamVid.
+KITTI11: Source: thesis section 3.3, for the classes in this order; the colours are those of the
+authors' public data reader, taken from CamVid.
 
-LabelMeFacade: Source: Fröhlich, Rodner and Denzler, A Fast Approach for Pixelwise Labeling of
-Facade Images, ICPR 2010. Doors and windows are part of the building; 'various' names no class.
+LabelMeFacade: doors and windows are part of the building; 'various' has no class. Source:
+Fröhlich, Rodner and Denzler, A Fast Approach for Pixelwise Labeling of Facade Images, ICPR 2010.
 
-Mapillary Vistas: Source: Neuhold et al., The Mapillary Vistas dataset, ICCV 2017; names, colours
-and order as the dataset's config.json has them. Where the policies differ the universal sets
-follow Zendel et al., Unifying panoptic segmentation for autonomous driving, CVPR 2022, table 1 of
-the supplement.
+Mapillary Vistas: names, colours and order of the dataset's config.json. Source: Neuhold et al.,
+The Mapillary Vistas dataset, ICCV 2017. Where the label policies differ, the universal sets follow
+Zendel et al., Unifying panoptic segmentation for autonomous driving, CVPR 2022, table 1 of the
+supplement.
 """
 
 import numpy as np
@@ -90,7 +86,7 @@ _FOREIGN = (
 )
 
 SURROUNDING_CLASSES = tuple(name for name, _ in _SURROUNDINGS)
-"""Driving classes that Cityscapes has not."""
+"""Driving classes that are not in Cityscapes."""
 
 UNIVERSAL = Taxonomy(
     'universal',
@@ -110,7 +106,7 @@ SYNTHETIC_DRIVE_TO_UNIVERSAL = LabelMapping.by_name(SYNTHETIC_DRIVE, UNIVERSAL, 
     'foreign object': (
         'animal', 'furniture', 'household object', 'food', 'accessory', 'aircraft or boat'),
 })
-"""The drive does not say what its foreign objects are, only that they are things."""
+"""The drive labels foreign objects as one class; each may be any countable foreign class."""
 
 
 _CAMVID_ROWS = (
@@ -146,11 +142,12 @@ CAMVID_TO_UNIVERSAL = LabelMapping(CAMVID, UNIVERSAL, {
     'pedestrian': ('person',),
     'bicyclist': ('rider', 'bicycle', 'motorcycle'),
 })
-"""Follows the merge: building took in walls, bridges and tunnels; tree all other plants, so grass
-too; sign the traffic lights; car every vehicle of four wheels or more and trains; bicyclist the
-motorcycles, each drawn in one piece with its rider. Pavement took in parking blocks and road
-shoulders, road the lane markings: both stay one class. Pole took in traffic cones and pedestrian
-prams and animals, too few pixels to widen the set by."""
+"""Follows the merge: building includes walls, bridges and tunnels; tree includes all other
+plants, also grass; sign includes traffic lights; car includes every vehicle with four or more
+wheels, and trains; bicyclist includes motorcycles. Bicycles and motorcycles are labelled as one
+piece with their rider. Pavement includes parking blocks and road shoulders, road includes lane
+markings: both stay one class. Pole includes traffic cones, and pedestrian includes prams and
+animals; these have too few pixels to widen the sets."""
 
 
 _IDD_ROWS = (
@@ -179,9 +176,9 @@ IDD_LITE_TO_UNIVERSAL = LabelMapping(IDD_LITE, UNIVERSAL, {
     'far object': ('building', 'vegetation', 'other scenery'),
     'sky': ('sky',),
 })
-"""Drivable ground includes parking places and shoulders of dirt; roadside objects include kerbs
-and billboards, far objects bridges. Autorickshaws have no class of their own and count as one of
-the vehicles."""
+"""Drivable ground includes parking places and dirt shoulders; roadside objects include kerbs and
+billboards; far objects include bridges. Autorickshaws have no class and count as one of the
+vehicles."""
 
 
 _KITTI11_ROWS = (
@@ -212,8 +209,8 @@ KITTI11_TO_UNIVERSAL = LabelMapping.by_name(KITTI11, UNIVERSAL, {
     'pedestrian': ('person',),
     'bicyclist': ('rider', 'bicycle', 'motorcycle'),
 })
-"""The thesis names the classes and no policy. Each set holds the classes of Cityscapes that have
-no other place among the 11, so it can be too wide and is never wrong."""
+"""The thesis names the classes without a label policy. Each set contains the Cityscapes classes
+without another place among the 11, so it may be too wide but is never wrong."""
 
 
 _FACADE_ROWS = (
@@ -314,10 +311,10 @@ MAPILLARY = Taxonomy(
     tuple(ClassInfo(name, color, Domain.DRIVING, name.partition('--')[0])
           for name, color, _ in _MAPILLARY_ROWS),
 )
-"""All seen from a road, so all driving classes; ids are positions in config.json."""
+"""All classes are seen from a road, so all are driving classes; ids are indices in config.json."""
 
 MAPILLARY_TO_UNIVERSAL = LabelMapping(
     MAPILLARY, UNIVERSAL, {name: universal for name, _, universal in _MAPILLARY_ROWS})
-"""What Cityscapes names but does not evaluate (guard rail, parking, rail track, bridge, tunnel,
-caravan, trailer, static things) teaches nothing here either, as it is void there. A bike lane is
-road or pavement; Vistas does not say on which it runs."""
+"""Classes that Cityscapes names but does not evaluate (guard rail, parking, rail track, bridge,
+tunnel, caravan, trailer, static objects) are void there and thus unlabelled here. A bike lane is
+road or pavement; Vistas does not distinguish them."""

@@ -1,40 +1,37 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Class lists of photographs and rooms, and their universal classes.
+"""Class lists of everyday photographs and rooms, and their mappings to universal classes.
 
-COCO panoptic: To a driving camera the photographs are foreign, not all that is in them: a tree
-stays a tree. A class that the road or its surroundings have too therefore stands for the driving
-class, a class they have not for its foreign group, and one that may be either for both. Four kinds
-need a word:
+COCO panoptic: photographs are foreign to a driving camera, but not everything in them is: a tree
+stays a tree. A class that also occurs on or beside a road maps to the driving class, a class that
+does not occur there maps to its foreign group, and an ambiguous class maps to both. Special
+cases:
 
-- Walls, doors and windows are the inside or the outside of a house: COCO asks for the material.
-- What lies at the border of driving classes that Cityscapes leaves void teaches nothing: fire
+- Walls, doors and windows may be inside or outside of a house: COCO labels the material.
+- Classes at the border of driving classes that are void in Cityscapes are unlabelled: fire
   hydrants, parking meters, banners, lamps.
 - A bowl is outlined with the food in it.
-- Bare or played-on ground is terrain in a park and wild ground in a desert.
+- Bare or sports ground is terrain in a park and wild ground in a desert.
 
-Source: Kirillov et al., Panoptic segmentation, CVPR 2019; ids, names, colours and groups as its
-category file publishes them.
+Source: Kirillov et al., Panoptic segmentation, CVPR 2019; ids, names, colours and groups of its
+category file.
 
-MSRC v2: Its road is any paved ground, a station hall as well as a street, and teaches nothing. Its
-cars are whatever has an engine and four wheels. Its signs are of shops and towns as often as of
-traffic. Face and body are parts of one person.
+MSRC v2: road is any paved ground, in a station hall as well as on a street, and is unlabelled.
+Cars are any motor vehicles with four wheels. Signs are of shops and towns as often as traffic
+signs. Face and body are parts of a person. Source: Shotton et al., TextonBoost, ECCV 2006; colours
+are the palette of its label images.
 
-Source: Shotton et al., TextonBoost, ECCV 2006; colours as the palette of its label images here.
-
-Pascal VOC: Background is all that the other 20 are not, roads and rooms alike, and teaches
-nothing.
-
-Source: Everingham et al., The Pascal visual object classes challenge, IJCV 2010.
+Pascal VOC: background is everything outside the other 20 classes, roads and rooms alike, and is
+unlabelled. Source: Everingham et al., The Pascal visual object classes challenge, IJCV 2010.
 
 ROB 2018: Source: thesis section 5.3.1: a common model predicts at least 39 classes, the 19 driving
 classes of Cityscapes and the 20 indoor classes of ScanNet (Dai et al., CVPR 2017; NYU40 colours).
-An indoor class on a road camera is the sign of something the model has not learned.
+An indoor class on a road camera indicates content that the model has not learned.
 
-ScanNet: Source: Dai et al., ScanNet, CVPR 2017; ids of NYU40, which its label images use.
+ScanNet: Source: Dai et al., ScanNet, CVPR 2017; ids of NYU40, as in its label images.
 
 Foreign scene: Source: thesis section 5.3, where every pixel of an indoor or negative image is
-foreign whatever is in it.
+foreign, whatever it shows.
 """
 
 import numpy as np
@@ -190,10 +187,10 @@ COCO_PANOPTIC_TO_UNIVERSAL = LabelMapping(
     COCO_PANOPTIC, UNIVERSAL, {name: universal for _, name, _, _, universal in _COCO_ROWS})
 
 COCO_THINGS = tuple(name for category_id, name, *_ in _COCO_ROWS if category_id <= 90)
-"""Classes that are countable things with an outline of their own."""
+"""Countable classes (things), with one outline per object."""
 
 CATEGORY_ID_TO_CLASS = np.full(256, UNLABELLED, np.uint8)
-"""(256,) uint8: category id as the files have it -> class id, 255 for ids without a class."""
+"""Class id by category id in the files, (256,) uint8; 255 for ids without a class."""
 CATEGORY_ID_TO_CLASS[[row[0] for row in _COCO_ROWS]] = np.arange(len(_COCO_ROWS))
 
 
@@ -236,7 +233,7 @@ MSRC_V2_TO_UNIVERSAL = LabelMapping(
 MSRC_V2_THINGS = (
     'cow', 'horse', 'sheep', 'aeroplane', 'bird', 'book', 'chair', 'cat', 'dog', 'boat',
 )
-"""Foreign classes that are countable things with an outline of their own."""
+"""Foreign countable classes (things), with one outline per object."""
 
 
 _VOC_ROWS: tuple[tuple[str, tuple[int, int, int], str, tuple[str, ...]], ...] = (
@@ -272,10 +269,10 @@ PASCAL_VOC = Taxonomy(
 
 PASCAL_VOC_TO_UNIVERSAL = LabelMapping(
     PASCAL_VOC, UNIVERSAL, {name: universal for name, _, _, universal in _VOC_ROWS})
-"""Its cars take in vans, which the road knows as cars and as trucks."""
+"""Cars include vans, which are cars or trucks in driving datasets."""
 
 PASCAL_VOC_THINGS = PASCAL_VOC.class_names[1:]
-"""Classes that are countable things with an outline of their own."""
+"""Countable classes (things), with one outline per object."""
 
 
 _INDOOR = (
@@ -309,10 +306,10 @@ ROB2018 = Taxonomy(
 
 
 SCANNET = Taxonomy('scannet', ROB2018.classes[ROB2018.num_driving:])
-"""Named and coloured as in the common list of the Robust Vision Challenge."""
+"""Names and colours of the common list of the Robust Vision Challenge."""
 
 NYU40_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
-"""NYU40 id of every class, in the order of the ids."""
+"""NYU40 id of every class, in increasing order."""
 
 SCANNET_TO_UNIVERSAL = LabelMapping(SCANNET, UNIVERSAL, {
     'indoor wall': ('indoor surface',),
@@ -336,7 +333,7 @@ SCANNET_TO_UNIVERSAL = LabelMapping(SCANNET, UNIVERSAL, {
     'bathtub': ('household object',),
     'other furniture': ('furniture',),
 })
-"""Every room is foreign; its walls, doors and windows are seen from the inside."""
+"""Every room is foreign; its walls, doors and windows are seen from inside."""
 
 
 FOREIGN_SCENE = Taxonomy(
@@ -345,4 +342,4 @@ FOREIGN_SCENE = Taxonomy(
 FOREIGN_SCENE_TO_UNIVERSAL = LabelMapping(FOREIGN_SCENE, UNIVERSAL, {
     'foreign scene': UNIVERSAL.class_names[UNIVERSAL.num_driving:],
 })
-"""Any foreign class is right, and no driving class is."""
+"""Every foreign class is correct, and no driving class is."""

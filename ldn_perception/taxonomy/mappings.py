@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which label mapping leads from the taxonomy of a dataset to that of a network."""
+"""Label mappings from the taxonomy of a dataset to that of a network."""
 
 from ldn_perception.errors import TaxonomyError
 from ldn_perception.taxonomy.driving import (
@@ -40,7 +40,7 @@ TO_UNIVERSAL = {mapping.source.name: mapping for mapping in (
     FOREIGN_SCENE_TO_UNIVERSAL,
     SYNTHETIC_DRIVE_TO_UNIVERSAL,
 )}
-"""Name of a dataset's taxonomy -> what its labels say of the universal classes."""
+"""Mappings to the universal classes, by name of the dataset's taxonomy."""
 
 _ONLY_UNIVERSAL: dict[str, tuple[str, ...]] = dict.fromkeys(
     SURROUNDING_CLASSES + UNIVERSAL.class_names[UNIVERSAL.num_driving:], ())
@@ -62,21 +62,21 @@ _FROM_UNIVERSAL = {mapping.target.name: mapping for mapping in (
 _DIRECT = {
     (SCANNET.name, ROB2018.name): LabelMapping.by_name(SCANNET, ROB2018, {}),
 }
-"""Pairs that know more of each other than the universal classes say."""
+"""Direct mappings that are more precise than the way through the universal classes."""
 
 
 def label_mapping(source: Taxonomy, target: Taxonomy) -> LabelMapping:
-    """Tell what the labels of a dataset say about the classes of a network.
+    """Label mapping between the classes of a dataset and those of a network.
 
-    Every label but those of the target itself is seen as its set of universal classes. Where the
-    target lacks them all, the label says nothing.
+    Unless a direct mapping exists, labels pass through their set of universal classes. A label
+    whose universal classes are all missing in the target is unlabelled.
 
     Args:
-        source: Classes of the dataset.
-        target: Classes of the network.
+        source: Class list of the dataset.
+        target: Class list of the network.
 
     Raises:
-        TaxonomyError: Nothing is known of this pair.
+        TaxonomyError: There is no mapping between the two.
     """
     if source == target:
         return LabelMapping.identity(source)

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taxonomies and the mappings between their classes.
 
-A label rarely names one class of a larger taxonomy: the car of CamVid is a car, a truck, a bus or
-a train of Cityscapes. A label therefore stands for a set of classes, and a network is right when
-it puts its probability anywhere inside the set. A class that a dataset does not know is inside no
-set of its labels other than the one it hides in, so nothing is learned against it where the
-dataset calls it by another name, and nothing at all where the dataset does not label it.
+A label rarely corresponds to exactly one class of a larger taxonomy: car in CamVid is car, truck,
+bus or train in Cityscapes. A label therefore maps to a set of classes, and a prediction is correct
+if its probability is anywhere inside the set. A class that the dataset labels under another name
+is in the set of that label only, so it is not penalised there. Where the dataset has no label,
+nothing is learned.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ldn_perception.types import UNLABELLED
 
 
 class Domain(enum.Enum):
-    """Where a class belongs."""
+    """Domain of a class."""
 
     DRIVING = 'driving'
     FOREIGN = 'foreign'
@@ -32,13 +32,13 @@ class Domain(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """One class.
+    """Class of a taxonomy.
 
     Attributes:
-        name: Name as its dataset spells it.
+        name: Name as spelled in its dataset.
         color: RGB, each in [0, 255].
-        domain: Foreign classes make up the out-of-distribution probability.
-        category: Name of the group it is scored in.
+        domain: Domain; the foreign classes make up the out-of-distribution probability.
+        category: Name of the category for scores.
     """
 
     name: str
@@ -49,11 +49,11 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """An ordered class list; a class' position is its id in labels and its logit channel.
+    """Ordered class list; the index of a class is its id in labels and its logit channel.
 
     Attributes:
-        name: Name under which a configuration asks for it.
-        classes: Driving classes first, foreign classes after them.
+        name: Name in configurations.
+        classes: Driving classes, followed by the foreign classes.
 
     Raises:
         TaxonomyError: Two classes share a name, a driving class follows a foreign one, there are
@@ -91,7 +91,7 @@ class Taxonomy:
 
     @cached_property
     def num_driving(self) -> int:
-        """Number of driving classes; they have the ids below it."""
+        """Number of driving classes; their ids are 0 to num_driving - 1."""
         return sum(info.domain is Domain.DRIVING for info in self.classes)
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Taxonomy:
 
     @cached_property
     def palette(self) -> np.ndarray:
-        """(256, 3) uint8 RGB; ids without a class and 255 are black."""
+        """RGB colour by id, (256, 3) uint8; ids without a class and 255 are black."""
         palette = np.zeros((256, 3), np.uint8)
         palette[:len(self)] = [info.color for info in self.classes]
         return palette
@@ -107,16 +107,16 @@ class Taxonomy:
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """Sets of classes that the labels of a dataset stand for.
+    """Mapping from labels of a dataset to sets of network classes.
 
     Attributes:
-        source: Taxonomy of the dataset.
-        target: Taxonomy of the network.
-        sets: Name of every source class -> names of the target classes it may be; an empty set
-            says that the pixel teaches nothing.
+        source: Class list of the dataset.
+        target: Class list of the network.
+        sets: Names of the possible target classes, by name of every source class; an empty set
+            means unlabelled.
 
     Raises:
-        TaxonomyError: A source class is missing, or a name is of no class.
+        TaxonomyError: A source class is missing, or a name is unknown.
     """
 
     source: Taxonomy
@@ -144,7 +144,7 @@ class LabelMapping:
 
     @cached_property
     def table(self) -> NDArray[np.bool_]:
-        """(source classes, target classes) bool, True where a label may be a class."""
+        """True where a label may be a class, (source classes, target classes) bool."""
         index = {name: number for number, name in enumerate(self.target.class_names)}
         table = np.zeros((len(self.source), len(self.target)), np.bool_)
         for row, name in enumerate(self.source.class_names):
@@ -153,35 +153,35 @@ class LabelMapping:
 
     @cached_property
     def foreign_labels(self) -> NDArray[np.bool_]:
-        """(source classes,) bool, True where a label stands for foreign classes only."""
+        """True where a label maps to foreign classes only, (source classes,) bool."""
         num_driving = self.target.num_driving
         return np.asarray(self.table.any(axis=1) & ~self.table[:, :num_driving].any(axis=1))
 
     @cached_property
     def driving_labels(self) -> NDArray[np.bool_]:
-        """(source classes,) bool, True where a label stands for driving classes only."""
+        """True where a label maps to driving classes only, (source classes,) bool."""
         num_driving = self.target.num_driving
         return np.asarray(self.table.any(axis=1) & ~self.table[:, num_driving:].any(axis=1))
 
     @classmethod
     def identity(cls, taxonomy: Taxonomy) -> LabelMapping:
-        """Every label stands for its own class."""
+        """Mapping of every label to its own class."""
         return cls(taxonomy, taxonomy, {name: (name,) for name in taxonomy.class_names})
 
     @classmethod
     def by_name(
         cls, source: Taxonomy, target: Taxonomy, sets: Mapping[str, tuple[str, ...]],
     ) -> LabelMapping:
-        """Labels stand for the class of their name, but for those that are listed."""
+        """Mapping by equal names, except for the listed labels."""
         return cls(source, target, {
             **{name: (name,) for name in source.class_names if name not in sets}, **sets,
         })
 
     def wholly_foreign(self) -> LabelMapping:
-        """The same for images whose every label is foreign, trees and sky too.
+        """Mapping for images whose labels are all foreign, also trees and sky.
 
-        A label that may be foreign keeps its foreign classes; one that may not, or that teaches
-        nothing, may be any foreign class.
+        A label with foreign classes in its set keeps only these; any other label maps to all
+        foreign classes.
 
         Raises:
             TaxonomyError: The target has no foreign classes.
@@ -200,13 +200,13 @@ class LabelMapping:
         })
 
     def then(self, following: LabelMapping) -> LabelMapping:
-        """Pass the sets on to a third taxonomy.
+        """Compose with a mapping to a third taxonomy.
 
         Args:
-            following: Mapping whose source is this one's target.
+            following: Mapping whose source is the target of this one.
 
         Raises:
-            TaxonomyError: It starts from another taxonomy.
+            TaxonomyError: Its source is another taxonomy.
         """
         if following.source != self.target:
             raise TaxonomyError(

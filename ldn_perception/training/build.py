@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a recipe to a trainer and its domains.
+"""Construction of a trainer and its domains from a recipe.
 
 The only module of this package that chooses classes of networks, datasets and losses.
 """
@@ -55,21 +55,21 @@ from ldn_perception.training.workers import Workers
 def build_trainer(
     recipe: TrainingRecipe, data: Path, folder: Path, device: torch.device, workers: Workers,
 ) -> Trainer:
-    """Build what a recipe describes; a training that stopped in the folder goes on.
+    """Build the trainer of a recipe; resumes a stopped training in the folder.
 
     Args:
-        recipe: The training.
-        data: Folder of all data; the roots of the domains lie below it.
-        folder: Where the training keeps its state.
-        device: Where it computes.
-        workers: The processes that train together.
+        recipe: Training recipe.
+        data: Root folder of all data; domain roots are relative to it.
+        folder: Training folder, for snapshots and logs.
+        device: Device of the training.
+        workers: Processes of a distributed training.
 
     Raises:
         DatasetError: A dataset is missing or damaged.
-        ModelError: The network cannot be built or its weights not loaded.
-        TaxonomyError: Nothing is known of how a dataset's labels fit the taxonomy.
-        TrainingError: The taxonomy is unknown, the domains cannot be built, or the processes
-            cannot share a batch evenly.
+        ModelError: The network cannot be built, or its weights cannot be loaded.
+        TaxonomyError: There is no mapping from a dataset's labels to the taxonomy.
+        TrainingError: The taxonomy is unknown, the domains cannot be built, or the batch size is
+            not divisible by the number of processes.
     """
     if recipe.batch_size % workers.count:
         raise TrainingError(
@@ -93,11 +93,11 @@ def build_trainer(
 
 
 def build_network(recipe: TrainingRecipe, taxonomy: Taxonomy) -> SegmentationModel:
-    """Build the network to be trained, with the weights it begins with and auxiliary heads.
+    """Build the network to train, with its initial weights and auxiliary heads.
 
     Raises:
-        ModelError: Weights are missing or for another network.
-        TrainingError: ImageNet weights are wanted for a network without a backbone.
+        ModelError: Weights are missing or belong to another network.
+        TrainingError: ImageNet weights are requested for a network without a backbone.
     """
     model = build_model(recipe.model, len(taxonomy), recipe.seed)
     if recipe.initial_weights:
@@ -155,28 +155,28 @@ def _build_augmentation(recipe: TrainingRecipe) -> Augmentation:
 _THINGS = {COCO_PANOPTIC.name: COCO_THINGS, MSRC_V2.name: MSRC_V2_THINGS}
 
 ROAD_CLASSES = ('road', 'sidewalk', 'pavement', 'pavement-merged')
-"""Names, in any dataset, of that on which pasted things stand, which is resurfaced, and which
-makes a photograph one of a road."""
+"""Class names, in any dataset, of the ground that pasted objects stand on and that is
+resurfaced. Their presence makes a photograph a road image."""
 
 REPLACEABLE_CLASSES = (
     'building', 'wall', 'fence', 'vegetation', 'tree', 'terrain', 'sky', 'sidewalk', 'pavement')
-"""Names, in any dataset, of what surrounds a road and may be hidden by other scenery."""
+"""Class names, in any dataset, of road surroundings that other scenery may hide."""
 
 INDOOR_CLASSES = ('furniture', 'household object', 'food', 'indoor surface')
 OUTDOOR_CLASSES = ('vegetation', 'terrain', 'sky', *SURROUNDING_CLASSES)
 UPRIGHT_CLASSES = ('vegetation', 'sky')
-"""Universal classes that tell where a photograph was taken, and those outdoors over which no road
-leads."""
+"""Universal classes that indicate the setting of a photograph; UPRIGHT_CLASSES are the outdoor
+classes that are not ground."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A dataset with what its labels mean."""
+    """Dataset with its label mappings."""
 
     images: LabelledImages
     mapping: LabelMapping
     taught: LabelMapping
-    """What the labels mean to the network."""
+    """Mapping used for the training targets."""
 
 
 def build_domains(
@@ -185,22 +185,22 @@ def build_domains(
     """Open the datasets of a training.
 
     Args:
-        recipes: The domains.
-        data: Folder of all data; the roots of the domains lie below it.
-        taxonomy: Of the network.
+        recipes: Domains of the training.
+        data: Root folder of all data; domain roots are relative to it.
+        taxonomy: Class list of the network.
 
     Returns:
-        The domains, and what their targets mean.
+        The domains, and the label sets of their targets.
 
     Raises:
         DatasetError: A dataset is missing or damaged.
-        TaxonomyError: Nothing is known of how a dataset's labels fit the taxonomy.
-        TrainingError: Things cannot be cut out of a dataset, or roads are painted where nothing
-            is labelled as a road.
+        TaxonomyError: There is no mapping from a dataset's labels to the taxonomy.
+        TrainingError: Objects cannot be cut out of a dataset, or roads are to be painted without
+            any road label.
     """
     sources = [_open_source(recipe, data, taxonomy) for recipe in recipes]
     scenery = _scenery_sources(recipes, sources)
-    # A tree beside a road is a tree, wherever it is from: scenery is taught by its classes.
+    # A tree beside a road is a tree, whatever its source: scenery is trained by its classes.
     sets = LabelSets([
         *(source.taught for source in sources), *(source.mapping for source in scenery)])
     cutouts = [
@@ -236,7 +236,7 @@ def _setting_classes(taxonomy: Taxonomy) -> SettingClasses:
 
 
 def _classes_within(mapping: LabelMapping, names: Collection[str]) -> list[str]:
-    """Classes of a dataset that stand for nothing but these."""
+    """Classes of a dataset that map only to the given target classes."""
     return [
         name for name, targets in mapping.sets.items() if targets and set(targets) <= set(names)]
 
@@ -272,7 +272,7 @@ def _street_changes(
     recipe: DomainRecipe, taxonomy: Taxonomy, sets: LabelSets, scenery: Sequence[ScenerySource],
     cutouts: Sequence[CutoutSource],
 ) -> list[StreetChange]:
-    """In the order in which they hide each other, the last one above all."""
+    """Street changes in the order of application; later ones cover earlier ones."""
     road = _labels_named(taxonomy, ROAD_CLASSES)
     changes: list[StreetChange] = []
     if recipe.resurfacing_share:

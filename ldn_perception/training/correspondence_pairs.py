@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Crops of stereo pairs for the training of a metric.
+"""Crops of stereo pairs for training a correspondence metric.
 
-Views: Source: Žbontar and LeCun (JMLR 2016), section 4.2 and table 5, for what is changed; amounts
-are ours. Columns are never moved, so that disparities stay exact.
+Source: Žbontar and LeCun (JMLR 2016), section 4.2 and table 5, for the kinds of augmentation; the
+amounts are ours. Columns are never shifted, so disparities stay exact.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ldn_perception.types import StereoFrame
 
 
 class DrawnDomain(NamedTuple):
-    """A dataset of pairs in a training.
+    """Stereo dataset of a training with its sampling weight.
 
     Attributes:
-        pairs: The dataset.
-        share: How often its pairs are drawn, against the shares of the others.
+        pairs: Stereo dataset.
+        share: Sampling weight, relative to the other domains.
     """
 
     pairs: StereoPairs
@@ -39,7 +39,7 @@ class DrawnDomain(NamedTuple):
 
 
 class PairBatch(NamedTuple):
-    """What a step is made of; see `CropView`.
+    """Batch of one training step; see `CropView`.
 
     Attributes:
         left: (N, 1, h + 2r, w + 2r) float32.
@@ -53,13 +53,13 @@ class PairBatch(NamedTuple):
 
 
 class PairBatches:
-    """The same batch for the same seed and step.
+    """Batches of crops, reproducible by seed and step.
 
     Args:
-        domains: One or more.
-        views: How their pairs are seen.
-        batch_pairs: Pairs of a batch.
-        seed: Of order and views.
+        domains: One or more domains.
+        views: Cropping and augmentation.
+        batch_pairs: Pairs per batch.
+        seed: Seed of order and views.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class PairBatches:
         self._shares = shares / shares.sum()
 
     def batch(self, step: int) -> PairBatch:
-        """Draw the pairs of a step and cut crops out of them.
+        """Draw the pairs of a step and crop them.
 
         Raises:
             DatasetError: A file is missing or damaged.
@@ -90,13 +90,13 @@ _LEAST_DEVIATION = 1.0
 
 
 class CropView(NamedTuple):
-    """A crop of both images.
+    """Crops of the left and right image with the true matches.
 
     Attributes:
-        left: (h + 2r, w + 2r) float32, grey, standardised before its light was changed.
-        right: The same of the right image.
-        column: (h, w) float32, where each pixel of the left crop without its rim of r pixels
-            is in the right crop without its rim [px], in [0, w - 1]; NaN where it is not.
+        left: (h + 2r, w + 2r) float32, grey, standardised before changes of light.
+        right: Same for the right image.
+        column: (h, w) float32, column in the right crop that matches each pixel of the left crop,
+            both without their rim of r pixels [px], in [0, w - 1]; NaN without a match.
     """
 
     left: NDArray[np.float32]
@@ -105,11 +105,11 @@ class CropView(NamedTuple):
 
 
 class PairViews:
-    """Cuts crops out of pairs and changes their light, geometry and noise.
+    """Cropping and augmentation of stereo pairs: light, geometry and noise.
 
     Args:
         recipe: Sizes and amounts.
-        is_plain: Whether nothing is changed.
+        is_plain: True to crop without augmentation.
     """
 
     def __init__(self, recipe: CorrespondenceRecipe, *, is_plain: bool = False) -> None:
@@ -123,10 +123,10 @@ class PairViews:
         """Cut crops_per_pair crops at random places.
 
         Args:
-            pair: At least one of its pixels has a disparity.
-            random: Where and how.
+            pair: Stereo pair; at least one pixel has a disparity.
+            random: Random generator.
         """
-        assert pair.frame.right is not None  # every dataset of pairs has it
+        assert pair.frame.right is not None  # guaranteed by every stereo dataset
         grey = [_grey(image) for image in (pair.frame.left, pair.frame.right)]
         disparity = pair.disparity
         if pair.matched is not None:
@@ -142,7 +142,7 @@ class PairViews:
     def _size(
         self, shape: tuple[int, ...], random: np.random.Generator,
     ) -> tuple[int, int]:
-        """Width and height of the images from which crops are cut; none is too small."""
+        """Random width and height of the resized images, at least the size of a crop."""
         smallest, largest = self._recipe.smallest_scale, self._recipe.largest_scale
         scale = 1.0 if self._is_plain else float(
             np.exp(random.uniform(np.log(smallest), np.log(largest))))
@@ -153,7 +153,7 @@ class PairViews:
     def _lit(
         self, image: NDArray[np.uint8], random: np.random.Generator,
     ) -> NDArray[np.float32]:
-        """Standardise an image and see it through another camera."""
+        """Standardised image with random changes of the camera."""
         recipe = self._recipe
         if self._is_plain:
             return _standardised(image)
@@ -190,7 +190,7 @@ class PairViews:
     def _misaligned(
         self, image: NDArray[np.float32], y: int, x: int, random: np.random.Generator,
     ) -> NDArray[np.float32]:
-        """Crop of an image whose rows are not quite where they should be."""
+        """Crop of an image with a random vertical misalignment."""
         if self._is_plain:
             return image[y:y + self._height, x:x + self._width]
         recipe = self._recipe
@@ -214,25 +214,25 @@ def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
 
 
 def _standardised(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """As the network standardises whole images."""
+    """Image standardised as a whole, as in the network."""
     grey = image.astype(np.float32)
     return np.asarray((grey - grey.mean()) / max(_LEAST_DEVIATION, float(grey.std())), np.float32)
 
 
 LAYOUT = 'calib.json with left.png and right.png, or with image_l/NAME.png and image_r/NAME.png'
 AGREEMENT_PX = 1.0
-"""Largest difference between the disparities of two teachers."""
+"""Largest accepted difference between the disparities of two teachers."""
 
 
 class AgreedPairs:
-    """A drive, or a single pair, whose disparity is that of its teachers where they agree.
+    """Pairs of a drive, or a single pair, with disparity where the teachers agree.
 
-    Elsewhere it is unknown, as in everything that only one camera sees. Every pair is matched
-    when it is asked for the first time, and kept.
+    It is unknown elsewhere, as in all pixels visible to one camera only. A pair is matched on
+    first access and cached.
 
     Args:
         root: Folder of the drive or the pair.
-        teachers: Two matchers or more; the disparities are those of the first.
+        teachers: Two or more matchers; the disparities are those of the first.
 
     Raises:
         DatasetError: A file is missing.
@@ -254,9 +254,9 @@ class AgreedPairs:
         """Pair at an index of [0, len).
 
         Raises:
-            IndexError: There is no such pair.
+            IndexError: The index is out of range.
             DatasetError: A file is missing or damaged.
-            StereoError: A pair is narrower than a teacher's search.
+            StereoError: A pair is narrower than the search range of a teacher.
         """
         if index not in self._known:
             self._known[index] = self._taught(index)
@@ -280,13 +280,13 @@ class AgreedPairs:
 
 
 def agreed_disparity(maps: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """First of some maps where none of the others differs.
+    """Values of the first map where all other maps agree with it.
 
     Args:
-        maps: (H, W) float32 each [px], NaN where unknown.
+        maps: Disparity maps, each (H, W) float32 [px], NaN where unknown.
 
     Returns:
-        (H, W) float32 [px], NaN where any is unknown or differs by more than AGREEMENT_PX.
+        (H, W) float32 [px], NaN where any map is unknown or differs by more than AGREEMENT_PX.
     """
     agrees = np.all([np.abs(other - maps[0]) <= AGREEMENT_PX for other in maps], axis=0)
     return np.where(agrees, maps[0], np.float32(np.nan))

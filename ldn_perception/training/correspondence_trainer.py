@@ -1,9 +1,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training of a correspondence metric: loop, loss, parts.
+"""Training of a correspondence metric: loop, loss and construction.
 
-Loss: Source: the hinge of Žbontar and LeCun (JMLR 2016), section 3.2, here against the most alike
-of several false matches instead of one at random.
+Source: hinge loss of Žbontar and LeCun (JMLR 2016), section 3.2, here against the most similar of
+several false matches instead of a random one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from ldn_perception.training.training_files import (
 
 
 class _MatchLogs:
-    """`steps.jsonl` and `validation.jsonl`, gone on with after a number of steps."""
+    """`steps.jsonl` and `validation.jsonl`, continued after a number of steps."""
 
     def __init__(self, folder: Path, step: int) -> None:
         self._steps = RecordLog(folder / 'steps.jsonl', MatchRecord, step)
@@ -66,20 +66,20 @@ class _MatchLogs:
 
 
 class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
-    """Trains a network by a recipe, from where the folder says it stopped.
+    """Training of a metric network by a recipe, resumed from the snapshot in the folder.
 
-    The folder gets `snapshot.pt`, `steps.jsonl` and, with pairs held out, `validation.jsonl`.
+    Writes `snapshot.pt`, `steps.jsonl` and, with held-out pairs, `validation.jsonl`.
 
     Args:
-        network: It is trained in place.
-        batches: What it sees.
-        recipe: How it is trained.
-        folder: Where its state is kept.
-        device: Where it is trained.
-        held_out: What it is scored on, always the same batches; None for no scores.
+        network: Network to train, in place.
+        batches: Training batches.
+        recipe: Training recipe.
+        folder: Training folder.
+        device: Device of the training.
+        held_out: Validation batches, the same at every validation; None disables validation.
 
     Attributes:
-        network: As given.
+        network: The network.
 
     Raises:
         TrainingError: The snapshot in the folder is damaged or of another recipe.
@@ -89,7 +89,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
         self, network: PatchEmbedding, batches: PairBatches, recipe: CorrespondenceRecipe,
         folder: Path, device: torch.device, held_out: PairBatches | None = None,
     ) -> None:
-        # torch's type stubs lack this overload of Module.to
+        # Torch's type stubs lack this overload of Module.to.
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network
         self._batches, self._held_out = batches, held_out
@@ -120,7 +120,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
             logs.add_validation(self.validate(self._held_out))
 
     def validate(self, batches: PairBatches) -> MatchValidation:
-        """Score the network on the first batches, without changing it."""
+        """Score the network on the first batches; the network is not changed."""
         count = self._recipe.validation_batches
         results = []
         with torch.no_grad():
@@ -130,7 +130,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
         return MatchValidation(self.step - 1, loss, accuracy)
 
     def write_snapshot(self) -> None:
-        """Keep the state."""
+        """Write a snapshot of the training state."""
         write_snapshot(self._snapshot, Snapshot(
             self.step, self.network.state_dict(), {}, self._optimizer.state_dict(),
             self._recipe.to_values()))
@@ -158,7 +158,7 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
         return MatchRecord(self.step, rate, loss, accuracy, time.monotonic() - began)
 
     def _compare(self, batch: PairBatch, number: int) -> MatchLoss:
-        """Loss of a batch; which false matches count depends on its number only."""
+        """Loss of a batch; the random false matches depend only on its number."""
         random = torch.Generator(self._device).manual_seed(self._recipe.seed + number)
         images = torch.cat([batch.left, batch.right]).to(self._device).contiguous(
             memory_format=torch.channels_last)
@@ -169,30 +169,30 @@ class CorrespondenceTrainer(TrainingLoop[MatchRecord]):
             return self._loss(left, right, batch.column.to(self._device), random)
 
     def _joint_vectors(self, images: Tensor) -> Tensor:
-        """Embeddings, and census signs beside them, so that products add up as costs do."""
+        """Embeddings with weighted census signs appended; dot products add up like the costs."""
         vectors: Tensor = self.network(images)
         if not self._recipe.bit_cost:
             return vectors
         rim = self.network.radius
         signs = census_signs(images)[..., rim:-rim, rim:-rim]
-        # a bit that differs takes two from the product of signs
+        # Each differing bit lowers the product of signs by two.
         weight = math.sqrt(self._recipe.bit_cost / (2 * self._recipe.vector_cost))
         return torch.cat([vectors, (weight * signs).to(vectors.dtype)], 1)
 
 
 _NEAR_SHARE = 0.5
-_UNLIKE = -2.0  # below every cosine
+_UNLIKE = -2.0  # less than any cosine
 _EDGE_STEP_PX = 2.0
 _EDGE_RADIUS_PX = 6
 _FAR_AWAY_PX = 1e4
 
 
 class MatchLoss(NamedTuple):
-    """Loss of a batch, and how good it is.
+    """Loss and accuracy of a batch.
 
     Attributes:
-        loss: () weighted mean over those compared pixels that have a match.
-        accuracy: () part of them whose most alike pixel of the line is the true one.
+        loss: () weighted mean over the compared pixels with a match.
+        accuracy: () share of them whose most similar pixel of the line is the true match.
     """
 
     loss: Tensor
@@ -201,16 +201,16 @@ class MatchLoss(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CorrespondenceLoss:
-    """max(0, margin + most alike false match - true match), as cosines.
+    """Hinge loss max(0, margin + hardest false match - true match), with cosine similarities.
 
     Attributes:
-        margin: See the equation.
-        tolerance_px: Closer to the true match nothing counts as false [px].
-        near_px: Half of the pixels up to here are among the false ones [px].
-        far_negatives: So many of the others, on average.
-        anchors: Pixels of each line of the left image that are compared, at most.
-        edge_weight: How much more the surroundings of an edge of a surface weigh than the inner
-            part: there a patch sees two surfaces, and semi-global matching makes most errors.
+        margin: Margin of the equation.
+        tolerance_px: Pixels closer to the true match are not false matches [px].
+        near_px: Distance from the true match up to which half of the pixels are negatives [px].
+        far_negatives: Mean number of random negatives per anchor beyond `near_px`.
+        anchors: Maximum number of compared pixels per line of the left image.
+        edge_weight: Extra weight of pixels near a disparity edge: there a patch covers two
+            surfaces, and semi-global matching makes most errors.
     """
 
     margin: float
@@ -223,14 +223,14 @@ class CorrespondenceLoss:
     def __call__(
         self, left: Tensor, right: Tensor, column: Tensor, random: torch.Generator,
     ) -> MatchLoss:
-        """Compare the vectors of lines.
+        """Loss of embedding lines.
 
         Args:
-            left: (N, C, h, w) of unit length.
-            right: (N, C, h, w) of unit length.
-            column: (N, h, w) float32, column of the true match in the right image, NaN where
-                there is none [px].
-            random: Which false matches count; on the device of the vectors.
+            left: (N, C, h, w), unit length.
+            right: (N, C, h, w), unit length.
+            column: (N, h, w) float32, column of the true match in the right image, NaN without a
+                match [px].
+            random: Generator of the negatives, on the device of the embeddings.
         """
         width = left.shape[-1]
         drawn = torch.randperm(width, generator=random, device=left.device)[:self.anchors]
@@ -250,7 +250,7 @@ class CorrespondenceLoss:
             (is_right & known).sum() / known.sum().clamp(min=1))
 
     def _weights(self, column: Tensor) -> Tensor:
-        """Weight of every pixel, (N, h, w); a pixel without match has an edge around it."""
+        """Weight of every pixel, (N, h, w); pixels without a match count as edges."""
         disparity = torch.arange(column.shape[-1], device=column.device) - column
         disparity = disparity.nan_to_num(_FAR_AWAY_PX)[:, None]
         most, least = (
@@ -259,9 +259,9 @@ class CorrespondenceLoss:
         return 1 + self.edge_weight * ((most - least)[:, 0] > _EDGE_STEP_PX)
 
     def _hardest(self, likeness: Tensor, place: Tensor, random: torch.Generator) -> Tensor:
-        """Column of the most alike false match of each pixel, (N h, a) int64.
+        """Column of the most similar false match of each pixel, (N h, a) int64.
 
-        All lines of a batch draw alike, which saves most of the random numbers.
+        All lines of a batch share the random draw, which saves most of the random numbers.
         """
         anchors, width = likeness.shape[1:]
         candidates = torch.arange(width, device=place.device, dtype=place.dtype)
@@ -280,24 +280,24 @@ def _lines(vectors: Tensor) -> Tensor:
 
 WARPED, AGREED = 'warped_photographs', 'agreed_pairs'
 _VARIANTS = {'domains': ('train', 1000), 'validation': ('val', 1)}
-"""List of a recipe -> which photographs are warped, and how often each."""
+"""(Split, variants per photograph) of warped photographs, by list of the recipe."""
 
 
 def build_correspondence_trainer(
     recipe: CorrespondenceRecipe, data: Path, folder: Path, device: torch.device,
 ) -> CorrespondenceTrainer:
-    """Build the trainer; in a folder with a snapshot it goes on.
+    """Build the trainer of a recipe; resumes from a snapshot in the folder.
 
     Args:
-        recipe: The recipe.
-        data: Folder below which the datasets lie.
-        folder: Folder of the training.
-        device: Where it is trained.
+        recipe: Training recipe.
+        data: Root folder of the datasets.
+        folder: Training folder.
+        device: Device of the training.
 
     Raises:
-        ConfigError: There is no such dataset.
+        ConfigError: A dataset is unknown.
         DatasetError: Files are missing.
-        ModelError: The initial weights are missing or of another network.
+        ModelError: The initial weights are missing or belong to another network.
         TrainingError: The snapshot is damaged or of another recipe.
     """
     torch.manual_seed(recipe.seed)
@@ -320,12 +320,12 @@ def open_domains(
     """Open the datasets of a recipe.
 
     Args:
-        use: 'domains' or 'validation'; every fifth photograph is for validation.
-        domains: Of the recipe.
-        data: Folder below which they lie.
+        use: 'domains' or 'validation'; every fifth photograph is held out for validation.
+        domains: Domains of the recipe.
+        data: Root folder of the datasets.
 
     Raises:
-        ConfigError: There is no such dataset.
+        ConfigError: A dataset is unknown.
         DatasetError: Files are missing.
     """
     return [DrawnDomain(_open(use, domain, data / domain.root), domain.share)
@@ -347,7 +347,7 @@ def _open(use: str, domain: PairDomain, root: Path) -> StereoPairs:
 
 
 def teachers() -> list[Matcher]:
-    """Matchers whose agreement stands for ground truth; they share no matching cost."""
+    """Build the matchers whose agreement serves as ground truth; they share no matching cost."""
     return [
         SemiGlobalMatcher(CensusCost(), num_paths=8, uniqueness_percent=5),
         SemiGlobalBlockMatcher(num_paths=8)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The course of a training as a picture."""
+"""Plot of training curves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MOST_POINTS = 400
 def draw_curves(
     steps: Sequence[StepRecord], validations: Sequence[ValidationRecord], path: Path
 ) -> None:
-    """Draw losses, learning rate and validation scores, if there are any, against the step.
+    """Plot losses, learning rate and any validation scores against the step.
 
     Args:
-        steps: At least one.
-        validations: Of any number of datasets.
-        path: PNG to write.
+        steps: Records of the steps, at least one.
+        validations: Records of the validations, of any number of datasets.
+        path: PNG file to write.
     """
     heights = (3, 1, 2) if validations else (3, 1)
     figure = Figure(figsize=(9, 2 * sum(heights) ** 0.8), layout='constrained')
@@ -64,7 +64,7 @@ def _draw_scores(axis: Any, validations: Sequence[ValidationRecord]) -> None:
 def _smoothed(
     number: Sequence[int], values: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means over equal parts, so that a long course is a line and not a cloud."""
+    """Means over equal intervals, to smooth long curves."""
     parts = min(_MOST_POINTS, len(values))
     return (
         np.array([part.mean() for part in np.array_split(np.asarray(number, float), parts)]),

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the training minimises."""
+"""Segmentation loss over sets of classes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _WINDOW_PX = 4
 
 
 class LossParts(NamedTuple):
-    """Scalars of one batch.
+    """Loss terms of one batch, scalars.
 
     Attributes:
-        total: What is minimised.
-        main: Cross-entropy of the final predictions at the resolution of the image.
-        auxiliary: Mean of the losses of the auxiliary heads; 0 without them.
+        total: Minimised loss.
+        main: Cross-entropy of the final predictions at image resolution.
+        auxiliary: Mean loss of the auxiliary heads; 0 without auxiliary heads.
     """
 
     total: Tensor
@@ -34,23 +34,22 @@ class LossParts(NamedTuple):
 
 
 class SegmentationLoss(nn.Module):
-    """Cross-entropy of the final predictions, and of coarser ones against soft targets.
+    """Cross-entropy of the final predictions, and of auxiliary predictions against soft targets.
 
-    The probability of a label is that of its set: the sum over the classes it may be, see
-    `LabelSets`.
+    The probability of a label is the sum over its set of possible classes, see `LabelSets`.
 
     Args:
-        table: (K + 1, C) bool, the classes in each set, the last row all True.
-        auxiliary_weight: Weight of the mean auxiliary loss; the main loss has the rest.
-        class_balancing: Exponent a of the rarity of a label in the batch, by which its pixels
-            weigh; 0 for equal weights.
-        sum_over_workers: Adds up a tensor over all processes of a training; its gradient is that
-            of no other process.
+        table: (K + 1, C) bool, the classes in each set; the last row is all True.
+        auxiliary_weight: Weight of the mean auxiliary loss; the main loss has the remainder.
+        class_balancing: Exponent a of the inverse label frequency in the batch, which weights the
+            pixels; 0 for equal weights.
+        sum_over_workers: Sum of a tensor over all processes; its gradient stays within the
+            process.
 
     Source: thesis equations 4.2 and 4.3, weights 0.6 and 0.4 of section 4.6.1; class balancing
-    w = min(10³, 1 / p(c)) of section 3.4, there of a sum, here of a weighted mean, so that the
-    learning rate does not depend on the size of the images, and with an exponent. Means are over
-    what is labelled: a pixel, or the part of a window, of which nothing is known has no weight.
+    w = min(10³, 1 / p(c)) of section 3.4. The thesis uses a sum; here it is a weighted mean, so
+    that the learning rate does not depend on the image size, with an exponent. Means are over
+    labelled pixels; an unlabelled pixel, or the unlabelled part of a window, has no weight.
     """
 
     table: Tensor
@@ -70,8 +69,8 @@ class SegmentationLoss(nn.Module):
         """Loss of a batch.
 
         Args:
-            output: Of the network.
-            targets: (N, H, W) uint8, the set of each pixel of the image.
+            output: Network output.
+            targets: (N, H, W) uint8, set number of each pixel.
         """
         weights = self._set_weights(targets)
         main = self._main(output.logits, targets, weights)
@@ -84,7 +83,7 @@ class SegmentationLoss(nn.Module):
         return LossParts(total, main.detach(), auxiliary.detach())
 
     def _set_weights(self, targets: Tensor) -> Tensor:
-        """(K + 1,) float, weight of a pixel of each set; 0 for the last."""
+        """Weight of a pixel of each set, (K + 1,) float; 0 for the last set."""
         counts = torch.bincount(targets.flatten().int(), minlength=len(self.table)).float()
         weights = torch.ones_like(counts)
         if self._class_balancing:
@@ -112,21 +111,21 @@ class SegmentationLoss(nn.Module):
         return self._weighted_mean(losses, shares.sum())
 
     def _weighted_mean(self, total: Tensor, weight: Tensor) -> Tensor:
-        # The mean over workers, which their gradients become, of this is the mean over pixels.
+        # The gradients are averaged over workers; that mean of this value is the mean over pixels.
         weight = self._sum_over_workers(weight).clamp(min=1e-6)
         return total * self._num_workers / weight
 
 
 class _SetCrossEntropy(torch.autograd.Function):
-    """-log of the probability of a set, with a gradient that needs no second pass of exponentials.
+    """Negative log probability of a set; the backward pass reuses the exponentials.
 
-    With p the softmax and q its part inside the set, the gradient by the scores is p - q / Σq;
-    it is so, too, where the loss is cut off because Σq is too small.
+    With p the softmax and q its part inside the set, the gradient with respect to the scores is
+    p - q / Σq, also where the loss is clipped because Σq is too small.
     """
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, inside: Tensor) -> Tensor:
-        """(..., C) float32 and bool to (...) float32."""
+        """Map (..., C) float32 scores and bool sets to (...) float32 losses."""
         probabilities = scores.softmax(-1)
         within = probabilities * inside
         share = within.sum(-1).clamp(min=SMALLEST_PROBABILITY)
@@ -136,14 +135,14 @@ class _SetCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Gradient by the scores; the sets have none."""
+        """Gradient with respect to the scores; the sets have none."""
         probabilities, within, share = ctx.saved_tensors
         by_scores = torch.addcdiv(probabilities, within, share[..., None], value=-1)
         return by_scores.mul_(gradient[..., None]), None
 
 
 def log_set_probabilities(logits: Tensor, table: Tensor) -> Tensor:
-    """Logarithm of the probability of each set of classes.
+    """Log probability of each set of classes.
 
     Args:
         logits: (N, C, h, w) float32.
@@ -160,8 +159,8 @@ def log_set_probabilities(logits: Tensor, table: Tensor) -> Tensor:
 def _set_shares(targets: Tensor, num_sets: int) -> Tensor:
     """Share of every set in windows of 4x4 pixels, (N, num_sets, H / 4, W / 4) float32.
 
-    Equation 4.3 for the finest window; the coarser ones are means of it. Sides that are no
-    multiple of 4 pixels get windows of one.
+    Equation 4.3 for the finest window; coarser windows are means of it. If a side is not a
+    multiple of 4 pixels, windows are single pixels.
     """
     batch, height, width = targets.shape
     step = _WINDOW_PX if height % _WINDOW_PX == 0 and width % _WINDOW_PX == 0 else 1

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Batches with a fixed share of every domain, in one label numbering."""
+"""Batches with a fixed share of every domain and common targets."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ldn_perception.types import UNLABELLED
 
 @dataclass(frozen=True)
 class TrainingDomain:
-    """A dataset in a training.
+    """Dataset of a training.
 
     Attributes:
-        images: The dataset.
-        targets: (256,) uint8, label -> number of its set.
-        repeat: How often an epoch shows each image; the remainder of a fraction is drawn anew
-            for every epoch.
-        changes: What may be changed in an image, one after the other.
+        images: Labelled images.
+        targets: (256,) uint8, set number by label.
+        repeat: Repetitions of each image per epoch; the fractional part is drawn anew in every
+            epoch.
+        changes: Image changes, applied in order.
     """
 
     images: LabelledImages
@@ -42,12 +42,12 @@ class TrainingDomain:
 
     @property
     def shown(self) -> int:
-        """Images it adds to an epoch."""
+        """Number of images per epoch."""
         return max(1, round(len(self.images) * self.repeat))
 
 
 class Batch(NamedTuple):
-    """What a step is made of.
+    """Batch of one training step.
 
     Attributes:
         image: (N, h, w, 3) uint8 RGB.
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A place in the order of a training: what is shown there, and the seed of how."""
+    """Position in the order of a training: domain, image, and seed of the augmentation."""
 
     domain: int
     image: int
@@ -69,25 +69,25 @@ class Place(NamedTuple):
 
 
 class MixedBatches:
-    """The same batches for the same seed, from any step on and in any number of processes.
+    """Batches that are reproducible by seed, from any step and with any number of processes.
 
-    An epoch shuffles every domain by itself and lays them into each other evenly, so that each
-    batch has about the mixture of the epoch: batch norm statistics then fit all domains (thesis
-    section 5.2). A batch may reach into the next epoch; no image is left out.
+    An epoch shuffles each domain and interleaves the domains evenly, so each batch has about the
+    mixture of the epoch and batch norm statistics fit all domains (thesis section 5.2). A batch
+    may extend into the next epoch; no image is skipped.
 
     Args:
-        domains: One or more.
-        augmentation: How they are seen.
-        unknown: Target of pixels outside of an image.
-        batch_size: Images of a step, over all workers.
-        seed: Of order and augmentation.
+        domains: One or more domains.
+        augmentation: Random views of the images.
+        unknown: Target of pixels outside an image.
+        batch_size: Images per step, over all workers.
+        seed: Seed of order and augmentation.
         worker: Number of this worker; it takes every num_workers-th image of a batch.
-        num_workers: Number of processes that train together.
+        num_workers: Number of training processes.
 
     Attributes:
-        domains: As given.
-        batch_size: As given.
-        epoch_images: Images shown in an epoch.
+        domains: Domains of the training.
+        batch_size: Images per step, over all workers.
+        epoch_images: Images per epoch.
     """
 
     def __init__(
@@ -103,15 +103,15 @@ class MixedBatches:
 
     @property
     def epoch_steps(self) -> float:
-        """Steps an epoch takes."""
+        """Steps per epoch."""
         return self.epoch_images / self.batch_size
 
     def epoch(self, step: int) -> int:
-        """Number of the epoch in which a step begins, from 0."""
+        """Epoch in which a step begins, from 0."""
         return step * self.batch_size // self.epoch_images
 
     def places(self, first_step: int, last_step: int) -> Iterator[list[Place]]:
-        """What this worker sees in each of the steps [first_step, last_step)."""
+        """Images of this worker in each of the steps [first_step, last_step)."""
         epoch, order = -1, []
         for step in range(first_step, last_step):
             batch = []
@@ -125,12 +125,12 @@ class MixedBatches:
             yield batch
 
     def _epoch(self, epoch: int) -> list[tuple[int, int]]:
-        """Domain and index of every image of an epoch, in its order."""
+        """(Domain, index) of every image of an epoch, in order."""
         random = np.random.default_rng((self._seed, epoch))
         keys, entries = [], []
         for number, domain in enumerate(self.domains):
             shown = _shuffled(len(domain.images), domain.shown, random)
-            # One image in every n-th of the epoch, anywhere in it.
+            # One image per n-th of the epoch, at a random position in it.
             keys.append((np.arange(len(shown)) + random.random(len(shown))) / len(shown))
             entries += [(number, int(index)) for index in shown]
         order = np.argsort(np.concatenate(keys), kind='stable')
@@ -140,9 +140,9 @@ class MixedBatches:
         """Batches of the steps [first_step, last_step).
 
         Args:
-            first_step: Number of the first one.
-            last_step: Number behind the last one.
-            processes: Processes that read ahead; 0 reads in this one.
+            first_step: First step.
+            last_step: Step after the last one.
+            processes: Number of prefetching processes; 0 loads in this process.
 
         Raises:
             DatasetError: A file is missing or damaged.
@@ -159,10 +159,10 @@ class MixedBatches:
 
 
 class _Views(Dataset['TrainingView | DatasetError']):
-    """Augmented views, by their place.
+    """Augmented views by position.
 
-    An error is returned like a view: of one that is raised in another process, torch would make
-    a RuntimeError with a traceback.
+    Errors are returned, not raised: torch converts an exception of another process to a
+    RuntimeError with a traceback.
     """
 
     def __init__(
@@ -187,13 +187,13 @@ class _Views(Dataset['TrainingView | DatasetError']):
 
 
 def _ignore_signals(number: int) -> None:
-    """Leave it to the training what becomes of a signal that all its processes get."""
+    """Ignore a signal in a loader process; the training process handles it."""
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, signal.SIG_IGN)
 
 
 def _shuffled(count: int, wanted: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """As many indices below a count as are wanted, each as often as any other but for one."""
+    """Random indices below a count; frequencies differ by at most one."""
     rounds = [random.permutation(count) for _ in range(-(-wanted // count))]
     return np.asarray(np.concatenate(rounds)[:wanted])
 
@@ -214,21 +214,21 @@ def _stack(results: Sequence[TrainingView | DatasetError]) -> Batch | DatasetErr
 
 
 class LabelSets:
-    """All different sets of classes that labels of some datasets stand for.
+    """Distinct sets of classes that the labels of some datasets map to.
 
-    A target is the number of a set. The last set holds every class: whatever the network says is
-    in it, so a pixel of which nothing is known costs nothing and teaches nothing.
+    A target is the number of a set. The last set contains every class, so unlabelled pixels add
+    nothing to loss or gradient.
 
     Args:
-        mappings: From each dataset to the taxonomy of the network, all to the same one.
+        mappings: Mapping from each dataset to the network's taxonomy, the same for all.
 
     Attributes:
         table: (K + 1, C) bool, the classes in each set; the last row is all True.
-        targets: For each mapping (256,) uint8, from the label of its dataset to its target.
-        unknown: Target of a pixel of which nothing is known, the last one.
+        targets: For each mapping (256,) uint8, target by label of its dataset.
+        unknown: Target of an unlabelled pixel, the last one.
 
     Raises:
-        TrainingError: There are more sets than 8 bits can number.
+        TrainingError: There are too many sets for 8 bits.
     """
 
     def __init__(self, mappings: Sequence[LabelMapping]) -> None:
@@ -250,10 +250,10 @@ class LabelSets:
         self.targets = [self._lookup(mapping, rows) for mapping in mappings]
 
     def target_of(self, name: str) -> int:
-        """Number of the set that holds nothing but a class.
+        """Number of the set that contains only one class.
 
         Raises:
-            TrainingError: No dataset has a label that stands for it alone.
+            TrainingError: No label maps to this class alone.
         """
         alone = np.array([target == name for target in self._class_names])
         found = np.flatnonzero((self.table == alone).all(axis=1))

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: all that a training depends on, in one file."""
+"""Training recipes: all options of a training in one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FREE_OPTIONS = (
     'loader_processes', 'snapshot_steps', 'norm_batches', 'validation', 'validation_epochs',
     'tensorboard',
 )
-"""Options that change no step of a training: it may go on with others."""
+"""Options without effect on the training steps; they may change on resume."""
 
 Section = TypeVar('Section')
 AnyRecipe = TypeVar('AnyRecipe', bound='Recipe')
@@ -29,7 +29,7 @@ AnyRecipe = TypeVar('AnyRecipe', bound='Recipe')
 
 @dataclass(frozen=True, slots=True)
 class DomainRecipe:
-    """One dataset of a training."""
+    """Dataset of a training."""
 
     dataset: str = option_field('', 'Name of the dataset.')
     root: str = option_field('', 'Its folder, below the folder of all data.')
@@ -61,7 +61,7 @@ class DomainRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ValidationRecipe:
-    """One dataset on which the network is scored on the way."""
+    """Dataset for validation during training."""
 
     dataset: str = option_field('', 'Name of the dataset.')
     root: str = option_field('', 'Its folder, below the folder of all data.')
@@ -69,12 +69,12 @@ class ValidationRecipe:
 
 
 class Recipe:
-    """What every recipe can do; a recipe is a frozen dataclass of options and lists of datasets.
+    """Base of recipes: frozen dataclasses of options and lists of datasets.
 
     Attributes:
-        task: Value of the key 'task' of its recipe files.
-        datasets: Names of the lists of datasets, and what an entry of each becomes.
-        free_options: Options that change no step: a training may go on with others.
+        task: Value of the key 'task' in recipe files.
+        datasets: Class of the entries, by name of the dataset list.
+        free_options: Options without effect on the training steps; they may change on resume.
     """
 
     __slots__ = ()
@@ -88,8 +88,7 @@ class Recipe:
         """Build from the values of a recipe file.
 
         Raises:
-            ConfigError: A recipe of another task, an unknown name, or a value its option cannot
-                have.
+            ConfigError: The recipe is of another task, a name is unknown, or a value is invalid.
         """
         if values.get('task', cls.task) != cls.task:
             raise ConfigError(
@@ -110,21 +109,21 @@ class Recipe:
         """Read a recipe file.
 
         Args:
-            path: YAML, the fields of this class.
-            overrides: Values that win over the file's.
+            path: YAML file with the fields of this class.
+            overrides: Values with priority over those of the file.
 
         Raises:
-            ConfigError: The file is missing or no recipe, or a value is wrong.
+            ConfigError: The file is missing or not a recipe, or a value is invalid.
         """
         return cls.from_values({**read_recipe(path), **(overrides or {})})
 
     def to_values(self) -> dict[str, Any]:
-        """Every option, as `from_values` takes them."""
+        """Values of all options, as accepted by `from_values`."""
         values = asdict(cast('Any', self))
         return {**values, **{name: list(values[name]) for name in self.datasets}}
 
     def differences(self: AnyRecipe, other: AnyRecipe) -> list[str]:
-        """Names of the options that another recipe trains otherwise by."""
+        """Names of options that differ in another recipe, without free options."""
         return [
             entry.name for entry in fields(cast('Any', self))
             if entry.name not in self.free_options
@@ -133,10 +132,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecipe(Recipe):
-    """A training; what is not said is as in section 4.6.1 of the thesis.
+    """Recipe of a segmentation training; defaults follow section 4.6.1 of the thesis.
 
     Raises:
-        ConfigError: There are no domains, or values contradict each other.
+        ConfigError: There are no domains, or values are inconsistent.
     """
 
     task: ClassVar[str] = 'segmentation'
@@ -226,10 +225,10 @@ class TrainingRecipe(Recipe):
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Values in a recipe file, not yet checked.
+    """Read the values of a recipe file, without checks.
 
     Raises:
-        ConfigError: The file is missing or no mapping.
+        ConfigError: The file is missing or not a mapping.
     """
     try:
         values = yaml.safe_load(path.read_text())
@@ -247,15 +246,15 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def read_sections(
     name: str, section: type[Section], values: Mapping[str, Any]
 ) -> tuple[Section, ...]:
-    """Datasets in the values of a recipe.
+    """Dataset entries in the values of a recipe.
 
     Args:
-        name: Which list of them.
-        section: What each becomes.
-        values: Of the recipe.
+        name: Name of the dataset list.
+        section: Class of an entry.
+        values: Values of the recipe.
 
     Raises:
-        ConfigError: It is no list of datasets, or one has an option it cannot have.
+        ConfigError: The value is not a list of datasets, or an option is invalid.
     """
     given = values.get(name, ())
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(
@@ -267,10 +266,10 @@ def read_sections(
 
 
 def checked_values(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the options of a section, each of the type and in the range of its option.
+    """Values of the options of a section, checked for type and range.
 
     Raises:
-        ConfigError: An unknown name, or a value its option cannot have.
+        ConfigError: A name is unknown, or a value is invalid.
     """
     known = {option.name: option for option in section_options(section)}
     unknown = sorted(set(values) - set(known))
@@ -282,12 +281,12 @@ def checked_values(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 FREE_METRIC_OPTIONS = ('snapshot_steps', 'validation', 'validation_steps', 'validation_batches')
-"""Options that change no step of a training: it may go on with others."""
+"""Options without effect on the training steps; they may change on resume."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairDomain:
-    """One dataset of stereo pairs."""
+    """Stereo dataset of a training."""
 
     dataset: str = option_field(
         '', 'Name of a stereo dataset, or warped_photographs.')
@@ -299,10 +298,10 @@ class PairDomain:
 
 @dataclass(frozen=True, slots=True)
 class CorrespondenceRecipe(Recipe):
-    """A training; docs/stereo.md has the equations.
+    """Recipe of a correspondence training; equations in docs/stereo.md.
 
     Raises:
-        ConfigError: There are no domains, or values contradict each other.
+        ConfigError: There are no domains, or values are inconsistent.
     """
 
     task: ClassVar[str] = 'correspondence'

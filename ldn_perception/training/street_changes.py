@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training changes in the images it shows: their road, surroundings and things."""
+"""Random changes of roads, surroundings and objects in training images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ldn_perception.data.road_changes import paint_road, replace_scenery, resurf
 Source = TypeVar('Source')
 
 MOST_PASTED = 3
-"""Foreign things in an image that gets some, at most."""
+"""Maximum number of foreign objects pasted into an image."""
 
 
 _Changed = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -34,12 +34,12 @@ class _Street(NamedTuple):
 
 @dataclass(frozen=True)
 class StreetChange(ABC):
-    """A change of some of the images of a domain.
+    """Random change of some images of a domain.
 
-    The size of a metre in the pixels of what is new stays that of what it hides.
+    The size of a metre stays that of the original pixel, also for new content.
 
     Attributes:
-        share: Part of the images that change, in [0, 1].
+        share: Share of the images that are changed, in [0, 1].
     """
 
     share: float
@@ -49,19 +49,19 @@ class StreetChange(ABC):
         self, image: NDArray[np.uint8], targets: NDArray[np.uint8], labels: NDArray[np.uint8],
         random: np.random.Generator,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Change an image, or leave it.
+        """Change an image with probability `share`.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            targets: (H, W) uint8, the set of each pixel, see `LabelSets`.
-            labels: (H, W) uint8, the label of each pixel before any change.
-            random: All that is random comes from it.
+            targets: (H, W) uint8, set number of each pixel, see `LabelSets`.
+            labels: (H, W) uint8, original label of each pixel.
+            random: Random generator.
 
         Returns:
             Image and targets, new arrays where they differ.
 
         Raises:
-            DatasetError: A file that the change needs is missing or damaged.
+            DatasetError: A required file is missing or damaged.
         """
         if random.random() >= self.share:
             return image, targets
@@ -69,15 +69,15 @@ class StreetChange(ABC):
 
     @abstractmethod
     def _change(self, street: _Street, random: np.random.Generator) -> _Changed:
-        """Change an image for certain."""
+        """Change an image unconditionally."""
 
 
 @dataclass(frozen=True)
 class Resurfacing(StreetChange):
-    """Another surface for roads.
+    """Random surface of roads.
 
     Attributes:
-        road: (256,) bool, labels of the domain whose surface changes.
+        road: (256,) bool, True for labels that are resurfaced.
     """
 
     road: NDArray[np.bool_]
@@ -87,12 +87,12 @@ class Resurfacing(StreetChange):
 
 
 class ScenerySource(NamedTuple):
-    """Photographs with nature in them.
+    """Photographs with natural scenery.
 
     Attributes:
-        photographs: The dataset.
-        targets: (256,) uint8, label -> number of its set.
-        is_scenery: (256,) bool, labels of what may surround a road.
+        photographs: Labelled images.
+        targets: (256,) uint8, set number by label.
+        is_scenery: (256,) bool, True for labels that may surround a road.
     """
 
     photographs: LabelledImages
@@ -102,11 +102,11 @@ class ScenerySource(NamedTuple):
 
 @dataclass(frozen=True)
 class SceneryChange(StreetChange):
-    """Other surroundings for streets.
+    """Random surroundings of streets.
 
     Attributes:
-        sources: Where the scenery is from; each is as likely as it has photographs.
-        replaceable: (256,) bool, labels of the domain that scenery may hide.
+        sources: Sources of scenery, drawn in proportion to their number of photographs.
+        replaceable: (256,) bool, True for labels of the domain that scenery may hide.
     """
 
     sources: Sequence[ScenerySource]
@@ -123,11 +123,11 @@ class SceneryChange(StreetChange):
 
 @dataclass(frozen=True)
 class RoadPainting(StreetChange):
-    """Roads for photographs that have none.
+    """Painted roads in photographs without a road.
 
     Attributes:
-        paintable: (256,) bool, labels of the domain over which a road may lie.
-        target: Number of the set of a road.
+        paintable: (256,) bool, True for labels of the domain on which a road may be painted.
+        target: Set number of the road.
     """
 
     paintable: NDArray[np.bool_]
@@ -139,11 +139,11 @@ class RoadPainting(StreetChange):
 
 
 class CutoutSource(NamedTuple):
-    """Things of a foreign domain.
+    """Cut-out objects of a foreign domain.
 
     Attributes:
-        cutouts: The things.
-        targets: (256,) uint8, class of a thing -> number of its set.
+        cutouts: Cut-out objects.
+        targets: (256,) uint8, set number by class of the object.
     """
 
     cutouts: ForeignCutouts
@@ -152,11 +152,11 @@ class CutoutSource(NamedTuple):
 
 @dataclass(frozen=True)
 class Pasting(StreetChange):
-    """Foreign things for images without any.
+    """Pasted foreign objects.
 
     Attributes:
-        sources: Where the things are from; each is as likely as it has things.
-        ground: (256,) bool, labels of the domain on which things stand.
+        sources: Sources of objects, drawn in proportion to their number of objects.
+        ground: (256,) bool, True for labels of the domain on which objects stand.
     """
 
     sources: Sequence[CutoutSource]
@@ -176,6 +176,6 @@ class Pasting(StreetChange):
 def _draw(
     sources: Sequence[Source], sizes: Sequence[int], random: np.random.Generator
 ) -> Source:
-    """One of the sources, each as likely as it is large."""
+    """Draw a source with probability in proportion to its size."""
     likely = np.array(sizes) / sum(sizes)
     return sources[random.choice(len(sources), p=likely)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop, its optimiser, learning rate and norm statistics."""
+"""Training loop, optimiser, learning rate and norm statistics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Record = TypeVar('Record')
 
 
 class StepLogs(Protocol):
-    """Logs of a training."""
+    """Log files of a training."""
 
     def add_step(self, record: Any) -> None:
         """Append the record of a step."""
@@ -47,12 +47,12 @@ class StepLogs(Protocol):
 
 
 class TrainingLoop(ABC, Generic[Record]):
-    """A training that is killed and started again does the same steps as one that was not.
+    """Resumable training: an interrupted training repeats the same steps after a restart.
 
     Attributes:
-        step: Steps done.
-        num_steps: Steps of the whole training.
-        snapshot_steps: Steps between two snapshots.
+        step: Completed steps.
+        num_steps: Total number of steps.
+        snapshot_steps: Steps between snapshots.
     """
 
     step: int
@@ -63,19 +63,19 @@ class TrainingLoop(ABC, Generic[Record]):
         self, should_stop: Callable[[], bool] = lambda: False,
         report: Callable[[Record], None] | None = None,
     ) -> bool:
-        """Do the steps that are left.
+        """Run the remaining steps.
 
         Args:
-            should_stop: Asked in every step whether it is to be the last for now; with several
-                workers one that says so is enough.
-            report: Called after every step.
+            should_stop: Called in every step; True stops the training. With several workers one
+                True is enough.
+            report: Callback after every step.
 
         Returns:
-            Whether all steps are done.
+            True if all steps are completed.
 
         Raises:
             DatasetError: A file is missing or damaged.
-            TrainingError: The loss is not finite, or the logs cannot be gone on with.
+            TrainingError: The loss is not finite, or the logs cannot be continued.
         """
         logs = self._open_logs()
         try:
@@ -98,38 +98,38 @@ class TrainingLoop(ABC, Generic[Record]):
 
     @abstractmethod
     def write_snapshot(self) -> None:
-        """Keep the state."""
+        """Write a snapshot of the training state."""
 
     @abstractmethod
     def _open_logs(self) -> Any:
-        """Open the logs where the training stands; None for a worker that writes none."""
+        """Open the logs at the current step; None for a worker without logs."""
 
     @abstractmethod
     def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Record]:
-        """Do the steps that are left, one for each record."""
+        """Run the remaining steps, yielding a record each."""
 
     @abstractmethod
     def _validate(self, logs: Any) -> None:
-        """Score the network if it is time to."""
+        """Validate the network if due."""
 
     def _stops(self, should_stop: Callable[[], bool]) -> bool:
         return should_stop()
 
 
 class Trainer(TrainingLoop[StepRecord]):
-    """Trains a network by a recipe, from where the folder says it stopped.
+    """Training of a segmentation network by a recipe, resumed from the snapshot in the folder.
 
-    The folder gets `snapshot.pt` and the logs.
+    Writes `snapshot.pt` and the logs.
 
     Args:
-        model: The network, with or without auxiliary heads; it is trained in place.
-        batches: What it sees.
-        loss: What is minimised.
-        recipe: How it is trained.
-        folder: Where its state is kept.
-        device: Where it is trained.
-        workers: The processes that train together.
-        validation: Scores it on the way; None for no scores.
+        model: Network to train, in place, with or without auxiliary heads.
+        batches: Training batches.
+        loss: Loss function.
+        recipe: Training recipe.
+        folder: Training folder.
+        device: Device of the training.
+        workers: Processes of a distributed training.
+        validation: Validation during training; None disables it.
 
     Raises:
         TrainingError: The snapshot in the folder is damaged or of another recipe.
@@ -140,7 +140,7 @@ class Trainer(TrainingLoop[StepRecord]):
         recipe: TrainingRecipe, folder: Path, device: torch.device, workers: Workers,
         validation: Validation | None = None,
     ) -> None:
-        # torch's type stubs lack this overload of Module.to
+        # Torch's type stubs lack this overload of Module.to.
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model, self.batches, self.recipe, self.device = model, batches, recipe, device
         self._loss = loss.to(device)
@@ -181,13 +181,13 @@ class Trainer(TrainingLoop[StepRecord]):
         return self._agreed_to_stop
 
     def finish(self, report: Callable[[int, int], None] | None = None) -> SegmentationModel:
-        """Make the network fit for use: averaged weights, exact statistics, no training heads.
+        """Finish the network: averaged weights, exact norm statistics, no auxiliary heads.
 
         Args:
-            report: Called with the batches averaged over and their number.
+            report: Callback with the number of processed batches and their total.
 
         Returns:
-            The network, in evaluation mode.
+            Network in evaluation mode.
         """
         if self._average is not None:
             self.model.load_state_dict(self._average.module.state_dict())
@@ -210,7 +210,7 @@ class Trainer(TrainingLoop[StepRecord]):
         return self.model.eval()
 
     def write_snapshot(self) -> None:
-        """Keep the state; only the first worker writes."""
+        """Write a snapshot; only the first worker writes."""
         if self._workers.number == 0:
             average = {} if self._average is None else self._average.state_dict()
             write_snapshot(self._snapshot_path, Snapshot(
@@ -236,7 +236,7 @@ class Trainer(TrainingLoop[StepRecord]):
     def _train_step(
         self, batch: Batch, should_stop: Callable[[], bool]
     ) -> tuple[tuple[float, float, float], bool]:
-        # Dropout must be the same after a resume.
+        # Dropout must be reproducible after a resume.
         torch.manual_seed(
             (self.recipe.seed + self.step) * self._workers.count + self._workers.number)
         output = self._forward_pass.run(self._wrapped, batch.image, batch.pixels_per_metre)
@@ -251,7 +251,7 @@ class Trainer(TrainingLoop[StepRecord]):
     def _agree(
         self, parts: LossParts, *, stops: bool
     ) -> tuple[tuple[float, float, float], bool]:
-        """Losses of the whole batch, and whether any worker wants to stop."""
+        """Losses of the whole batch, and True if any worker requests a stop."""
         own = torch.stack([*parts, parts.total.new_tensor(float(stops))])
         total, main, auxiliary, stopping = self._workers.mean(own).tolist()
         if not math.isfinite(total):
@@ -276,10 +276,10 @@ class Trainer(TrainingLoop[StepRecord]):
 
 
 def build_optimizer(model: SegmentationModel, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    """Build Adam, whose groups know by what their learning rate is divided.
+    """Build Adam with parameter groups that store their learning rate divisor.
 
-    Source: thesis section 4.6.1. Weight decay, which it does not have, is that of AdamW; without
-    any the two are the same.
+    Source: thesis section 4.6.1. The optional weight decay is that of AdamW, an addition to the
+    thesis; without weight decay the two are identical.
     """
     divisor = recipe.backbone_divisor if recipe.imagenet_weights else 1.0
     backbone = find_backbone(model)
@@ -294,7 +294,7 @@ def build_optimizer(model: SegmentationModel, recipe: TrainingRecipe) -> torch.o
 
 
 def find_backbone(model: nn.Module) -> nn.Module | None:
-    """The part of a network that ImageNet weights are for; None if it has no such part."""
+    """Find the backbone, i.e. the part with ImageNet weights; None without a backbone."""
     for name in ('backbone', 'extractor'):
         found = getattr(model, name, None)
         if isinstance(found, nn.Module):
@@ -305,13 +305,13 @@ def find_backbone(model: nn.Module) -> nn.Module | None:
 def cosine_learning_rate(
     epoch: int, num_epochs: int, largest: float, smallest: float
 ) -> float:
-    """Learning rate of an epoch, constant within it.
+    """Cosine learning rate of an epoch, constant within the epoch.
 
     Args:
-        epoch: Number of epochs done, from 0.
-        num_epochs: Length of the training.
+        epoch: Completed epochs, from 0.
+        num_epochs: Total number of epochs.
         largest: Rate of the first epoch.
-        smallest: Rate that is neared towards the end.
+        smallest: Limit of the rate towards the end.
 
     Source: thesis equation 4.1.
     """
@@ -324,12 +324,12 @@ AnyBatch = TypeVar('AnyBatch')
 def average_norm_statistics(
     model: nn.Module, run: Callable[[AnyBatch], object], batches: Iterable[AnyBatch]
 ) -> None:
-    """Replace decayed averages by the mean over batches, each counting the same.
+    """Replace running averages of batch norms by the mean over batches, weighted equally.
 
     Args:
-        model: The network; its mode is as before afterwards.
-        run: Sends a batch through it.
-        batches: What to average over.
+        model: Network; its mode is restored.
+        run: Forward pass of a batch.
+        batches: Batches to average over.
 
     Source: thesis section 4.6.1.
     """
@@ -339,7 +339,7 @@ def average_norm_statistics(
     model.train()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # of torch: the cumulative average
+        norm.momentum = None  # torch: cumulative average
     with torch.no_grad():
         for batch in batches:
             run(batch)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of a training: records, logs and snapshots."""
+"""Training files: records, logs and snapshots."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ldn_perception.training.recipe import CorrespondenceRecipe, TrainingRecipe
 
 
 class StepRecord(NamedTuple):
-    """What is known of a step.
+    """Record of a training step.
 
     Attributes:
-        step: Its number, from 0.
-        epoch: The epoch it began in, from 0.
-        learning_rate: Of all but the backbone's pre-trained weights.
-        loss: What was minimised.
-        main_loss: Of the final predictions.
-        auxiliary_loss: Of the coarser ones.
-        seconds: Time it took, reading included [s].
+        step: Step number, from 0.
+        epoch: Epoch in which the step began, from 0.
+        learning_rate: Learning rate of all weights except the pre-trained backbone's.
+        loss: Minimised loss.
+        main_loss: Loss of the final predictions.
+        auxiliary_loss: Loss of the auxiliary heads.
+        seconds: Duration, including data loading [s].
     """
 
     step: int
@@ -39,14 +39,14 @@ class StepRecord(NamedTuple):
 
 
 class ValidationRecord(NamedTuple):
-    """How good the network was after a step, on one dataset.
+    """Validation scores on one dataset.
 
     Attributes:
-        step: Number of the step, from 0.
-        epoch: Epochs done.
+        step: Step number, from 0.
+        epoch: Completed epochs.
         dataset: Name and split of the dataset.
-        mean_iou: Over the driving classes of the dataset that are in it, in [0, 1].
-        pixel_accuracy: Part of the labelled pixels that are right, in [0, 1].
+        mean_iou: Mean over the driving classes present in the dataset, in [0, 1].
+        pixel_accuracy: Share of correct labelled pixels, in [0, 1].
     """
 
     step: int
@@ -57,15 +57,15 @@ class ValidationRecord(NamedTuple):
 
 
 class MatchRecord(NamedTuple):
-    """What is known of a step of the training of a correspondence metric.
+    """Record of a step of a correspondence training.
 
     Attributes:
-        step: Its number, from 0.
-        learning_rate: Of all weights.
-        loss: What was minimised.
-        accuracy: Part of the pixels whose most alike pixel of the line is the true one, in
+        step: Step number, from 0.
+        learning_rate: Learning rate of all weights.
+        loss: Minimised loss.
+        accuracy: Share of the pixels whose most similar pixel of the line is the true match, in
             [0, 1].
-        seconds: Time it took, reading included [s].
+        seconds: Duration, including data loading [s].
     """
 
     step: int
@@ -76,10 +76,10 @@ class MatchRecord(NamedTuple):
 
 
 class MatchValidation(NamedTuple):
-    """How good a correspondence metric was after a step, on pairs held out.
+    """Validation scores of a correspondence metric on held-out pairs.
 
     Attributes:
-        step: Number of the step, from 0.
+        step: Step number, from 0.
         loss: As in `MatchRecord`.
         accuracy: As in `MatchRecord`.
     """
@@ -93,16 +93,16 @@ Record = TypeVar('Record', StepRecord, ValidationRecord, MatchRecord, MatchValid
 
 
 class RecordLog(Generic[Record]):
-    """A file that grows by a line a record.
+    """Append-only log with one line per record.
 
     Args:
-        path: File to go on with, or to begin.
-        kind: Class of its records.
-        next_step: Lines of this and later steps are dropped: a training that was killed after
-            its last snapshot does these steps again.
+        path: File to continue or to create.
+        kind: Class of the records.
+        next_step: Records from this step on are dropped: a killed training repeats the steps after
+            its last snapshot.
 
     Raises:
-        TrainingError: The file holds something else.
+        TrainingError: The file has other content.
     """
 
     def __init__(self, path: Path, kind: type[Record], next_step: int) -> None:
@@ -113,7 +113,7 @@ class RecordLog(Generic[Record]):
         self._file = path.open('a', buffering=1)
 
     def add(self, record: Record) -> None:
-        """Append a record; it is on the disk when the call returns, but for the system's cache."""
+        """Append a record; it is passed to the operating system before the call returns."""
         self._file.write(_line(record))
 
     def close(self) -> None:
@@ -122,10 +122,10 @@ class RecordLog(Generic[Record]):
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Records in a file; a last line cut off by a crash is left out, as is a missing file.
+    """Read the records of a file; a truncated last line or a missing file is accepted.
 
     Raises:
-        TrainingError: A line is none of these records.
+        TrainingError: A line is not a record of this kind.
     """
     if not path.is_file():
         return []
@@ -143,15 +143,16 @@ def _line(record: StepRecord | ValidationRecord | MatchRecord | MatchValidation)
 
 
 class TrainingLogs:
-    """Records of the steps and validations in the folder of a training.
+    """Records of steps and validations in a training folder.
 
     Args:
-        folder: Gets or has `steps.jsonl`, `validation.jsonl` and, if asked for, `tensorboard`.
-        next_step: What they hold of this and later steps is dropped.
-        tensorboard: Whether TensorBoard gets them too.
+        folder: Training folder with `steps.jsonl`, `validation.jsonl` and optionally
+            `tensorboard`.
+        next_step: Records from this step on are dropped.
+        tensorboard: True to write TensorBoard events too.
 
     Raises:
-        TrainingError: The files hold something else, or TensorBoard is not installed.
+        TrainingError: The files have other content, or TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, next_step: int, *, tensorboard: bool) -> None:
@@ -160,13 +161,13 @@ class TrainingLogs:
         self._validations = RecordLog(_validations(folder), ValidationRecord, next_step)
 
     def add_step(self, record: StepRecord) -> None:
-        """Append a step."""
+        """Append a step record."""
         self._steps.add(record)
         if self._board is not None:
             self._board.add_step(record)
 
     def add_validation(self, record: ValidationRecord) -> None:
-        """Append the scores on a dataset."""
+        """Append a validation record."""
         self._validations.add(record)
         if self._board is not None:
             self._board.add_validation(record)
@@ -180,10 +181,10 @@ class TrainingLogs:
 
 
 def read_logs(folder: Path) -> tuple[list[StepRecord], list[ValidationRecord]]:
-    """Steps and validations of a training so far.
+    """Read the step and validation records of a training.
 
     Raises:
-        TrainingError: The files hold something else.
+        TrainingError: The files have other content.
     """
     return (
         read_records(_steps(folder), StepRecord),
@@ -200,11 +201,11 @@ def _validations(folder: Path) -> Path:
 
 
 class TensorBoardLog:
-    """Event files with the losses, the learning rate and the validation.
+    """TensorBoard event files with losses, learning rate and validation scores.
 
     Args:
-        folder: Where they are written.
-        next_step: What earlier event files hold of this and later steps is hidden.
+        folder: Folder of the event files.
+        next_step: Records of earlier event files from this step on are hidden.
 
     Raises:
         TrainingError: TensorBoard is not installed.
@@ -220,30 +221,30 @@ class TensorBoardLog:
         self._writer = SummaryWriter(str(folder), purge_step=next_step)
 
     def add_step(self, record: StepRecord) -> None:
-        """Add the losses and the learning rate of a step."""
+        """Add losses and learning rate of a step."""
         for name in ('loss', 'main_loss', 'auxiliary_loss', 'learning_rate'):
             self._writer.add_scalar(f'training/{name}', getattr(record, name), record.step)
 
     def add_validation(self, record: ValidationRecord) -> None:
-        """Add the scores on a dataset."""
+        """Add the validation scores of a dataset."""
         for name in ('mean_iou', 'pixel_accuracy'):
             tag = f'validation/{record.dataset}/{name}'.replace(' ', '_')
             self._writer.add_scalar(tag, getattr(record, name), record.step)
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Flush and close the files."""
         self._writer.close()
 
 
 class Snapshot(NamedTuple):
-    """All that a training needs to go on as if it had never stopped.
+    """Complete state of a training, for an exact resume.
 
     Attributes:
-        step: Steps done.
+        step: Completed steps.
         model: State of the network.
-        average: State of the moving average of its weights; empty without one.
+        average: State of the moving average of the weights; empty if unused.
         optimizer: State of the optimiser.
-        recipe: The recipe, see `TrainingRecipe.to_values`.
+        recipe: Values of the recipe, see `TrainingRecipe.to_values`.
     """
 
     step: int
@@ -254,10 +255,10 @@ class Snapshot(NamedTuple):
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot; a process killed on the way leaves the one before.
+    """Write a snapshot atomically; a killed process leaves the previous one.
 
     Raises:
-        TrainingError: It cannot be written there.
+        TrainingError: The file cannot be written.
     """
     partial = path.with_suffix('.partial')
     try:
@@ -270,15 +271,15 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
 
 
 def read_snapshot(path: Path, recipe: TrainingRecipe | CorrespondenceRecipe) -> Snapshot:
-    """Read a snapshot of a training by a recipe; no code in it is run.
+    """Read the snapshot of a training; no code in the file is executed.
 
     Args:
-        path: What `write_snapshot` wrote.
-        recipe: Of the training that goes on; only free options may differ, see
-            `FREE_OPTIONS`. An option that was not yet there has its default.
+        path: File written by `write_snapshot`.
+        recipe: Recipe of the resumed training; only free options may differ, see
+            `FREE_OPTIONS`. Options missing in the snapshot have their defaults.
 
     Raises:
-        TrainingError: It is damaged, or of a training by another recipe.
+        TrainingError: The file is damaged, or of a training by another recipe.
     """
     try:
         snapshot = Snapshot(**torch.load(path, map_location='cpu', weights_only=True))

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Validation during a training, and the forward pass of both."""
+"""Validation during training, and the forward pass of training and validation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ldn_perception.types import UNLABELLED
 
 
 class ValidationDomain(NamedTuple):
-    """A dataset on which a network is scored during its training.
+    """Dataset for validation during training.
 
     Attributes:
-        name: How the records name it.
-        images: The dataset.
-        mapping: From its classes to those of the network.
+        name: Name in the records.
+        images: Labelled images.
+        mapping: Mapping from its classes to those of the network.
     """
 
     name: str
@@ -40,11 +40,11 @@ class ValidationDomain(NamedTuple):
 
 
 class Validation:
-    """Scores a network on whole images, each worker a part of them.
+    """Validation on whole images, distributed over the workers.
 
     Args:
-        domains: On what.
-        workers: The processes that train together.
+        domains: Validation datasets.
+        workers: Processes of a distributed training.
 
     Raises:
         TrainingError: A dataset has no driving class.
@@ -66,10 +66,10 @@ class Validation:
         """Score a network on every dataset.
 
         Args:
-            model: The network; it is in evaluation mode afterwards.
-            forward_pass: How it computes.
+            model: Network; left in evaluation mode.
+            forward_pass: Forward pass of the network.
             step: Number of the last step.
-            epoch: Number of epochs done.
+            epoch: Completed epochs.
         """
         model.eval()
         records = []
@@ -97,7 +97,7 @@ class Validation:
 
 
 def _logits(sample: LabelledImage, model: nn.Module, forward_pass: ForwardPass) -> Tensor:
-    """(C, H, W) float32, at the size of the image."""
+    """Logits of an image at its size, (C, H, W) float32."""
     metres = sample.pixels_per_metre
     if metres is None:
         metres = np.full(sample.labels.shape, np.nan, np.float32)
@@ -112,12 +112,12 @@ PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
 
 @dataclass(frozen=True, slots=True)
 class ForwardPass:
-    """Where and in which arithmetic a network computes.
+    """Device and precision of a network.
 
     Attributes:
-        device: Where the network is.
-        precision: One of PRECISIONS; bfloat16 is autocast, the weights stay float32.
-        uses_disparity: Whether the network gets the size of a metre.
+        device: Device of the network.
+        precision: One of PRECISIONS; bfloat16 uses autocast, the weights stay float32.
+        uses_disparity: True if the network input includes the size of a metre.
     """
 
     device: torch.device
@@ -127,10 +127,10 @@ class ForwardPass:
     def run(
         self, model: nn.Module, image: Tensor, pixels_per_metre: Tensor
     ) -> SegmentationOutput:
-        """Send a batch through a network.
+        """Run a network on a batch.
 
         Args:
-            model: The network, on the device.
+            model: Network on the device.
             image: (N, h, w, 3) uint8 RGB.
             pixels_per_metre: (N, h, w) float32 [px/m], NaN where unknown.
         """
@@ -149,7 +149,7 @@ class ForwardPass:
 
 
 def normalise_batch(image: Tensor) -> Tensor:
-    """(N, h, w, 3) uint8 RGB to (N, 3, h, w) float32, normalised, channels last in memory."""
+    """Normalise (N, h, w, 3) uint8 RGB to (N, 3, h, w) float32, channels last in memory."""
     count, height, width, _ = image.shape
     tall = normalise(image.reshape(count * height, width, 3))  # (1, 3, N * h, w)
     return tall[0].permute(1, 2, 0).view(count, height, width, 3).permute(0, 3, 1, 2)

@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of a training that `torchrun` started together."""
+"""Processes of a distributed training started by `torchrun`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """This process among those that train together.
+    """Rank of this process in a distributed training.
 
     Attributes:
-        number: Number of this process; 0 writes the files.
+        number: Rank of this process; rank 0 writes the files.
         count: Number of processes.
     """
 
@@ -30,9 +30,9 @@ class Workers:
 
     @classmethod
     def join(cls, device: torch.device) -> Workers:
-        """Meet the others, as the environment variables of torchrun say; alone without them.
+        """Join the process group from torchrun's environment variables; a single process without.
 
-        On GPUs each process takes the one of its number on this machine.
+        On GPUs, each process uses the GPU of its local rank.
 
         Raises:
             TrainingError: There are more processes than GPUs.
@@ -45,15 +45,15 @@ class Workers:
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     def leave(self) -> None:
-        """Part from the others."""
+        """Leave the process group."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """Make a network average its gradients over all processes.
+        """Wrap a network so that gradients are averaged over all processes.
 
-        Its batch norms see the batch of all processes on GPUs; on CPUs, where torch cannot do
-        that, each sees its own part of the batch.
+        On GPUs, batch norms see the batch of all processes. On CPUs torch does not support this,
+        and each process uses its own part of the batch.
         """
         if not distributed.is_initialized():
             return model
@@ -63,7 +63,7 @@ class Workers:
         return DistributedDataParallel(model)
 
     def sum(self, value: Tensor) -> Tensor:
-        """Sum of a tensor over all processes, without a gradient."""
+        """Sum of a tensor over all processes, without gradient."""
         if not distributed.is_initialized():
             return value.detach()
         total = value.detach().clone()
@@ -71,15 +71,15 @@ class Workers:
         return total
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean of a tensor over all processes, without a gradient."""
+        """Mean of a tensor over all processes, without gradient."""
         return self.sum(value) / self.count
 
 
 def take_own_gpu(number: int) -> None:
-    """Make a GPU the one that 'cuda' means.
+    """Select the GPU for device 'cuda' in this process.
 
     Raises:
-        TrainingError: There is no such GPU.
+        TrainingError: The GPU does not exist.
     """
     if number >= torch.cuda.device_count():
         raise TrainingError(
@@ -91,8 +91,8 @@ def take_own_gpu(number: int) -> None:
 def synchronise_norms(model: nn.Module) -> None:
     """Let batch norms see the batch of all processes, in place.
 
-    Those of a subclass stay as they are, since they do more than torch's would: the norm over
-    the levels of an image pyramid sees its own process' part of the batch.
+    Subclasses are not converted, since torch's version would lose what they add: the norm over the
+    levels of an image pyramid sees only its process' part of the batch.
     """
     for name, child in model.named_children():
         if type(child) in _NORMS:
