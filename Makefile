@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 export ROS_LOG_DIR ?= $(CURDIR)/log/ros
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test lint build docs clean
+.PHONY: help environment demo test check lint build docs clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,12 +24,15 @@ demo: environment ## Replay a stereo drive through the node; options in ARGS='�
 test: lint ## Check style and types, run every test, ask for the coverage; options in PYTEST_ARGS='…'.
 	@.ci/tests.sh $(PYTEST_ARGS)
 
+check: lint ## Check style and types and run the fast tests: two minutes; options in PYTEST_ARGS='…'.
+	@.ci/tests.sh --fast $(PYTEST_ARGS)
+
 lint: environment ## Check style, docstrings and types.
 	$(BIN)/python -m ruff check --config .ci/ruff.toml .
 	$(BIN)/python -m mypy
 
 build: environment ## Build the ROS package into install/ with the Python of .venv.
-	$(BIN)/colcon build
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/colcon build
 
 docs: ## Build the documentation into build/site; a warning is an error.
 	@PYTHON="$(PYTHON)" .ci/docs.sh
