@@ -5,8 +5,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 PYTEST_ARGS ?=
-FAST_TESTS := test/taxonomy test/metrics test/decoding test/doctor test/free_road test/cli/test_grammar.py \
-	test/test_config.py test/test_docs.py test/test_import_rules.py test/test_segmenter.py
 
 # rclpy stops where it has no directory for its logs; HOME need not exist.
 export ROS_LOG_DIR ?= $(CURDIR)/log/ros
@@ -26,15 +24,15 @@ demo: environment ## Replay a stereo drive through the node; options in ARGS='�
 test: lint ## Check style and types, run every test, ask for the coverage; options in PYTEST_ARGS='…'.
 	@.ci/tests.sh $(PYTEST_ARGS)
 
-check: lint ## Check style and types, run the fast tests (two minutes).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m 'not slow and not ros and not ray' $(FAST_TESTS)
+check: lint ## Check style and types and run the fast tests; options in PYTEST_ARGS='…'.
+	@.ci/tests.sh --fast $(PYTEST_ARGS)
 
 lint: environment ## Check style, docstrings and types.
 	$(BIN)/python -m ruff check --config .ci/ruff.toml .
 	$(BIN)/python -m mypy
 
 build: environment ## Build the ROS package into install/ with the Python of .venv.
-	$(BIN)/colcon build
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/colcon build
 
 docs: ## Build the documentation into build/site; a warning is an error.
 	@PYTHON="$(PYTHON)" .ci/docs.sh

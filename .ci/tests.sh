@@ -2,7 +2,8 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs every test and asks for the coverage of all parts together; arguments go to pytest.
+# Runs every test and asks for the coverage of all parts together; with --fast, runs the tests of `make check` and asks for none. Other arguments go to
+# pytest; with a part of the tests, the coverage asked for is missed.
 #
 #   TEST_WORKERS     processes that share the tests; default 2, each with one thread
 #
@@ -17,17 +18,23 @@ TEST_WORKERS=${TEST_WORKERS:-2}
 NO_TESTS=5
 status=0
 
-run() {
-    .venv/bin/python -m pytest --cov --cov-config=setup.cfg --cov-fail-under=0 "$@"
+pytest() {
+    .venv/bin/python -m pytest "$@"
     local code=$?
     if [ $code -ne 0 ] && [ $code -ne $NO_TESTS ]; then status=$code; fi
 }
 
+measured() { pytest --cov --cov-config=setup.cfg --cov-report= --cov-fail-under=0 "$@"; }
+
 export OMP_NUM_THREADS=1
 shared=(-n "$TEST_WORKERS" --dist loadfile --no-loadscope-reorder)
-run -m 'not ros and not ray' "${shared[@]}" --cov-report= "$@"
-run -m ray --cov-append --cov-report= "$@"
-run -m ros "${shared[@]}" --cov-append --cov-report= "$@"
+if [ "${1:-}" = --fast ]; then
+    pytest -m 'not ros and not ray and not slow' "${shared[@]}" -q "${@:2}"
+    exit $status
+fi
+measured -m 'not ros and not ray' "${shared[@]}" "$@"
+measured -m ray --cov-append "$@"
+measured -m ros "${shared[@]}" --cov-append "$@"
 
 # Asks for a coverage; arguments select the files.
 cover() {
