@@ -326,7 +326,7 @@ def plane_from_message(name: str, message: Any) -> NDArray[Any]:
 
     Returns:
         (H, W) uint8 or float32. Disparities as they are sent, less the offset cx - cx_right
-        between the principal points [px]; NaN outside [min, max].
+        between the principal points [px]; NaN outside [min, max] and where infinite.
 
     Raises:
         MessageError: The encoding is another one, or sizes contradict each other.
@@ -344,7 +344,7 @@ def plane_from_message(name: str, message: Any) -> NDArray[Any]:
         return values
     with np.errstate(invalid='ignore'):
         known = (values >= message.min_disparity) & (values <= message.max_disparity)
-    return np.where(known, values, np.float32(np.nan))
+    return np.where(known & np.isfinite(values), values, np.float32(np.nan))
 
 
 def frame_from_messages(
