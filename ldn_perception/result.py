@@ -41,6 +41,8 @@ class Result:
         seconds: Wall time of each stage [s].
         made_by: Names of model, weights, taxonomy and engine.
         match: Function that computes the disparity; None without stereo.
+        num_non_finite: Number of pixels for which the network's output is not finite: label 255,
+            confidence 0, foreign probability 1, in the mask.
     """
 
     image: Picture
@@ -54,6 +56,7 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
     match: Callable[[], DisparityMap] | None = None
+    num_non_finite: int = 0
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
@@ -142,8 +145,8 @@ class Result:
 
         Returns:
             Width and height [px], stamp [ns], shares in [0, 1] of out-of-distribution pixels and
-            of the classes that occur, mean confidence, seconds of the stages, and names of model,
-            weights, taxonomy and engine.
+            of the classes that occur, mean confidence, number of pixels with non-finite network
+            output, seconds of the stages, and names of model, weights, taxonomy and engine.
         """
         height, width = self.labels.shape
         return {
@@ -155,6 +158,7 @@ class Result:
                 name: count / self.labels.size
                 for name, count in self.label_counts().items() if count},
             'mean_confidence': float(self.confidence.mean(dtype=np.float64)),
+            'non_finite_pixels': self.num_non_finite,
             'seconds': dict(self.seconds),
             'made_by': dict(self.made_by),
         }

@@ -226,7 +226,8 @@ class Segmenter:
         return Result(
             image, segmentation.labels, segmentation.confidence,
             segmentation.foreign_probability, segmentation.ood_mask, self._perception.taxonomy,
-            stamp_ns=stamp_ns, seconds=seconds, made_by=self.made_by, **stereo)
+            stamp_ns=stamp_ns, seconds=seconds, made_by=self.made_by,
+            num_non_finite=segmentation.num_non_finite, **stereo)
 
     @property
     def made_by(self) -> dict[str, str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 UNLABELLED = 255
 """Label of a pixel without a class: void in ground truth, foreign in a published label image."""
 
+_FARTHEST_M = np.float32(1e9)
+
 
 class Quantity(enum.Flag):
     """Optional quantities besides the labels; those not requested are not computed."""
@@ -93,11 +95,13 @@ class CameraGeometry:
 
         Returns:
             (H, W) float32 [m], Z = fx B / (d - (cx - cx_right)); NaN where the disparity is NaN
-            or the point is not in front of the camera at a finite distance.
+            or infinite, or the point is not in front of the camera, or is farther than 1e9 m.
         """
         shifted = disparity - np.float32(self.disparity_offset)
         depth: NDArray[np.float32] = np.full_like(shifted, np.nan)
-        np.divide(np.float32(self.fx * self.baseline), shifted, out=depth, where=shifted > 0)
+        at_1_m = np.float32(self.fx * self.baseline)
+        is_known = (shifted > at_1_m / _FARTHEST_M) & (shifted < np.float32(np.inf))
+        np.divide(at_1_m, shifted, out=depth, where=is_known)
         return depth
 
     def points(self, depth: NDArray[np.float32], stride: int = 1) -> NDArray[np.float32]:
@@ -237,8 +241,10 @@ class Segmentation:
         ood_mask: (H, W) bool, foreign probability above the threshold.
         confidence: (H, W) float32 in [0, 1], probability of the most probable class.
         foreign_probability: (H, W) float32 in [0, 1], sum over the foreign classes.
+        num_non_finite: Number of pixels for which the network's output is not finite. They have
+            label 255, confidence 0 and foreign probability 1, and are in the mask.
 
-    The last three are None if they were not requested.
+    Mask, confidence and foreign probability are None if they were not requested.
     """
 
     taxonomy: str
@@ -246,6 +252,7 @@ class Segmentation:
     ood_mask: NDArray[np.bool_] | None = None
     confidence: NDArray[np.float32] | None = None
     foreign_probability: NDArray[np.float32] | None = None
+    num_non_finite: int = 0
 
     def __post_init__(self) -> None:
         for name, dtype in (

@@ -14,15 +14,15 @@ os.environ['XDG_CACHE_HOME'] = _FOLDER.name
 _SLOW = (
     'contracts/test_models.py', 'contracts/test_engines.py', 'inference/test_compiled_backend.py',
     'cli/test_train.py', 'cli/test_train_correspondence.py', 'cli/test_models.py',
-    'ros/test_evaluation_node.py', 'cli/test_demo.py', 'ros/test_processes.py',
+    'ros/nodes/test_evaluation_node.py', 'cli/test_demo.py', 'ros/nodes/test_processes.py',
     'contracts/test_decoders.py', 'contracts/test_matchers.py', 'cli/test_replay.py',
     'cli/test_evaluate.py', 'cli/test_export.py', 'cli/test_verbs.py',
-    'inference/test_int8_model.py', 'inference/test_host_memory.py',
+    'inference/test_int8_model.py', 'hardware/test_host_memory.py',
     'inference/test_network_digest.py',
     'inference/test_onnxruntime_backend.py', 'inference/test_openvino_backend.py',
     'launch/test_launch_run.py', 'launch/test_replay_eval.py', 'models/test_checkpointing.py',
     'models/test_imagenet_weights.py', 'models/test_ladder.py', 'models/test_weights.py',
-    'replay/test_report_page.py', 'segmentation/test_fused_decoder.py', 'test_package.py',
+    'evaluation/test_report_page.py', 'decoding/test_fused_decoder.py', 'test_package.py',
 )
 """Files that take longest: `make check` leaves them out, and `make test` begins with them.
 

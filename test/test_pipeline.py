@@ -3,6 +3,7 @@
 from collections import Counter
 import gc
 from itertools import accumulate, count
+import math
 import threading
 
 import numpy as np
@@ -15,7 +16,9 @@ from ldn_perception.build import build_perception, warm_up
 from ldn_perception.config import PerceptionConfig
 from ldn_perception.decoding.decoder import LabelPolicy, OodRule, TorchDecoder
 from ldn_perception.errors import InferenceError, StereoError
-from ldn_perception.inference.torch_engine import TorchEngine
+from ldn_perception.free_road import FreeRoadRule, find_free_road
+from ldn_perception.inference.torch_engine import MultiScaleEngine, TorchEngine
+from ldn_perception.models.segmentation_model import SegmentationOutput
 from ldn_perception.pipeline import StereoSegmentationPipeline, pixels_per_metre
 from ldn_perception.stereo.opencv_matchers import SemiGlobalBlockMatcher
 from ldn_perception.taxonomy import ROB2018, UNIVERSAL
@@ -344,3 +347,49 @@ class TestScalesOfAnotherMatcher:
         assert without.disparity is None
         assert with_it.disparity.step == 1 / 16
         np.testing.assert_array_equal(with_it.segmentation.labels, without.segmentation.labels)
+
+
+def poisoned(pipeline):
+    """Put a NaN into the first weight of a pipeline's network."""
+    weights = next(iter(pipeline.engine._model.parameters()))
+    with torch.no_grad():
+        weights[(0,) * weights.ndim] = math.nan
+    return pipeline
+
+
+@pytest.mark.parametrize('scales', [None, (1.0, 1.5)], ids=['one scale', 'several scales'])
+def test_a_network_with_a_nan_weight_is_never_believed(scales):
+    perception = small(inference__engine='torch')
+    pipeline = poisoned(perception.pipeline)
+    if scales is not None:
+        pipeline = pipeline.with_engine(
+            MultiScaleEngine(pipeline.engine._model, torch.device('cpu'), scales=scales))
+    frame = shifted_frame(12)
+    result = pipeline.process(frame, Quantity.ALL)
+    segmentation = result.segmentation
+    assert (segmentation.labels == 255).all()
+    assert segmentation.ood_mask.all()
+    assert (segmentation.confidence == 0).all()
+    assert (segmentation.foreign_probability == 1).all()
+    assert segmentation.num_non_finite == 96 * 160
+    depth = frame.geometry.depth(result.disparity.to_host())
+    assert not find_free_road(segmentation, depth, frame.geometry, FreeRoadRule(0)).any()
+    assert pipeline.process(frame, Quantity.NOTHING).segmentation.num_non_finite == 96 * 160
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_several_scales_do_not_average_away_what_is_not_finite(value):
+    class OneBadLogit(torch.nn.Module):
+        uses_disparity = False
+
+        def forward(self, image, pixels_per_metre=None):
+            logits = torch.zeros(1, len(ROB2018), image.shape[2] // 4, image.shape[3] // 4)
+            logits[0, 7, 3, 5] = value
+            return SegmentationOutput(logits, ())
+
+    engine = MultiScaleEngine(OneBadLogit(), torch.device('cpu'), scales=(0.5, 1.0))
+    logits = engine.run(torch.zeros(96, 160, 3, dtype=torch.uint8))
+    segmentation = TorchDecoder(ROB2018).decode(
+        logits, np.zeros((96, 160, 3), np.uint8), OodRule(), Quantity.ALL)
+    assert (segmentation.labels[13:17, 21:25] == 255).all()
+    assert 0 < segmentation.num_non_finite < 96 * 160

@@ -18,6 +18,17 @@ def test_depth_is_focal_length_times_baseline_over_disparity():
     np.testing.assert_allclose(rig.depth(disparity), expected, rtol=1e-6)
 
 
+def test_depth_and_points_are_never_infinite():
+    rig = geometry()
+    values = [0.0, -0.0, 1e-45, 1e-38, 1e-9, -1.0, math.inf, -math.inf, math.nan, 3e38]
+    disparity = np.full(rig.shape, 1e-6, np.float32)
+    disparity[0, :len(values)] = values
+    depth = rig.depth(disparity)
+    assert np.isnan(depth[0, :len(values) - 1]).all()
+    assert not np.isinf(depth).any()
+    assert not np.isinf(rig.points(depth)).any()
+
+
 @pytest.mark.parametrize(('changes', 'text'), [
     ({'fx': math.nan}, r'camera geometry fx must be finite, got nan: check the calibration'),
     ({'fy': 0.0}, r'camera geometry fy must be > 0, got 0.0: calibrate the stereo rig'),

@@ -344,7 +344,7 @@ def plane_from_message(name: str, message: Any) -> NDArray[Any]:
 
     Returns:
         (H, W) uint8 or float32. Disparities are the message's values, i.e. minus the offset
-        cx - cx_right between the principal points [px]; NaN outside [min, max].
+        cx - cx_right between the principal points [px]; NaN outside [min, max] and where infinite.
 
     Raises:
         MessageError: The encoding is not supported, or sizes are inconsistent.
@@ -362,7 +362,7 @@ def plane_from_message(name: str, message: Any) -> NDArray[Any]:
         return values
     with np.errstate(invalid='ignore'):
         known = (values >= message.min_disparity) & (values <= message.max_disparity)
-    return np.where(known, values, np.float32(np.nan))
+    return np.where(known & np.isfinite(values), values, np.float32(np.nan))
 
 
 def frame_from_messages(

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 import enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
+from ldn_perception.decoding.non_finite import find_non_finite, finite_cells, mark_non_finite
 from ldn_perception.errors import SegmentationError
 from ldn_perception.hardware import download
 from ldn_perception.taxonomy.taxonomy import Taxonomy
@@ -54,7 +55,8 @@ class Decoder(Protocol):
 
         p(c) is the softmax of the upsampled logits. The label is its arg-max (the smallest id in a
         tie), the confidence its maximum, the foreign probability its sum over the foreign classes
-        (thesis section 5.3.3).
+        (thesis section 5.3.3). A pixel interpolated from logits that are not finite has label 255,
+        confidence 0 and foreign probability 1, is in the mask, and is counted.
 
         Args:
             logits: (1, C, h, w) float tensor, one channel per class of the taxonomy.
@@ -125,15 +127,22 @@ class TorchDecoder:
             planes['confidence'] = confidence
         if foreign is not None and Quantity.FOREIGN_PROBABILITY in quantities:
             planes['foreign_probability'] = foreign
-        return segmentation_of(planes, self._taxonomy)
+        return segmentation_of(planes, logits[0], self._taxonomy)
 
 
-def segmentation_of(planes: Mapping[str, torch.Tensor], taxonomy: Taxonomy) -> Segmentation:
-    """Download decoded planes into a Segmentation.
+def segmentation_of(
+    planes: Mapping[str, torch.Tensor], logits: torch.Tensor, taxonomy: Taxonomy,
+) -> Segmentation:
+    """Download decoded planes into a Segmentation, and mark the pixels of non-finite logits.
 
     Args:
         planes: Attribute of Segmentation -> (H, W) tensor, all on one device.
+        logits: (C, h, w) float tensor on that device, from which the planes were decoded.
         taxonomy: Classes of the labels.
     """
-    return Segmentation(
-        taxonomy=taxonomy.name, **dict(zip(planes, download([*planes.values()]), strict=True)))
+    if logits.device.type == 'cpu':
+        arrays, is_finite = download([*planes.values()]), find_non_finite(logits)
+    else:
+        *arrays, is_finite = download([*planes.values(), finite_cells(logits)])
+    named: dict[str, Any] = dict(zip(planes, arrays, strict=True))
+    return mark_non_finite(Segmentation(taxonomy=taxonomy.name, **named), is_finite)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ldn_perception.decoding.decoder import Decoder, OodRule, check_logits
 from ldn_perception.decoding.gaussian_filters import PermutohedralLattice, SeparableGaussian
+from ldn_perception.decoding.non_finite import finite_cells, mark_non_finite
 from ldn_perception.errors import SegmentationError
 from ldn_perception.taxonomy.taxonomy import Taxonomy
 from ldn_perception.types import Quantity, Segmentation
@@ -52,10 +53,14 @@ class CrfDecoder:
         """
         check_logits(logits, self._taxonomy)
         shape = image.shape[:2]
-        scores = F.interpolate(logits.float(), shape, mode='bilinear', align_corners=False)
+        is_finite = finite_cells(logits[0])
+        # All classes equal where nothing is known: the filters would spread a NaN to every pixel.
+        known = logits.float().masked_fill(~is_finite, 0)
+        scores = F.interpolate(known, shape, mode='bilinear', align_corners=False)
         probabilities = self._crf.refine(scores[0].softmax(0).cpu().numpy(), image)
         refined = torch.from_numpy(np.maximum(probabilities, SMALLEST_PROBABILITY)).log()[None]
-        return self._decoder.decode(refined, image, rule, quantities)
+        return mark_non_finite(
+            self._decoder.decode(refined, image, rule, quantities), is_finite.cpu().numpy())
 
 
 SMALLEST_PROBABILITY = np.finfo(np.float32).tiny

@@ -29,6 +29,7 @@ from ldn_perception.decoding.cell_labels import (
 )
 from ldn_perception.decoding.cell_mask import decide_mask
 from ldn_perception.decoding.decoder import LabelPolicy, OodRule, check_logits
+from ldn_perception.decoding.non_finite import find_non_finite, mark_non_finite
 from ldn_perception.hardware import RowWorkers
 from ldn_perception.taxonomy.taxonomy import Taxonomy
 from ldn_perception.types import UNLABELLED, Quantity, Segmentation
@@ -62,7 +63,11 @@ class FusedDecoder:
         check_logits(logits, self._taxonomy)
         shape = image.shape[:2]
         # (h, w, C), the memory layout of the convolutions' output
-        scores = logits[0].float().permute(1, 2, 0).contiguous().numpy()
+        samples = logits[0].float().permute(1, 2, 0).contiguous()
+        scores = samples.numpy()
+        is_finite = find_non_finite(samples.permute(2, 0, 1))
+        if is_finite is not None:  # the bounds of cells hold for numbers only
+            scores = np.where(is_finite[..., None], scores, np.float32(0))
         labels = np.empty(shape, np.uint8)
         wants = [
             flag in quantities
@@ -80,13 +85,14 @@ class FusedDecoder:
                 shape[0])
         else:
             self._decode_cells(scores, rows, columns, rule, labels, ood_mask)
-        return Segmentation(
+        segmentation = Segmentation(
             taxonomy=self._taxonomy.name,
             labels=labels,
             ood_mask=ood_mask if wants[0] else None,
             confidence=confidence if wants[1] else None,
             foreign_probability=foreign if wants[2] else None,
         )
+        return mark_non_finite(segmentation, is_finite)
 
     def _decode_cells(
         self, scores: NDArray[np.float32], rows: CellAxis, columns: CellAxis, rule: OodRule,

@@ -54,13 +54,14 @@ class TritonDecoder:
         planes |= {
             name: torch.empty(shape, dtype=dtype, device=self._device)
             for name, (quantity, dtype) in _PLANES.items() if quantity in quantities}
+        scores = upload(logits[0].detach(), self._device)
         decide_in_launch(
-            upload(logits[0].detach(), self._device), self._taxonomy.num_driving,
+            scores, self._taxonomy.num_driving,
             rule.label_policy is LabelPolicy.DRIVING, rule.threshold, planes['labels'],
             *map(planes.get, _PLANES))
         if 'ood_mask' in planes:
             planes['ood_mask'] = planes['ood_mask'].view(torch.bool)
-        return segmentation_of(planes, self._taxonomy)
+        return segmentation_of(planes, scores, self._taxonomy)
 
 
 _TILE_HEIGHT, _TILE_WIDTH = 8, 32

@@ -53,6 +53,7 @@ def frame_line(
         'labels_sha256': hashlib.sha256(segmentation.labels.tobytes()).hexdigest(),
         'mean_foreign_probability': float(segmentation.foreign_probability.mean(dtype=np.float64)),
         'ood_share': float(segmentation.ood_mask.mean()),
+        'non_finite_pixels': segmentation.num_non_finite,
         'disparity_density': None if result.disparity is None else result.disparity.density,
         'seconds': {stage: round(time, 6) for stage, time in seconds.items()},
         **{name: value for name, value in scored.items() if not math.isnan(value)},

@@ -80,6 +80,7 @@ class MultiScaleEngine(TorchEngine):
     The mean is over the softmax of the logits upsampled to the image. Its logarithm is returned:
     the softmax of that is the mean itself, so decoders can treat it as logits. Apparent sizes grow
     with the image. They are resized by nearest neighbour, so that unknown depths do not spread.
+    Where the logits of a view are not finite, those returned are NaN.
 
     Args:
         model: The network; it is moved to the device and put into evaluation mode.
@@ -157,9 +158,11 @@ class MultiScaleEngine(TorchEngine):
         autocast = torch.autocast(
             self._device.type, self._precision, enabled=self._precision != torch.float32)
         with autocast:
-            logits = self._model(view, sizes).logits
+            logits = self._model(view, sizes).logits.float()
+        # The softmax would turn an infinity of one class into probabilities of the others.
+        logits = logits.masked_fill(~logits.isfinite().all(1, keepdim=True), torch.nan)
         logits = F.interpolate(
-            logits.float(), (height, width), mode='bilinear', align_corners=False)
+            logits, (height, width), mode='bilinear', align_corners=False)
         return (logits.flip(-1) if mirrored else logits).softmax(dim=1)
 
 

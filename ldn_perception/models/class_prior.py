@@ -17,7 +17,6 @@ import math
 import os
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
 from ldn_perception.errors import ModelError
@@ -26,6 +25,7 @@ from ldn_perception.models.segmentation_model import SegmentationModel
 from ldn_perception.models.weights import (
     WeightsHeader,
     load_weights,
+    read_tensors,
     read_weights_header,
     write_weights,
 )
@@ -64,7 +64,7 @@ def multiply_foreign_odds(
             do='train with foreign images')
     model = build_model(header.model_name, len(header.class_names))
     load_weights(source, model, header.model_name, header.class_names)  # rejects damaged files
-    tensors = load_file(source)
+    tensors = read_tensors(source, header)
     tensors[final_bias(model)][num_driving:] += math.log(factor)
     before = header.summary.get('foreign_odds', 1.0)
     assert isinstance(before, float)

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import json
+import logging
 import os
 from pathlib import Path
 import pickle
@@ -18,9 +19,15 @@ from torch import Tensor, nn
 
 from ldn_perception.errors import ModelError
 from ldn_perception.models.segmentation_model import IMAGENET, Normalisation
+from ldn_perception.models.weights_checks import (
+    check_header_fields,
+    check_tensor,
+    tensors_checksum,
+)
 
 FORMAT_VERSION = 1
 _HEADER_KEY = 'ldn_perception'
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class WeightsHeader:
             for these weights; None if not calibrated.
         summary: Free-form record of the training: data, epochs, scores.
         format_version: Version of this header.
+        tensors_sha256: Checksum of the tensors, hexadecimal, see `tensors_checksum`; set when the
+            file is written, empty in files of older versions.
     """
 
     model_name: str
@@ -45,6 +54,7 @@ class WeightsHeader:
     ood_threshold: float | None
     summary: Mapping[str, object]
     format_version: int = FORMAT_VERSION
+    tensors_sha256: str = field(default='', compare=False)
 
 
 def save_weights(
@@ -100,8 +110,8 @@ def store_ood_threshold(
         calibration: Record of the calibration; stored in the summary as 'ood_calibration'.
 
     Raises:
-        ModelError: See `read_weights_header`; or the threshold is outside [0, 1], or the file
-            cannot be written.
+        ModelError: See `read_weights_header` and `read_tensors`; or the threshold is outside
+            [0, 1], or the file cannot be written.
     """
     if not 0 <= threshold <= 1:
         raise ModelError(
@@ -109,7 +119,7 @@ def store_ood_threshold(
     known = read_weights_header(source)
     summary = {**known.summary, 'ood_calibration': dict(calibration)}
     changed = replace(known, ood_threshold=threshold, summary=summary)
-    write_weights(Path(path), load_file(source), changed)
+    write_weights(Path(path), read_tensors(source, known), changed)
 
 
 def average_weights(
@@ -130,8 +140,8 @@ def average_weights(
         Header of the written file.
 
     Raises:
-        ModelError: See `read_weights_header`; or there are fewer than two files, they differ in
-            network, classes or normalisation, or the file cannot be written.
+        ModelError: See `read_weights_header` and `read_tensors`; or there are fewer than two
+            files, they differ in network, classes or normalisation, or the file cannot be written.
 
     Source: Wortsman et al., Model soups (ICML 2022), uniform soup.
     """
@@ -140,7 +150,7 @@ def average_weights(
         raise ModelError(
             'weights files to average', must_be='two or more', got=len(files), do='name others')
     headers = [read_weights_header(file) for file in files]
-    first, means = headers[0], load_file(files[0])
+    first, means = headers[0], read_tensors(files[0], headers[0])
     types = {name: value.dtype for name, value in means.items()}
     for file, header in zip(files[1:], headers[1:], strict=True):
         _check_header(file, header, first.model_name, first.class_names)
@@ -148,7 +158,7 @@ def average_weights(
             raise ModelError(
                 f'normalisation of weights file {file}', must_be=str(first.normalisation),
                 got=header.normalisation, do='average weights of images normalised alike')
-        tensors = load_file(file)
+        tensors = read_tensors(file, header)
         _check_tensors(file, tensors, means)
         for name, value in tensors.items():
             if value.is_floating_point():
@@ -168,19 +178,22 @@ def _to_fields(header: WeightsHeader) -> dict[str, object]:
         'class_names': header.class_names, 'class_colors': header.class_colors,
         'image_mean': header.normalisation.mean, 'image_std': header.normalisation.std,
         'ood_threshold': header.ood_threshold, 'summary': dict(header.summary),
+        'tensors_sha256': header.tensors_sha256,
     }
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader) -> None:
-    """Write tensors and a header to a weights file, atomically.
+    """Write tensors and a header with their checksum to a weights file, atomically.
 
     Raises:
-        ModelError: The file cannot be written.
+        ModelError: A value of the header is out of its range, or the file cannot be written.
     """
-    fields = json.dumps(_to_fields(header))
+    fields = _to_fields(replace(header, tensors_sha256=tensors_checksum(tensors)))
+    check_header_fields(path, fields)
+    text = json.dumps(fields)
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        save_file(dict(tensors), partial, metadata={_HEADER_KEY: fields})
+        save_file(dict(tensors), partial, metadata={_HEADER_KEY: text})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         raise ModelError(
@@ -215,7 +228,7 @@ def read_weights_header(path: str | os.PathLike[str]) -> WeightsHeader:
 
     Raises:
         ModelError: The file does not exist, is not a weights file of this package, or has a
-            header of another version or a damaged one.
+            header of another version, a damaged one, or one with a value out of its range.
     """
     path = Path(path)
     if not path.is_file():
@@ -249,6 +262,7 @@ def _parse_header(path: Path, text: str) -> WeightsHeader:
                 f'format version of weights file {path}', must_be=str(FORMAT_VERSION),
                 got=version, do='use the version of the package that wrote it',
             )
+        check_header_fields(path, header)
         return WeightsHeader(
             model_name=header['model_name'],
             class_names=tuple(header['class_names']),
@@ -257,12 +271,38 @@ def _parse_header(path: Path, text: str) -> WeightsHeader:
                 tuple(header['image_mean']), tuple(header['image_std'])),
             ood_threshold=header['ood_threshold'],
             summary=header['summary'],
+            tensors_sha256=header.get('tensors_sha256', ''),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(
             f'header of weights file {path}', must_be='JSON with every field of WeightsHeader',
             got=repr(error), do='copy or convert the file again',
         ) from error
+
+
+def read_tensors(path: str | os.PathLike[str], header: WeightsHeader) -> dict[str, Tensor]:
+    """Read and check the tensors of a weights file.
+
+    Args:
+        path: File written by `save_weights`.
+        header: Its header.
+
+    Raises:
+        ModelError: The tensors do not have the checksum of the header, one is not finite or of an
+            unusual floating-point type, or a variance is negative.
+    """
+    tensors = load_file(path)
+    if not header.tensors_sha256:
+        _logger.info('weights file %s has no checksum of its tensors', path)
+    elif tensors_checksum(tensors) != header.tensors_sha256:
+        raise ModelError(
+            f'tensors of weights file {path}',
+            must_be=f'those with the SHA-256 {header.tensors_sha256[:12]}... of the header',
+            got='others: the file was damaged or changed after it was written',
+            do='copy or convert the file again')
+    for name, value in tensors.items():
+        check_tensor(f'tensor {name} of weights file {path}', name, value)
+    return tensors
 
 
 def load_weights(
@@ -283,13 +323,14 @@ def load_weights(
         Header of the file; the engine applies its normalisation.
 
     Raises:
-        ModelError: See `read_weights_header`; or the file is for another network or other
-            classes, or a tensor is missing, unexpected or of another shape.
+        ModelError: See `read_weights_header` and `read_tensors`; or the file is for another
+            network or other classes, or a tensor is missing, unexpected, or of another shape or
+            kind of number.
     """
     path = Path(path)
     header = read_weights_header(path)
     _check_header(path, header, model_name, tuple(class_names))
-    tensors = load_file(path)
+    tensors = read_tensors(path, header)
     _check_tensors(path, tensors, model.state_dict())
     model.load_state_dict(tensors)
     return header
@@ -337,6 +378,12 @@ def _check_tensors(
             raise ModelError(
                 f'tensor {name} of weights file {path}', must_be=f'{tuple(value.shape)}',
                 got=tuple(found[name].shape), do=advice,
+            )
+        if found[name].is_floating_point() != value.is_floating_point():
+            raise ModelError(
+                f'dtype of tensor {name} of weights file {path}',
+                must_be='of floating point' if value.is_floating_point() else str(value.dtype),
+                got=found[name].dtype, do=advice,
             )
 
 

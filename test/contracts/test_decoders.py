@@ -82,6 +82,15 @@ def decided_slowly(taxonomy, rule):
     return [np.reshape(values, SHAPE) for values in zip(*pixels, strict=True)]
 
 
+def touches_non_finite(logits, y, x, shape):
+    """Return True if one of the four cells around a pixel has a NaN or an infinity."""
+    height, width = logits.shape[2:]
+    top = min(int(max(0.0, (y + 0.5) * height / shape[0] - 0.5)), height - 1)
+    left = min(int(max(0.0, (x + 0.5) * width / shape[1] - 0.5)), width - 1)
+    corners = logits[0, :, top:top + 2, left:left + 2]
+    return not np.isfinite(corners.numpy()).all()
+
+
 def blank(height, width):
     return np.zeros((height, width, 3), np.uint8)
 
@@ -149,6 +158,49 @@ class TestDecoderContract:
         np.testing.assert_array_equal(
             decoder.decode(logits, blank(16, 24), OodRule(), Quantity.NOTHING).labels,
             decoder.decode(logits.float(), blank(16, 24), OodRule(), Quantity.NOTHING).labels)
+
+    @pytest.mark.parametrize('policy', LabelPolicy)
+    @pytest.mark.parametrize('taxonomy', [CITYSCAPES, ROB2018], ids=lambda entry: entry.name)
+    def test_pixels_of_non_finite_logits_are_never_believed(self, build, taxonomy, policy):
+        generator, decoder, shape = np.random.default_rng(20), build(taxonomy), (24, 36)
+        for trial in range(8):
+            sound = logits_of(len(taxonomy), 6, 9)
+            logits = sound.clone()
+            for _ in range(generator.integers(1, 5)):
+                channel, row, column = (generator.integers(size) for size in logits.shape[1:])
+                logits[0, channel, row, column] = float(
+                    generator.choice([math.nan, math.inf, -math.inf]))
+            # a threshold of 1 would mask nothing; only labels and mask take the path of cells
+            rule = OodRule((0.4, 1.0)[trial % 2], policy)
+            expected = decoder.decode(sound, blank(*shape), rule, Quantity.ALL)
+            unknown = np.array([
+                [touches_non_finite(logits, y, x, shape) for x in range(shape[1])]
+                for y in range(shape[0])])
+            for quantities in (Quantity.ALL, Quantity.OOD_MASK, Quantity.NOTHING):
+                found = decoder.decode(logits, blank(*shape), rule, quantities)
+                assert found.num_non_finite == unknown.sum() > 0
+                for name, value in (
+                    ('labels', 255), ('ood_mask', True), ('confidence', 0),
+                    ('foreign_probability', 1),
+                ):
+                    plane = getattr(found, name)
+                    if plane is not None:
+                        assert (plane[unknown] == value).all()
+                        np.testing.assert_array_equal(
+                            plane[~unknown], getattr(expected, name)[~unknown])
+
+    def test_logits_that_overflow_between_cells_are_not_believed(self, build):
+        logits = torch.full((1, 19, 2, 2), 3e38)
+        logits[..., 1] = -3e38
+        found = build(CITYSCAPES).decode(logits, blank(8, 8), OodRule(), Quantity.ALL)
+        assert found.num_non_finite == 64
+        assert (found.labels == 255).all()
+        assert found.ood_mask.all()
+
+    def test_finite_logits_have_no_non_finite_pixels(self, build):
+        found = build(CITYSCAPES).decode(
+            logits_of(19, 4, 6), blank(16, 24), OodRule(), Quantity.ALL)
+        assert found.num_non_finite == 0
 
     @pytest.mark.parametrize('shape', [(1, 20, 2, 2), (2, 19, 2, 2), (19, 2, 2)])
     def test_logits_of_another_taxonomy_are_refused(self, build, shape):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ldn_perception.data.driving_images import CamVid
 from ldn_perception.errors import InferenceError, ModelError
+from ldn_perception.hardware import choose_precision
 from ldn_perception.inference.backends import build_backend
 from ldn_perception.inference.calibration import CalibrationImages
 from ldn_perception.inference.deployed_network import DeployedNetwork, ImageSize
@@ -41,6 +42,7 @@ DATA = Path(os.environ.get(
     'LDN_DATA', Path(__file__).resolve().parents[3] / 'shared' / 'data')) / 'camvid'
 WEIGHTS = find_shipped_weights('ldn121_64_4', 'universal')
 
+CPU_PRECISION = choose_precision('auto', torch.device('cpu'))
 SIZE = ImageSize(161, 99)
 SHAPE = (SIZE.height_px, SIZE.width_px)
 RANDOM = torch.Generator().manual_seed(0)
@@ -189,7 +191,9 @@ class TestEngineContract:
         half = engines.small(engine_name, precision=torch.bfloat16).run(IMAGE)
         assert half.dtype == torch.float32
         error = (half.cpu() - full).abs().mean() / full.abs().mean()
-        assert 1e-5 < error < 0.05
+        assert error < 0.05
+        if engine_name != 'openvino-cpu' or CPU_PRECISION is torch.bfloat16:
+            assert error > 1e-5  # OpenVINO uses float32 if the CPU has no bfloat16
 
     def test_half_precision_selects_scales(self, engines, engine_name):
         full = expected_logits('scale_invariant')

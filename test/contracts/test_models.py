@@ -27,7 +27,7 @@ HEIGHT, WIDTH = 64, 96
 REPRESENTATIVES = (
     'ldn_small', 'ldn121_dws', 'ldn121_concatenation', 'ldn121_released_32_4', 'lrn18_32_4',
     'ldpn68_32_4', 'ddn121_down8', 'scale_invariant_small', 'fixed_scales_small', 'single5_small',
-    'deeplab_vgg_small', 'deeplab_msc_small',
+    'deeplab_vgg_small', 'deeplab_msc_small', 'lite0_32_4', 'lrn50_32_4',
 )
 """Small networks that have every kind of layer between them; a test looks."""
 

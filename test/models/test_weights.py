@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import json
+import math
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -343,3 +344,76 @@ def test_mean_of_other_tensors_is_refused(path, tmp_path):
     rewrite(tmp_path / 'other.safetensors', tensors=tensors)
     with pytest.raises(ModelError, match=r'other\.safetensors'):
         average_weights([path, tmp_path / 'other.safetensors'], tmp_path / 'mean.safetensors')
+
+
+@pytest.mark.parametrize(('changes', 'text'), [
+    ({'image_std': [0.2, 0.0, 0.2]}, r'image_std of weights file .* must be three finite numbers '
+                                     r'> 0, got \[0.2, 0.0, 0.2\]: copy or convert'),
+    ({'image_std': [0.2, 0.2]}, r'image_std .* must be three finite numbers > 0'),
+    ({'image_mean': [0.2, math.nan, 0.2]}, r'image_mean .* must be three finite numbers, got'),
+    ({'image_mean': 'abc'}, r"image_mean .* must be three finite numbers, got 'abc'"),
+    ({'ood_threshold': math.nan},
+     r'ood_threshold .* must be a number in \[0, 1\], or null, got nan'),
+    ({'ood_threshold': 1.5}, r'ood_threshold .* must be a number in \[0, 1\], or null, got 1.5'),
+    ({'ood_threshold': True}, r'ood_threshold .* got True'),
+    ({'model_name': 5}, r'model_name .* must be a text that is not empty, got 5'),
+    ({'class_names': 'road'}, r"class_names .* must be a list of texts, got 'road'"),
+    ({'class_names': ['road', 3]}, r'class_names .* must be a list of texts'),
+    ({'class_colors': [[0, 0, 256]] * 3}, r'class_colors .* three integers in \[0, 255\]'),
+    ({'class_colors': [[0, 0, 0]]}, r'class_colors .* one for each of the 3 classes, or none'),
+    ({'summary': []}, r'summary of weights file .* must be an object, got \[\]'),
+    ({'tensors_sha256': 7}, r'tensors_sha256 of weights file .* must be a text, got 7'),
+])
+def test_header_entries_out_of_range_are_refused(path, changes, text):
+    rewrite(path, **changes)
+    with pytest.raises(ModelError, match=text):
+        read_weights_header(path)
+
+
+def test_a_header_out_of_range_is_not_written(tmp_path, model):
+    with pytest.raises(ModelError, match=r'ood_threshold .* must be a number in'):
+        save_weights(tmp_path / 'w', model, 'ldn_small', CLASSES, ood_threshold=math.nan)
+    assert not list(tmp_path.iterdir())
+
+
+def first_named(tensors, suffix):
+    return next(name for name in sorted(tensors) if name.endswith(suffix))
+
+
+@pytest.mark.parametrize(('suffix', 'change', 'text'), [
+    ('weight', lambda value: value.fill_(math.nan), r'must be finite, got NaN or infinity in'),
+    ('weight', lambda value: value.half().fill_(math.inf), r'must be finite, got NaN or infinity'),
+    ('running_var', lambda value: value.fill_(-0.5), r'must be variances >= 0, got -0.5'),
+    ('weight', lambda value: value.long(), r'must be of floating point, got torch.int64'),
+    ('weight', lambda value: value.to(torch.float8_e4m3fn),
+     r'must be of 16, 32 or 64 bit floating point, got torch.float8_e4m3fn'),
+    ('num_batches_tracked', lambda value: value.float(),
+     r'must be torch.int64, got torch.float32'),
+])
+def test_tensors_that_are_no_weights_are_refused_and_nothing_is_loaded(
+        path, suffix, change, text):
+    tensors = load_file(path)
+    name = first_named(tensors, suffix)
+    rewrite(path, {**tensors, name: change(tensors[name].clone())})
+    other = build_model('ldn_small', 3, seed=2)
+    with pytest.raises(ModelError, match=f'tensor {name} of weights file .* {text}'):
+        load_weights(path, other, 'ldn_small', CLASSES)
+    assert_equal_weights(other, build_model('ldn_small', 3, seed=2))
+
+
+def test_a_changed_tensor_does_not_fit_the_checksum(path, model):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=(
+            r'tensors of weights file .* must be those with the SHA-256 [0-9a-f]{12}\.\.\. of the '
+            r'header, got others: .*: copy or convert the file again')):
+        load_weights(path, model, 'ldn_small', CLASSES)
+
+
+def test_a_file_without_a_checksum_loads_with_a_note(path, model, caplog):
+    rewrite(path)
+    with caplog.at_level('INFO'):
+        load_weights(path, model, 'ldn_small', CLASSES)
+    records = [entry for entry in caplog.records if 'no checksum' in entry.getMessage()]
+    assert [entry.levelname for entry in records] == ['INFO']

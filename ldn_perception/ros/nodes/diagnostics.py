@@ -40,6 +40,7 @@ class Diagnostics:
         self._engine = engine
         self._is_trained = is_trained
         self._alarm = alarm
+        self._known_non_finite = 0
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     def close(self) -> None:
@@ -50,6 +51,8 @@ class Diagnostics:
         self, snapshot: Snapshot, complaint: str | None, pair: PairCheck,
     ) -> None:
         """Publish the counts and the current problem, if there is one.
+
+        A result with non-finite network output since the last call is an error.
 
         Args:
             snapshot: The counts.
@@ -68,9 +71,13 @@ class Diagnostics:
         if warnings:
             status.level = DiagnosticStatus.WARN
             status.message = '; '.join(warnings)
-        if complaint:
+        is_new = snapshot.non_finite_results > self._known_non_finite
+        self._known_non_finite = snapshot.non_finite_results
+        non_finite = f'non-finite network output: {snapshot.non_finite_pixels} pixels'
+        errors = [text for text in (non_finite if is_new else '', complaint) if text]
+        if errors:
             status.level = DiagnosticStatus.ERROR
-            status.message = complaint
+            status.message = '; '.join(errors)
         status.values = [
             KeyValue(key=key, value=value)
             for key, value in {
@@ -100,6 +107,8 @@ def _counts(snapshot: Snapshot) -> dict[str, str]:
         'pairs_dropped': str(sum(snapshot.dropped.values())),
         'rate_hz': f'{snapshot.rate_hz:.2f}',
         'age_of_last_result_s': f'{snapshot.age_of_last_result_s:.2f}',
+        'non_finite.results': str(snapshot.non_finite_results),
+        'non_finite.pixels': str(snapshot.non_finite_pixels),
     }
     for reason, count in sorted(snapshot.dropped.items()):
         values[f'dropped.{reason}'] = str(count)
@@ -135,6 +144,8 @@ class Snapshot:
             was computed.
         disparity_problem: Reason why the last disparity is unknown everywhere; empty if it is
             not.
+        non_finite_results: Number of results with pixels whose network output is not finite.
+        non_finite_pixels: Number of such pixels in the last of these results.
     """
 
     received: int
@@ -147,6 +158,8 @@ class Snapshot:
     last_error: str
     disparity_density: float | None
     disparity_problem: str
+    non_finite_results: int
+    non_finite_pixels: int
 
 
 @dataclass
@@ -163,6 +176,8 @@ class Statistics:
     _last_error: str = ''
     _densities: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _disparity_problem: str = ''
+    _non_finite_results: int = 0
+    _non_finite_pixels: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def receive(self) -> None:
@@ -193,6 +208,13 @@ class Statistics:
             self._densities.append(density)
             self._disparity_problem = problem
 
+    def note_non_finite(self, num_pixels: int) -> None:
+        """Record the number of pixels of a result whose network output is not finite."""
+        if num_pixels:
+            with self._lock:
+                self._non_finite_results += 1
+                self._non_finite_pixels = num_pixels
+
     def snapshot(self) -> Snapshot:
         """Read all counts consistently."""
         with self._lock:
@@ -213,6 +235,8 @@ class Statistics:
                 last_error=self._last_error,
                 disparity_density=float(np.mean(self._densities)) if self._densities else None,
                 disparity_problem=self._disparity_problem,
+                non_finite_results=self._non_finite_results,
+                non_finite_pixels=self._non_finite_pixels,
             )
 
 

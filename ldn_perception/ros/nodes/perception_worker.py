@@ -115,6 +115,7 @@ class PerceptionWorker:
         published = time.perf_counter()
         if result.disparity is not None:
             self._statistics.note_disparity(result.disparity.density, result.disparity.problem)
+        self._statistics.note_non_finite(result.segmentation.num_non_finite)
         self._statistics.finish((self._now_ns() - frame.stamp_ns) / 1e9, {
             'wait': started - pair.received_s,
             'messages_in': decoded - started,

@@ -175,7 +175,8 @@ def test_a_healthy_system_has_no_error(tmp_path, capsys, monkeypatch):
      'input.slop_s to 0.031'),
     ({'roles': ('left_image', 'right_image', 'left_info')}, 'right camera_info',
      'nobody publishes /broken/right/camera_info',
-     'start the camera driver, or name its topics with --left-camera, --right-camera and --image-name'),
+     'start the camera driver, or name its topics with --left-camera, --right-camera and '
+     '--image-name'),
     ({'swapped': True}, 'calibration',
      'the cameras are swapped: by P, that of /broken/right/camera_info stands to the left of '
      'that of /broken/left/camera_info', 'swap the left and right topics, images and camera_info'),
