@@ -2,8 +2,9 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs every test and asks for the coverage of all parts together; with --fast, runs the tests of `make check` and asks for none. Other arguments go to
-# pytest; with a part of the tests, the coverage asked for is missed.
+# Runs every test and requires a coverage of all parts together, started processes included. With
+# --fast it runs the tests of `make check`. Other arguments go to pytest; with --fast or arguments
+# no coverage is required.
 #
 #   TEST_WORKERS     processes that share the tests; default 2, each with one thread
 #
@@ -36,7 +37,7 @@ measured -m 'not ros and not ray' "${shared[@]}" "$@"
 measured -m ray --cov-append "$@"
 measured -m ros "${shared[@]}" --cov-append "$@"
 
-# Asks for a coverage; arguments select the files.
+# Requires a coverage; arguments select the files.
 cover() {
     .venv/bin/python -m coverage report --rcfile=setup.cfg "$@" || status=1
 }
