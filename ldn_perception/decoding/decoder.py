@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import torch
 from torch.nn import functional as F
 
-from ldn_perception.decoding.non_finite import finite_cells, find_non_finite, mark_non_finite
+from ldn_perception.decoding.non_finite import find_non_finite, finite_cells, mark_non_finite
 from ldn_perception.errors import SegmentationError
 from ldn_perception.hardware import download
 from ldn_perception.taxonomy.taxonomy import Taxonomy

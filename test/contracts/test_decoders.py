@@ -186,7 +186,8 @@ class TestDecoderContract:
         logits[..., 1] = -3e38
         found = build(CITYSCAPES).decode(logits, blank(8, 8), OodRule(), Quantity.ALL)
         assert found.num_non_finite == 64
-        assert (found.labels == 255).all() and found.ood_mask.all()
+        assert (found.labels == 255).all()
+        assert found.ood_mask.all()
 
     def test_finite_logits_have_no_non_finite_pixels(self, build):
         found = build(CITYSCAPES).decode(

@@ -352,7 +352,8 @@ def test_mean_of_other_tensors_is_refused(path, tmp_path):
     ({'image_std': [0.2, 0.2]}, r'image_std .* must be three finite numbers > 0'),
     ({'image_mean': [0.2, math.nan, 0.2]}, r'image_mean .* must be three finite numbers, got'),
     ({'image_mean': 'abc'}, r"image_mean .* must be three finite numbers, got 'abc'"),
-    ({'ood_threshold': math.nan}, r'ood_threshold .* must be a number in \[0, 1\], or null, got nan'),
+    ({'ood_threshold': math.nan},
+     r'ood_threshold .* must be a number in \[0, 1\], or null, got nan'),
     ({'ood_threshold': 1.5}, r'ood_threshold .* must be a number in \[0, 1\], or null, got 1.5'),
     ({'ood_threshold': True}, r'ood_threshold .* got True'),
     ({'model_name': 5}, r'model_name .* must be a text that is not empty, got 5'),
@@ -386,7 +387,8 @@ def first_named(tensors, suffix):
     ('weight', lambda value: value.long(), r'must be of floating point, got torch.int64'),
     ('weight', lambda value: value.to(torch.float8_e4m3fn),
      r'must be of 16, 32 or 64 bit floating point, got torch.float8_e4m3fn'),
-    ('num_batches_tracked', lambda value: value.float(), r'must be torch.int64, got torch.float32'),
+    ('num_batches_tracked', lambda value: value.float(),
+     r'must be torch.int64, got torch.float32'),
 ])
 def test_tensors_that_are_no_weights_are_refused_and_nothing_is_loaded(
         path, suffix, change, text):
