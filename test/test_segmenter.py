@@ -305,6 +305,7 @@ class TestFiles:
             read_disparity(tmp_path / 'disparity/a/b.png'), result.disparity, atol=1 / 256)
         summary = json.loads(written[-1].read_text())
         assert summary == result.summary()
+        assert summary['non_finite_pixels'] == result.num_non_finite == 0
         assert sum(summary['label_shares'].values()) == pytest.approx(1)
 
     def test_without_stereo_there_is_no_disparity(self, segmenter, frame, tmp_path):

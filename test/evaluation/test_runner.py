@@ -80,6 +80,7 @@ def test_every_pair_has_a_line_in_the_order_of_the_stamps(replayed, drive, resul
         assert line['mean_foreign_probability'] == pytest.approx(
             segmentation.foreign_probability.mean())
         assert line['ood_share'] == pytest.approx(segmentation.ood_mask.mean())
+        assert line['non_finite_pixels'] == 0
         assert line['disparity_density'] == pytest.approx(result.disparity.density)
         assert list(line['seconds']) == STAGES
         assert all(seconds >= 0 for seconds in line['seconds'].values())
