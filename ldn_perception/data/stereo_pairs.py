@@ -137,7 +137,7 @@ def warped_pair(
 def random_surface(
     height: int, width: int, random: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Random disparity map, (H, W) float32 in [0, LARGEST_SHARE * width] [px]."""
+    """Random disparity map in pixels, (H, W) float32 from 0 to LARGEST_SHARE * width."""
     largest = LARGEST_SHARE * width
     y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j].astype(np.float32)
     far, near = np.sort(random.random(2)) * 0.6
