@@ -146,3 +146,11 @@ def test_wrong_files_say_what_to_do(tmp_path, text, message):
         path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         TrainingRecipe.from_yaml(path)
+
+
+def test_a_recipe_of_another_task_is_refused():
+    values = {'task': 'correspondence', 'domains': [{'dataset': 'camvid', 'root': 'camvid'}]}
+    with pytest.raises(ConfigError, match="task of the recipe must be segmentation, got 'corr"):
+        TrainingRecipe.from_values(values)
+    values['task'] = 'segmentation'
+    assert TrainingRecipe.from_values(values).model == 'ldn121_64_4'
