@@ -1,6 +1,6 @@
 # Copyright 2026 The ldn_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What runs before a commit and a push is what continuous integration runs."""
+"""The hooks before a commit and a push run what continuous integration runs."""
 
 import ast
 from pathlib import Path

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Rule(NamedTuple):
-    """What a package may import beside the standard library and its own modules."""
+    """Imports allowed to a package beside the standard library and its own modules."""
 
     inside: str = ''
     outside: str = ''

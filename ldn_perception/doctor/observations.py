@@ -20,7 +20,7 @@ class State(enum.Enum):
     ERROR = 'error'
     """Build a finding of a problem that prevents results or makes them wrong."""
     SKIPPED = 'skipped'
-    """What the check looks at is not there."""
+    """The subject of the check is absent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def interpolate_slowly(plane, y, x, shape):
 
 @cache
 def decided_slowly(taxonomy, rule):
-    """What every decoder should decide; it takes a second, and all of them are asked the same."""
+    """Expected decision of every decoder; it takes a second, so the decoders share it."""
     planes = logits_of(len(taxonomy), 4, 6)[0].double().numpy()
     pixels = [
         decide_slowly([interpolate_slowly(plane, y, x, SHAPE) for plane in planes], taxonomy, rule)

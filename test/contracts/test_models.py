@@ -206,7 +206,7 @@ class TestEveryModel:
 
 
 class TestOneOfEachKind:
-    """What depends on the kinds of layers alone, on networks that have all of them."""
+    """Properties of the kinds of layers, on networks that together have all of them."""
 
     @pytest.fixture(scope='class', params=REPRESENTATIVES)
     def case(self, request):
@@ -274,7 +274,7 @@ class TestOneOfEachKind:
 
 
 def kinds_of_layers(name):
-    """What decides how a network is computed and exported, whatever its size."""
+    """Properties of a layer that decide how it is computed and exported, apart from its size."""
     for module in meta_network(name).modules():
         kind = type(module).__name__
         if isinstance(module, nn.Conv2d):

@@ -64,7 +64,7 @@ def replayed(drive, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def results():
-    """What the pipeline says of every pair, without a replay."""
+    """Results of the pipeline for every pair, without a replay."""
     whole = pipeline()
     return [whole.process(pair(stamp), Quantity.ALL) for stamp in stamps(0, 8)]
 
